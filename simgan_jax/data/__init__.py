@@ -1,0 +1,44 @@
+"""Data sets by name: `load(spec) -> Arrays`."""
+
+import importlib
+from collections.abc import Mapping
+from typing import Any
+
+from simgan_jax.data.arrays import Arrays
+from simgan_jax.errors import UserError
+
+# Imported when used: a source may need a package that another user does not have or that is slow.
+SOURCES = {
+    "folder": "simgan_jax.data.folder",
+    "mpii_gaze": "simgan_jax.data.mpii_gaze",
+    "nyu_hand": "simgan_jax.data.nyu_hand",
+    "procedural_eyes": "simgan_jax.data.procedural.eyes",
+    "procedural_hands": "simgan_jax.data.procedural.hands",
+    "table": "simgan_jax.data.table",
+    "unity_eyes": "simgan_jax.data.unity_eyes",
+}
+
+
+def load(spec: Mapping[str, Any]) -> Arrays:
+    """Loads a data set into (possibly memory-mapped) arrays.
+
+    Args:
+        spec: `source`, one of `SOURCES`, and the keyword arguments of that source's `load`.
+
+    Raises:
+        UserError: unknown source or keyword, or what the source says of its files.
+    """
+    keywords = dict(spec)
+    source = keywords.pop("source", None)
+    if source not in SOURCES:
+        raise UserError(f"data source {source!r} is unknown; one of {', '.join(sorted(SOURCES))}")
+    loader = importlib.import_module(SOURCES[source]).load
+    try:
+        return loader(**keywords)
+    except TypeError as error:
+        if "keyword argument" not in str(error):
+            raise
+        raise UserError(f"data source {source}: {error}") from error
+
+
+__all__ = ["Arrays", "load"]

@@ -1,0 +1,9 @@
+"""The one exception for mistakes that a user can mend."""
+
+
+class UserError(ValueError):
+    """A mistake of the user's: bad file, setting or folder.
+
+    The message is one line that says what is wrong, where, and how to mend it. Entry points print it
+    without a traceback and exit with status 2 (see `command.run`).
+    """
