@@ -1,0 +1,101 @@
+"""Losses of sections 2.1 and 2.2 of the paper: one value an image, the caller takes the mean.
+
+The discriminator's class 0 is "real", class 1 is "refined". Its logits are a map of patches; the local
+adversarial loss of the paper adds the patches' losses, here their mean is taken, which keeps lambda
+independent of the image's size.
+"""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+REAL, REFINED = 0, 1
+
+Logits = Float[Array, "b h w 2"]
+PerImage = Float[Array, "b"]
+
+
+def cross_entropy(logits: Logits, label: int) -> PerImage:
+    """Mean over patches of the cross-entropy against one label for every patch.
+
+    With label REFINED this is -log D, with REAL it is -log(1 - D), D = P(refined) (equations 1 and 2).
+
+    Args:
+        logits: discriminator output, channel 0 "real", channel 1 "refined"; not softmaxed.
+        label: REAL or REFINED.
+
+    Returns:
+        One non-negative value in nats per image.
+    """
+    return -jax.nn.log_softmax(logits)[..., label].mean((1, 2))
+
+
+def least_squares(logits: Logits, label: int) -> PerImage:
+    """Mean over patches of (margin - target)^2, target +1 for refined, -1 for real (LSGAN, Mao 2017)."""
+    return jnp.square(_margin(logits) - _sign(label)).mean((1, 2))
+
+
+def hinge(logits: Logits, label: int) -> PerImage:
+    """Mean over patches of max(0, 1 - sign * margin), sign +1 for refined, -1 for real (Lim, Ye 2017)."""
+    return jax.nn.relu(1 - _sign(label) * _margin(logits)).mean((1, 2))
+
+
+def hinge_refiner(logits: Logits, label: int) -> PerImage:
+    """Mean over patches of the margin towards the other class: the refiner's side of `hinge`."""
+    return -(_sign(label) * _margin(logits)).mean((1, 2))
+
+
+# name: (the discriminator's loss, the refiner's loss); both take (logits, label).
+ADVERSARIAL: dict[str, tuple[Callable, Callable]] = {
+    "cross_entropy": (cross_entropy, cross_entropy),
+    "least_squares": (least_squares, least_squares),
+    "hinge": (hinge, hinge_refiner),
+}
+
+
+def self_regularization(
+    refined: Float[Array, "b h w c"],
+    synthetic: Float[Array, "b h w c"],
+    weight: Float[Array, "b #h #w #c"] | float = 1.0,
+) -> PerImage:
+    """Mean over pixels and channels of weight * |psi(refined) - psi(synthetic)| (equation 4).
+
+    Args:
+        refined: psi(R(x)).
+        synthetic: psi(x).
+        weight: 1 everywhere is the paper's loss; a simulator that knows which pixels carry the label
+            gives those more. The mean is over all pixels, not divided by the weights' sum.
+
+    Returns:
+        One non-negative value per image, in units of psi (images span 2 units).
+    """
+    return (weight * jnp.abs(refined - synthetic)).mean((1, 2, 3))
+
+
+def r1_penalty(
+    apply: Callable[[Float[Array, "b h w c"]], Logits], real: Float[Array, "b h w c"]
+) -> PerImage:
+    """Squared gradient norm of the patches' mean margin at real images (R1, Mescheder 2018)."""
+    gradient = jax.grad(lambda x: _margin(apply(x)).mean((1, 2)).sum())(real)
+    return jnp.square(gradient).sum((1, 2, 3))
+
+
+def accuracy(logits: Logits, label: int) -> PerImage:
+    """Share of the patches whose class is `label`; a tie counts as "real"."""
+    refined = logits[..., REFINED] > logits[..., REAL]
+    return (refined == (label == REFINED)).astype(jnp.float32).mean((1, 2))
+
+
+def pool_patches(logits: Logits) -> Float[Array, "b 1 1 2"]:
+    """One logit pair per image, the mean of its patches': the global loss of the paper's ablation."""
+    return logits.mean((1, 2), keepdims=True)
+
+
+def _margin(logits: Logits) -> Float[Array, "b h w"]:
+    return logits[..., REFINED] - logits[..., REAL]
+
+
+def _sign(label: int) -> int:
+    return 1 if label == REFINED else -1
