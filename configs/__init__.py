@@ -1,0 +1,1 @@
+"""Configurations: one file a task, `get_config(variant)` in each."""

@@ -1,0 +1,132 @@
+"""Eye gaze (section 3.1 of the paper).
+
+    python -m simgan_jax.main --config=configs/gaze.py          embedded eyes
+    python -m simgan_jax.main --config=configs/gaze.py:tiny     seconds, to try the program
+    python -m simgan_jax.main --config=configs/gaze.py:paper    UnityEyes, MPIIGaze, the paper's numbers
+"""
+
+from ml_collections import ConfigDict
+
+
+def get_config(variant: str = "") -> ConfigDict:
+    """The configuration of a variant: "" (embedded data), "tiny" or "paper"."""
+    variants = {"": lambda config: config, "tiny": tiny, "paper": paper}
+    if variant not in variants:
+        raise ValueError(f"configs/gaze.py has no variant {variant!r}; one of tiny, paper, or none")
+    return variants[variant](default())
+
+
+def default() -> ConfigDict:
+    """Embedded eyes, sized for two CPU cores."""
+    c = ConfigDict()
+    c.name = "gaze"
+    c.task = "gaze"
+    c.seed = 0
+
+    c.image = ConfigDict()
+    c.image.height = 35
+    c.image.width = 55
+    c.image.channels = 1
+    c.image.dtype = "uint8"
+
+    eyes = {"source": "procedural_eyes", "height": 35, "width": 55, "seed": 0}
+    c.data = ConfigDict()
+    c.data.synthetic = ConfigDict(eyes | {"domain": "simulator", "split": "train", "count": 8000})
+    c.data.real = ConfigDict(eyes | {"domain": "camera", "split": "train", "count": 4000})
+    c.data.test = ConfigDict(eyes | {"domain": "camera", "split": "test", "count": 2000})
+    # Sets stay on the device up to this size, larger ones are streamed from memory.
+    c.data.resident_gib = 4.0
+
+    c.refiner = ConfigDict()
+    c.refiner.features = 32  # paper: 64
+    c.refiner.blocks = 4
+    c.refiner.kernel = 3
+    c.refiner.padding = "REFLECT"  # paper: zeros, which leave a frame at the border
+    c.refiner.noise_channels = 0
+    c.refiner.dtype = "float32"
+    c.refiner.remat = False
+
+    c.discriminator = ConfigDict()
+    c.discriminator.layers = "eyes"
+    c.discriminator.dtype = "float32"
+    c.discriminator.spectral_norm = False
+
+    c.loss = ConfigDict()
+    c.loss.adversarial = "cross_entropy"  # or least_squares, hinge
+    c.loss.local = True
+    # lambda for means over pixels and patches; lambda of the paper's sums is 15.3 times smaller.
+    c.loss.self_regularization = 0.5
+    c.loss.psi = "identity"  # or channel_mean, derivatives
+    # Pixels inside this label's mask carry the gaze, and weigh more. "" is the paper's loss.
+    c.loss.weight = ConfigDict({"label": "iris_mask", "outside": 1.0, "inside": 6.0})
+    c.loss.r1 = 0.0
+
+    # momentum is b1 of Adam.
+    c.optimizer = ConfigDict()
+    adam = {"name": "adam", "learning_rate": 5e-4, "momentum": 0.5}
+    c.optimizer.refiner = ConfigDict(adam)
+    c.optimizer.discriminator = ConfigDict(adam)
+
+    c.history = ConfigDict()
+    c.history.size = 1024
+
+    c.train = ConfigDict()
+    c.train.batch = 32  # paper: 512
+    c.train.refiner_updates = 2  # K_g
+    c.train.discriminator_updates = 1  # K_d
+    c.train.pretrain_refiner = 100  # paper: 1000
+    c.train.pretrain_discriminator = 50  # paper: 200
+    c.train.steps = 500  # outer iterations of Algorithm 1
+    c.train.micro_batch = 4  # fastest on CPU; 0, all at once, on accelerators
+    c.train.ema = 0.99
+
+    c.watch = ConfigDict()
+    c.watch.log_every = 10
+    c.watch.sample_every = 100
+    c.watch.checkpoint_every = 100
+    c.watch.keep = 3
+    return c
+
+
+def tiny(c: ConfigDict) -> ConfigDict:
+    """Everything small: for tests and a first look."""
+    c.name = "gaze_tiny"
+    c.data.synthetic.count = 256
+    c.data.real.count = 256
+    c.data.test.count = 128
+    c.refiner.features = 8
+    c.refiner.blocks = 1
+    c.history.size = 64
+    c.train.batch = 8
+    c.train.micro_batch = 0
+    c.train.pretrain_refiner = 10
+    c.train.pretrain_discriminator = 5
+    c.train.steps = 20
+    c.train.ema = 0.9
+    c.watch.log_every = 5
+    c.watch.sample_every = 10
+    c.watch.checkpoint_every = 10
+    return c
+
+
+def paper(c: ConfigDict) -> ConfigDict:
+    """UnityEyes to MPIIGaze with the paper's networks, schedule and sizes; for accelerators."""
+    c.name = "gaze_paper"
+    size = {"height": 35, "width": 55}
+    c.data.synthetic = ConfigDict({"source": "unity_eyes", "split": "train"} | size)
+    c.data.real = ConfigDict({"source": "mpii_gaze", "split": "train"} | size)
+    c.data.test = ConfigDict({"source": "mpii_gaze", "split": "test"} | size)
+    c.refiner.features = 64
+    c.refiner.padding = "SAME"
+    c.loss.weight.label = ""
+    sgd = {"name": "sgd", "learning_rate": 1e-3, "momentum": 0.0}
+    c.optimizer.refiner = ConfigDict(sgd)
+    c.optimizer.discriminator = ConfigDict(sgd)
+    c.history.size = 51200
+    c.train.batch = 512
+    c.train.pretrain_refiner = 1000
+    c.train.pretrain_discriminator = 200
+    c.train.steps = 10000
+    c.train.micro_batch = 0
+    c.train.ema = 0.0
+    return c

@@ -1,0 +1,15 @@
+"""SimGAN in JAX: labelled synthetic images made real, after Shrivastava et al., CVPR 2017."""
+
+from simgan_jax.setup import Setup, make_setup
+from simgan_jax.state import TrainState, create_train_state
+from simgan_jax.steps import discriminator_step, refiner_step, train_step
+
+__all__ = [
+    "Setup",
+    "TrainState",
+    "create_train_state",
+    "discriminator_step",
+    "make_setup",
+    "refiner_step",
+    "train_step",
+]

@@ -1,0 +1,230 @@
+"""Compilation and devices: the only module that says jit, pmap and device_put.
+
+A step is mapped over one axis, "devices". Networks and counters are replicated; the history is cut into
+one part a device; a batch is cut along its examples. On one device the same program runs.
+"""
+
+import queue
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+from jaxtyping import Array, Int, Key, PyTree
+
+from simgan_jax.errors import UserError
+from simgan_jax.history import History
+from simgan_jax.setup import Setup
+from simgan_jax.shuffle import batch_indices
+from simgan_jax.state import TrainState
+from simgan_jax.steps import Batch, Metrics, scan_mean
+
+AXIS = "devices"
+
+# What of a TrainState is mapped: the history's images alone.
+STATE_AXES = TrainState(
+    key=None,
+    step=None,
+    refiner=None,
+    discriminator=None,
+    history=History(images=0, count=None),
+    ema=None,
+    self_regularization=None,
+)
+
+Step = Callable[[TrainState, Batch, Setup], tuple[TrainState, Metrics]]
+# The leading axes of a step's sets: {"synthetic": (3,), "real": (1,)} for mini-batches [3, b], [1, b].
+Lead = Mapping[str, tuple[int, ...]]
+# (state, data or batch) -> (state, metrics)
+Program = Callable[[TrainState, Batch], tuple[TrainState, Metrics]]
+
+# For functions on one device: estimators, metrics, refining.
+compile = jax.jit
+
+
+def distribute(setup: Setup, devices: int | None = None) -> Setup:
+    """The setup for the devices at hand: axis, shards, and straight code on CPUs.
+
+    Args:
+        setup: from `make_setup`.
+        devices: how many to use, all by default.
+
+    Raises:
+        UserError: the batch or the history cannot be cut into equal parts.
+    """
+    devices = devices or jax.device_count()
+    parts = 2 * devices if setup.history_size else devices
+    if setup.batch % parts or setup.history_size % devices:
+        raise UserError(
+            f"config.train.batch {setup.batch} and config.history.size {setup.history_size} must be "
+            f"multiples of {parts} and {devices} on {devices} devices"
+        )
+    local = setup.batch // devices
+    if setup.micro_batch and local % setup.micro_batch:
+        raise UserError(
+            f"config.train.micro_batch is {setup.micro_batch}, but must divide the {local} images "
+            f"of a batch that each of {devices} devices gets"
+        )
+    return setup.replace(axis_name=AXIS, devices=devices, unroll=jax.default_backend() == "cpu")
+
+
+def resident_program(step: Step, setup: Setup, lead: Lead, calls: int = 1) -> Program:
+    """`calls` steps on device-resident data as one compiled program; the state is donated.
+
+    Args:
+        step: of steps.py.
+        setup: from `distribute`.
+        lead: leading axes of the step's sets.
+        calls: steps in one call.
+
+    Returns:
+        (state, data) -> (state, mean metrics); data from `replicate`, a dict of whole sets [N, ...].
+    """
+
+    def program(state, data):
+        sizes = {name: len(data[name]) for name in lead}
+
+        def one(state, _):
+            indices = sample(state.key, state.step, sizes, lead, setup)
+            own = {name: index[lax.axis_index(AXIS)] for name, index in indices.items()}
+            return step(state, take(data, own), setup)
+
+        return scan_mean(one, state, jnp.arange(calls), setup.unroll)
+
+    return _pmap(program, None, setup)
+
+
+def streaming_program(step: Step, setup: Setup) -> Program:
+    """One step on a batch of `stream`: the same numbers as `resident_program`."""
+    return _pmap(lambda state, batch: step(state, batch, setup), 0, setup)
+
+
+def stream(
+    key: Key[Array, ""], steps: range, data: Batch, lead: Lead, setup: Setup, ahead: int = 2
+) -> Iterator[Batch]:
+    """Batches of the given steps, gathered on the host by a thread that stays a few batches ahead.
+
+    Args:
+        key: the state's.
+        steps: of the run.
+        data: sets [N, ...] in memory or memory-mapped.
+        lead: leading axes of the step's sets.
+        setup: from `distribute`.
+        ahead: batches to keep ready on the devices.
+    """
+    sizes = {name: len(data[name]) for name in lead}
+    indices = jax.jit(lambda step: sample(key, step, sizes, lead, setup))
+    sharding = NamedSharding(_mesh(setup), PartitionSpec(AXIS))
+    ready: queue.Queue = queue.Queue(ahead)
+    stopped = threading.Event()
+
+    def put(item):
+        while not stopped.is_set():
+            try:
+                return ready.put(item, timeout=0.1)
+            except queue.Full:
+                continue
+
+    def gather():
+        try:
+            for step in steps:
+                if stopped.is_set():
+                    return
+                batch = take(data, jax.device_get(indices(np.int32(step))))
+                put(jax.device_put(batch, sharding))
+        except Exception as error:
+            put(error)
+
+    thread = threading.Thread(target=gather, daemon=True)
+    thread.start()
+    try:
+        for _ in steps:
+            batch = ready.get()
+            if isinstance(batch, Exception):
+                raise batch
+            yield batch
+    finally:
+        stopped.set()
+        thread.join()
+
+
+def sample(
+    key: Key[Array, ""],
+    step: Int[Array, ""],
+    sizes: Mapping[str, int],
+    lead: Lead,
+    setup: Setup,
+) -> dict[str, Int[Array, "devices ..."]]:
+    """Indices [devices, *lead, b / devices] of a step's examples in each set.
+
+    A function of the key and the step alone; the number of devices decides only who takes which.
+    """
+    indices = {}
+    for name in sorted(lead):
+        shape = (*lead[name], setup.devices, setup.batch // setup.devices)
+        walk = jax.random.fold_in(jax.random.fold_in(key, 3), sum(name.encode()))
+        flat = batch_indices(walk, step, int(np.prod(shape)), sizes[name])
+        indices[name] = jnp.moveaxis(flat.reshape(shape), -2, 0)
+    return indices
+
+
+def take(data: Batch, indices: Mapping[str, Int[Array, "..."]]) -> Batch:
+    """The examples at the indices; a mask goes with its synthetic image."""
+    batch = {name: data[name][index] for name, index in indices.items()}
+    if "mask" in data:
+        batch["mask"] = data["mask"][indices["synthetic"]]
+    return batch
+
+
+def place(state: TrainState, setup: Setup) -> TrainState:
+    """Puts a state of `create_train_state` or `collect` on the devices, where programs expect it."""
+    images = state.history.images
+    parts = images.reshape(setup.devices, -1, *images.shape[1:])
+    state = state.replace(history=state.history.replace(images=parts))
+    return jax.tree.map(jax.device_put, state, shardings(state, setup))
+
+
+def collect(state: TrainState) -> TrainState:
+    """The state with its history in one array [B, H, W, C], whatever the number of devices."""
+    images = state.history.images
+    whole = images.reshape(-1, *images.shape[2:])
+    return state.replace(history=state.history.replace(images=whole))
+
+
+def shardings(state: TrainState, setup: Setup) -> PyTree[NamedSharding]:
+    """Where each leaf of a state lies: the history cut along its first axis, the rest replicated."""
+    mesh = _mesh(setup)
+    everywhere = NamedSharding(mesh, PartitionSpec())
+    tree = jax.tree.map(lambda _: everywhere, state)
+    cut = NamedSharding(mesh, PartitionSpec(AXIS))
+    return tree.replace(history=tree.history.replace(images=cut))
+
+
+def replicate(tree: PyTree, setup: Setup) -> PyTree:
+    """A copy of every array on every device."""
+    return jax.device_put(tree, NamedSharding(_mesh(setup), PartitionSpec()))
+
+
+def start_processes() -> None:
+    """Joins this process to a multi-process run, as the cluster's environment describes it."""
+    jax.distributed.initialize()
+
+
+def _pmap(program: Callable, batch_axis: int | None, setup: Setup) -> Any:
+    return jax.pmap(
+        program,
+        AXIS,
+        in_axes=(STATE_AXES, batch_axis),
+        out_axes=(STATE_AXES, None),
+        devices=jax.devices()[: setup.devices],
+        donate_argnums=0,
+    )
+
+
+def _mesh(setup: Setup) -> Mesh:
+    devices = np.array(jax.devices()[: setup.devices])
+    return Mesh(devices, (AXIS,), axis_types=(AxisType.Auto,))

@@ -1,0 +1,172 @@
+"""The frozen description of a training problem: networks, optimisers, losses and their constants."""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import flax.linen as nn
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Float
+
+from simgan_jax import losses
+from simgan_jax.errors import UserError
+from simgan_jax.features import PSI, Psi, identity
+from simgan_jax.models.discriminator import LAYERS, Discriminator, spectral_normalize
+from simgan_jax.models.refiner import Refiner
+
+
+@dataclass(frozen=True)
+class Setup:
+    """All that `train_step` must know beside the state and the batch; hashable, so static under jit.
+
+    Attributes:
+        refiner: linen module, images in [-1, 1] to images of the same shape in [-1, 1].
+        discriminator: linen module, images to patch logits [b, h, w, 2].
+        refiner_optimizer: optax transformation of the refiner's gradients.
+        discriminator_optimizer: the same for the discriminator.
+        image_shape: (height, width, channels).
+        image_dtype: of the data and the history, "uint8" or "uint16".
+        batch: images in a mini-batch over all devices (b of Algorithm 1).
+        refiner_updates: K_g.
+        discriminator_updates: K_d.
+        history_size: B over all devices; 0 trains the discriminator on new refined images alone.
+        adversarial: a name of `losses.ADVERSARIAL`.
+        local: one loss a patch (the paper) or one an image (its ablation).
+        self_regularization: lambda at the start, for losses that are means: lambda of the paper's sums
+            times pixels / patches (15.3 times at 35 x 55 with 126 patches).
+        psi: feature map of the self-regularisation.
+        mask_weights: weights of the self-regularisation (outside, inside) the batch's "mask".
+        r1: weight of the gradient penalty on real images; 0 is none.
+        spectral_norm: whether the discriminator's kernels are divided by their spectral norms.
+        ema: decay of the averaged copy of the refiner's parameters per update; 0 keeps none.
+        micro_batch: images whose gradients are computed at a time on a device; 0 is all at once.
+        unroll: repeat loops of updates and micro-batches as straight code. Compiles longer; on CPU it
+            is far faster, since XLA's convolutions are slow inside loops there.
+        axis_name: of the mapped axis that the devices lie on; None when there is none.
+        devices: shards along that axis.
+    """
+
+    refiner: nn.Module
+    discriminator: nn.Module
+    refiner_optimizer: optax.GradientTransformation
+    discriminator_optimizer: optax.GradientTransformation
+    image_shape: tuple[int, int, int]
+    image_dtype: str = "uint8"
+    batch: int = 512
+    refiner_updates: int = 2
+    discriminator_updates: int = 1
+    history_size: int = 51200
+    adversarial: str = "cross_entropy"
+    local: bool = True
+    self_regularization: float = 1.0
+    psi: Psi = identity
+    mask_weights: tuple[float, float] = (1.0, 1.0)
+    r1: float = 0.0
+    spectral_norm: bool = False
+    ema: float = 0.0
+    micro_batch: int = 0
+    unroll: bool = False
+    axis_name: str | None = None
+    devices: int = 1
+
+    def refine(
+        self,
+        params: Any,
+        images: Float[Array, "b h w c"],
+        noise: Float[Array, "b h w n"] | None = None,
+    ) -> Float[Array, "b h w c"]:
+        """R(x): images in [-1, 1] to refined images in [-1, 1]."""
+        inputs = (images,) if noise is None else (images, noise)
+        return self.refiner.apply({"params": params}, *inputs)
+
+    def discriminate(self, params: Any, images: Float[Array, "b h w c"]) -> losses.Logits:
+        """Logits of every patch, or with the global loss of the whole image, [b, 1, 1, 2]."""
+        if self.spectral_norm:
+            params = spectral_normalize(params)
+        logits = self.discriminator.apply({"params": params}, images)
+        return logits if self.local else losses.pool_patches(logits)
+
+    def replace(self, **changes: Any) -> "Setup":
+        """A copy with some fields changed."""
+        return dataclasses.replace(self, **changes)
+
+
+def make_setup(config: Mapping[str, Any], psi: Psi | None = None) -> Setup:
+    """Reads the networks, optimisers and losses of a configuration; needs no data on disk.
+
+    Args:
+        config: what `get_config` of a file in configs/ returns.
+        psi: a learned feature map for the self-regularisation, instead of the one named in the config.
+
+    Raises:
+        UserError: a value that cannot work, with its key and what would.
+    """
+    image, train, loss = config.image, config.train, config.loss
+    shape = (image.height, image.width, image.channels)
+    refiner = Refiner(
+        features=config.refiner.features,
+        blocks=config.refiner.blocks,
+        kernel=config.refiner.kernel,
+        channels=image.channels,
+        padding=config.refiner.padding,
+        noise_channels=config.refiner.noise_channels,
+        dtype=jnp.dtype(config.refiner.dtype),
+        remat=config.refiner.remat,
+    )
+    layers = LAYERS[_one_of("discriminator.layers", config.discriminator.layers, LAYERS)]
+    discriminator = Discriminator(layers, jnp.dtype(config.discriminator.dtype))
+    _one_of("refiner.padding", refiner.padding, ("SAME", "REFLECT"))
+    _one_of("image.dtype", image.dtype, ("uint8", "uint16"))
+    for name in ("batch", "refiner_updates", "discriminator_updates"):
+        if train[name] < 1:
+            raise UserError(f"config.train.{name} is {train[name]}, must be at least 1")
+    if min(shape[:2]) < discriminator.receptive_field:
+        raise UserError(
+            f"config.image is {shape[0]} x {shape[1]}, smaller than the discriminator's patch of "
+            f"{discriminator.receptive_field} px; use larger images"
+        )
+    if config.history.size and (train.batch % 2 or config.history.size < train.batch // 2):
+        raise UserError(
+            f"config.history.size is {config.history.size} at config.train.batch {train.batch}: with a "
+            "history the batch must be even and the history hold at least half of it; 0 turns it off"
+        )
+    return Setup(
+        refiner=refiner,
+        discriminator=discriminator,
+        refiner_optimizer=_optimizer("refiner", config.optimizer.refiner),
+        discriminator_optimizer=_optimizer("discriminator", config.optimizer.discriminator),
+        image_shape=shape,
+        image_dtype=image.dtype,
+        batch=train.batch,
+        refiner_updates=train.refiner_updates,
+        discriminator_updates=train.discriminator_updates,
+        history_size=config.history.size,
+        adversarial=_one_of("loss.adversarial", loss.adversarial, losses.ADVERSARIAL),
+        local=loss.local,
+        self_regularization=loss.self_regularization,
+        psi=psi or PSI[_one_of("loss.psi", loss.psi, PSI)],
+        mask_weights=(loss.weight.outside, loss.weight.inside),
+        r1=loss.r1,
+        spectral_norm=config.discriminator.spectral_norm,
+        ema=train.ema,
+        micro_batch=train.micro_batch,
+    )
+
+
+def _optimizer(role: str, config: Mapping[str, Any]) -> optax.GradientTransformation:
+    """SGD or Adam with a constant learning rate, as `config.optimizer.<role>` says."""
+    makers = {
+        "sgd": partial(optax.sgd, momentum=config.momentum or None),
+        "adam": partial(optax.adam, b1=config.momentum, b2=0.999),
+    }
+    return makers[_one_of(f"optimizer.{role}.name", config.name, makers)](config.learning_rate)
+
+
+def _one_of(key: str, value: str, allowed: Mapping[str, Callable] | tuple[str, ...]) -> str:
+    if value not in allowed:
+        raise UserError(f"config.{key} is {value!r}; one of {', '.join(allowed)}")
+    return value
+

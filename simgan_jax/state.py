@@ -1,0 +1,98 @@
+"""Every array that a run owns."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from flax import struct
+from jaxtyping import Array, Float, Int, Key, PyTree
+
+from simgan_jax import history
+from simgan_jax.history import History
+from simgan_jax.setup import Setup
+
+
+@struct.dataclass
+class Network:
+    """A network in training.
+
+    Attributes:
+        params: parameters, as its linen module's `init` makes them.
+        optimizer: state of its optax optimiser.
+        updates: int32 [], gradient steps taken.
+    """
+
+    params: PyTree[Float[Array, "..."]]
+    optimizer: Any
+    updates: Int[Array, ""]
+
+    def update(self, gradients: PyTree, optimizer: optax.GradientTransformation) -> "Network":
+        """The network after one gradient step."""
+        changes, state = optimizer.update(gradients, self.optimizer, self.params)
+        return Network(optax.apply_updates(self.params, changes), state, self.updates + 1)
+
+
+@struct.dataclass
+class TrainState:
+    """The whole state of Algorithm 1.
+
+    Attributes:
+        key: typed key; never changes, every random number is a function of it and of counters.
+        step: int32 [], steps of the run: pre-training updates, then outer iterations.
+        refiner: R.
+        discriminator: D.
+        history: buffer of refined images, on several devices each device's own part.
+        ema: averaged refiner parameters, None when the setup keeps none.
+        self_regularization: float32 [], lambda; a leaf, so that runs of several lambdas vmap.
+    """
+
+    key: Key[Array, ""]
+    step: Int[Array, ""]
+    refiner: Network
+    discriminator: Network
+    history: History
+    ema: PyTree[Float[Array, "..."]] | None
+    self_regularization: Float[Array, ""]
+
+
+def create_train_state(key: Key[Array, ""], setup: Setup) -> TrainState:
+    """A state before its first step: random networks, empty history.
+
+    Args:
+        key: typed key (`jax.random.key(seed)`); decides everything random in the run.
+        setup: from `make_setup`.
+    """
+    refiner_key, discriminator_key, noise_key = jax.random.split(jax.random.fold_in(key, 0), 3)
+    images = jnp.zeros((1, *setup.image_shape))
+    noise = sample_noise(setup, noise_key, images)
+    inputs = (images,) if noise is None else (images, noise)
+    refiner = setup.refiner.init(refiner_key, *inputs)["params"]
+    discriminator = setup.discriminator.init(discriminator_key, images)["params"]
+    return TrainState(
+        key=key,
+        step=jnp.zeros((), jnp.int32),
+        refiner=_network(refiner, setup.refiner_optimizer),
+        discriminator=_network(discriminator, setup.discriminator_optimizer),
+        history=history.init(setup.history_size, setup.image_shape, np.dtype(setup.image_dtype)),
+        ema=jax.tree.map(jnp.copy, refiner) if setup.ema else None,
+        self_regularization=jnp.float32(setup.self_regularization),
+    )
+
+
+def sample_noise(
+    setup: Setup, key: Key[Array, ""], images: Float[Array, "b h w c"]
+) -> Float[Array, "b h w n"] | None:
+    """The refiner's noise input for a batch; None for refiners without one."""
+    draw = getattr(setup.refiner, "sample_noise", None)
+    return draw(key, images) if draw else None
+
+
+def refiner_params(state: TrainState) -> PyTree[Float[Array, "..."]]:
+    """The parameters to refine with: the averaged ones where they are kept."""
+    return state.refiner.params if state.ema is None else state.ema
+
+
+def _network(params: PyTree, optimizer: optax.GradientTransformation) -> Network:
+    return Network(params, optimizer.init(params), jnp.zeros((), jnp.int32))

@@ -1,0 +1,259 @@
+"""Algorithm 1 of the paper as pure functions: `step(state, batch, setup) -> (state, metrics)`.
+
+The functions are undecorated; call them plainly, or under jit, vmap, pmap or shard_map. On several
+devices (`setup.axis_name`) gradients and metrics are means over all of them.
+
+A batch is a dict of images, uint8 or uint16 in full range or floats in [-1, 1]:
+    synthetic  [b, H, W, C]; for `train_step` [K_g + K_d, b, H, W, C]
+    real       [b, H, W, C]; for `train_step` [K_d, b, H, W, C]; not for `refiner_step`
+    mask       optional, like synthetic without C: 0 outside, full range inside the pixels that carry
+               the label; `setup.mask_weights` weighs their self-regularisation
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax import lax
+from jaxtyping import Array, Float, Int, Key, PyTree, Shaped
+
+from simgan_jax import history, losses
+from simgan_jax.images import from_unit, to_unit
+from simgan_jax.losses import REAL, REFINED
+from simgan_jax.setup import Setup
+from simgan_jax.state import TrainState, sample_noise
+
+Batch = dict[str, Shaped[Array, "..."]]
+Metrics = dict[str, Float[Array, ""]]
+
+REFINER, DISCRIMINATOR = 1, 2
+
+
+def train_step(state: TrainState, batch: Batch, setup: Setup) -> tuple[TrainState, Metrics]:
+    """Algorithm 1, lines 2-11: K_g updates of the refiner, then K_d of the discriminator.
+
+    Args:
+        state: of the run.
+        batch: synthetic [K_g + K_d, b, H, W, C], real [K_d, b, H, W, C] and perhaps mask.
+        setup: from `make_setup`; static under jit.
+
+    Returns:
+        The next state, and the metrics of both kinds of update, each a mean over its updates.
+    """
+    updates = setup.refiner_updates
+    for_refiner = {name: x[:updates] for name, x in batch.items() if name != "real"}
+    for_discriminator = {"synthetic": batch["synthetic"][updates:], "real": batch["real"]}
+    step = state.step
+    state, refiner_metrics = repeat(refiner_step, state, for_refiner, setup)
+    state, discriminator_metrics = repeat(discriminator_step, state, for_discriminator, setup)
+    return state.replace(step=step + 1), refiner_metrics | discriminator_metrics
+
+
+def pretrain_refiner_step(
+    state: TrainState, batch: Batch, setup: Setup
+) -> tuple[TrainState, Metrics]:
+    """One update of the refiner by self-regularisation alone (section 3.1: the first 1,000 steps)."""
+    return refiner_step(state, batch, setup, adversarial=False)
+
+
+def refiner_step(
+    state: TrainState, batch: Batch, setup: Setup, adversarial: bool = True
+) -> tuple[TrainState, Metrics]:
+    """Algorithm 1, lines 3-6: one update of the refiner by equation 1.
+
+    Args:
+        state: of the run.
+        batch: synthetic [b, H, W, C] and perhaps mask [b, H, W].
+        setup: from `make_setup`.
+        adversarial: whether the discriminator has a say.
+    """
+    key = step_key(state, REFINER, setup)
+    synthetic = to_unit(batch["synthetic"])
+    examples = {"synthetic": synthetic, "noise": sample_noise(setup, key, synthetic)}
+    if "mask" in batch:
+        examples["mask"] = batch["mask"]
+
+    def loss(params, part):
+        refined = setup.refine(params, part["synthetic"], part["noise"])
+        change = losses.self_regularization(
+            setup.psi(refined), setup.psi(part["synthetic"]), self_regularization_weight(part, setup)
+        )
+        terms = {
+            "self_regularization": change,
+            "change": losses.self_regularization(refined, part["synthetic"]),
+        }
+        total = state.self_regularization * change
+        if adversarial:
+            logits = setup.discriminate(state.discriminator.params, refined)
+            terms["adversarial"] = losses.ADVERSARIAL[setup.adversarial][1](logits, REAL)
+            total += terms["adversarial"]
+        return total.mean(), terms | {"loss": total}
+
+    gradients, metrics = mean_gradients(loss, state.refiner.params, examples, setup)
+    refiner = state.refiner.update(gradients, setup.refiner_optimizer)
+    ema = state.ema and optax.incremental_update(refiner.params, state.ema, 1 - setup.ema)
+    state = state.replace(step=state.step + 1, refiner=refiner, ema=ema)
+    return state, {f"refiner/{name}": value for name, value in metrics.items()}
+
+
+def discriminator_step(
+    state: TrainState, batch: Batch, setup: Setup
+) -> tuple[TrainState, Metrics]:
+    """Algorithm 1, lines 7-10: one update of the discriminator by equation 2, then of the history.
+
+    Half of its refined images are refined now, half are drawn from the history (section 2.3); while
+    the history holds fewer than that half, the new ones count twice.
+
+    Args:
+        state: of the run.
+        batch: synthetic and real [b, H, W, C]; with a history the first b/2 synthetic ones are used.
+        setup: from `make_setup`.
+    """
+    noise_key, pick, replace = jax.random.split(step_key(state, DISCRIMINATOR, setup), 3)
+    half = len(batch["real"]) // 2 if setup.history_size else len(batch["real"])
+    synthetic = to_unit(batch["synthetic"][:half])
+    noise = sample_noise(setup, noise_key, synthetic)
+    now = lax.stop_gradient(refine_in_parts(state.refiner.params, synthetic, noise, setup))
+    examples = {"real": batch["real"], "now": now}
+    if setup.history_size:
+        past = history.sample(state.history, pick, half)
+        examples["past"] = jnp.where(history.can_sample(state.history, half), past, now)
+        state = state.replace(history=history.replace(state.history, replace, now))
+
+    gradients, metrics = discriminator_gradients(state.discriminator.params, examples, setup)
+    discriminator = state.discriminator.update(gradients, setup.discriminator_optimizer)
+    state = state.replace(step=state.step + 1, discriminator=discriminator)
+    return state, {f"discriminator/{name}": value for name, value in metrics.items()}
+
+
+def discriminator_gradients(
+    params: PyTree, examples: dict[str, Array], setup: Setup
+) -> tuple[PyTree, Metrics]:
+    """Gradients of equation 2, the mean over refined and over real images weighing the same.
+
+    Args:
+        params: of the discriminator.
+        examples: real [b, H, W, C], now and perhaps past [b/2, H, W, C].
+        setup: from `make_setup`.
+    """
+    adversarial = losses.ADVERSARIAL[setup.adversarial][0]
+
+    def loss(params, part):
+        real = to_unit(part["real"])
+        images = [real, part["now"]] + ([part["past"]] if "past" in part else [])
+        logits = setup.discriminate(params, jnp.concatenate(images))
+        real_logits, refined_logits = logits[: len(real)], logits[len(real) :]
+        now_logits, past_logits = jnp.split(refined_logits, [len(part["now"])])
+        on_real = adversarial(real_logits, REAL).mean()
+        on_refined = adversarial(refined_logits, REFINED).mean()
+        total = (on_real + on_refined) / 2
+        terms = {
+            "loss_real": on_real,
+            "loss_refined": on_refined,
+            "accuracy_real": losses.accuracy(real_logits, REAL),
+            "accuracy_refined": losses.accuracy(now_logits, REFINED),
+        }
+        if "past" in part:
+            terms["accuracy_history"] = losses.accuracy(past_logits, REFINED)
+        if setup.r1:
+            penalty = losses.r1_penalty(lambda x: setup.discriminate(params, x), real)
+            terms["r1"] = penalty
+            total += setup.r1 / 2 * penalty.mean()
+        return total, terms | {"loss": total}
+
+    return mean_gradients(loss, params, examples, setup)
+
+
+def self_regularization_weight(part: Batch, setup: Setup) -> Float[Array, "b h w 1"] | float:
+    """Per-pixel weights from the batch's mask: outside + (inside - outside) * coverage."""
+    outside, inside = setup.mask_weights
+    if "mask" not in part:
+        return 1.0
+    coverage = (to_unit(part["mask"])[..., None] + 1) / 2
+    return outside + (inside - outside) * coverage
+
+
+def refine_in_parts(
+    params: PyTree,
+    images: Float[Array, "b h w c"],
+    noise: Float[Array, "b h w n"] | None,
+    setup: Setup,
+) -> Float[Array, "b h w c"]:
+    """R(x) of a batch, a micro-batch at a time."""
+    parts = split({"images": images, "noise": noise}, setup)
+    refine = lambda part: setup.refine(params, part["images"], part["noise"])  # noqa: E731
+    if setup.unroll:
+        count = len(parts["images"])
+        return jnp.concatenate([refine(jax.tree.map(lambda x: x[i], parts)) for i in range(count)])
+    return lax.map(refine, parts).reshape(images.shape)
+
+
+def mean_gradients(
+    loss: Callable[[PyTree, Any], tuple[Float[Array, ""], dict[str, Array]]],
+    params: PyTree,
+    examples: dict[str, Array],
+    setup: Setup,
+) -> tuple[PyTree, Metrics]:
+    """Gradients of a mean loss over all examples of all devices, a micro-batch at a time.
+
+    Args:
+        loss: (params, part of the examples) to the part's mean loss and terms to report.
+        params: to differentiate by.
+        examples: arrays whose first axes are the batch or a fixed share of it.
+        setup: for micro_batch, unroll and axis_name.
+
+    Returns:
+        Gradients; the means of the terms and the gradients' global norm.
+    """
+    parts = split(examples, setup)
+
+    def one(_, part):
+        gradients, terms = jax.grad(loss, has_aux=True)(params, part)
+        return None, (gradients, jax.tree.map(jnp.mean, terms))
+
+    _, (gradients, metrics) = scan_mean(one, None, parts, setup.unroll)
+    if setup.axis_name:
+        gradients, metrics = lax.pmean((gradients, metrics), setup.axis_name)
+    return gradients, metrics | {"gradient_norm": optax.global_norm(gradients)}
+
+
+def split(examples: dict[str, Array], setup: Setup) -> dict[str, Array]:
+    """Adds a leading axis of micro-batches; sizes are shares of the largest array's."""
+    size = max(len(x) for x in jax.tree.leaves(examples))
+    count = size // setup.micro_batch if setup.micro_batch else 1
+    count = max(count, 1)
+    return jax.tree.map(lambda x: x.reshape(count, len(x) // count, *x.shape[1:]), examples)
+
+
+def repeat(
+    step: Callable[[TrainState, Batch, Setup], tuple[TrainState, Metrics]],
+    state: TrainState,
+    batches: Batch,
+    setup: Setup,
+) -> tuple[TrainState, Metrics]:
+    """Takes one step for each leading row of `batches`; the metrics are means over the steps."""
+    return scan_mean(lambda state, batch: step(state, batch, setup), state, batches, setup.unroll)
+
+
+def scan_mean(body: Callable, carry: Any, rows: PyTree, unroll: bool) -> tuple[Any, PyTree]:
+    """`lax.scan` that returns the mean of the outputs; straight code if `unroll`."""
+    count = len(jax.tree.leaves(rows)[0])
+    if not unroll and count > 1:
+        carry, outputs = lax.scan(body, carry, rows)
+        return carry, jax.tree.map(lambda x: x.mean(0), outputs)
+    total = None
+    for i in range(count):
+        carry, output = body(carry, jax.tree.map(lambda x, i=i: x[i], rows))
+        total = output if total is None else jax.tree.map(jnp.add, total, output)
+    return carry, jax.tree.map(lambda x: x / count, total)
+
+
+def step_key(state: TrainState, role: int, setup: Setup) -> Key[Array, ""]:
+    """The key of a network's next update: a function of the run's key and counters alone."""
+    network = state.refiner if role == REFINER else state.discriminator
+    key = jax.random.fold_in(jax.random.fold_in(state.key, role), network.updates)
+    if setup.axis_name:
+        key = jax.random.fold_in(key, lax.axis_index(setup.axis_name))
+    return key
