@@ -1,0 +1,89 @@
+"""What goes wrong in SimGAN training, read from a run's metrics, and which setting to move."""
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+from jaxtyping import Array, Float
+
+# A complaint needs the metric to be out of bounds in this many log lines in a row.
+PATIENCE = 3
+
+
+def sample_statistics(
+    refined: Float[Array, "n h w c"], synthetic: Float[Array, "n h w c"]
+) -> dict[str, float]:
+    """How refined images relate to the synthetic ones they come from.
+
+    Args:
+        refined: [-1, 1].
+        synthetic: [-1, 1].
+
+    Returns:
+        samples/change: mean |R(x) - x|; samples/correlation: mean over images of the correlation of
+        R(x) and x over pixels (-1 is inverted contrast); samples/diversity: spread over images of the
+        refined pixels divided by that of the synthetic ones (0 is collapse).
+    """
+    a, b = (x.reshape(len(x), -1).astype(np.float64) for x in (refined, synthetic))
+    a0, b0 = (x - x.mean(1, keepdims=True) for x in (a, b))
+    norms = np.sqrt((a0**2).sum(1) * (b0**2).sum(1))
+    return {
+        "samples/change": float(np.abs(a - b).mean()),
+        "samples/correlation": float(((a0 * b0).sum(1) / np.maximum(norms, 1e-12)).mean()),
+        "samples/diversity": float(a.std(0).mean() / max(b.std(0).mean(), 1e-12)),
+    }
+
+
+def examine(rows: list[Mapping[str, float]]) -> list[str]:
+    """Complaints about a run, each one line with the setting to move; [] for a healthy one.
+
+    Args:
+        rows: of metrics.jsonl, oldest first; only the adversarial phase is judged.
+    """
+    rows = [row for row in rows if row["phase"] == "adversarial"]
+    recent = [row for row in rows if "discriminator/loss" in row][-PATIENCE:]
+    samples = [row for row in rows if "samples/change" in row][-1:]
+    complaints = []
+    if len(recent) == PATIENCE:
+        if all(_undecided(row) for row in recent):
+            complaints.append(
+                "the discriminator is stuck at ln 2 = 0.693 (it tells nothing apart); raise "
+                "config.optimizer.discriminator.learning_rate or config.train.discriminator_updates"
+            )
+        if all(_saturated(row) for row in recent):
+            complaints.append(
+                "the discriminator is always right, its loss near 0; lower "
+                "config.optimizer.discriminator.learning_rate, raise config.train.refiner_updates, or "
+                "lower config.loss.self_regularization"
+            )
+    if samples:
+        row = samples[0]
+        if row["samples/change"] < 0.01:
+            complaints.append(
+                f"refined images equal the synthetic ones (mean change {row['samples/change']:.4f} of "
+                "a range of 2); lower config.loss.self_regularization or train longer"
+            )
+        if row["samples/correlation"] < 0:
+            complaints.append(
+                f"refined images are inverted (correlation {row['samples/correlation']:.2f} with the "
+                "synthetic ones); raise config.loss.self_regularization or "
+                "config.train.pretrain_refiner"
+            )
+        if row["samples/diversity"] < 0.3:
+            complaints.append(
+                f"refined images look alike (spread {row['samples/diversity']:.2f} of the synthetic "
+                "ones'): collapse; raise config.loss.self_regularization or config.history.size, or "
+                "lower config.train.refiner_updates"
+            )
+    return complaints
+
+
+def _undecided(row: Mapping[str, float]) -> bool:
+    return abs(row["discriminator/loss"] - math.log(2)) < 0.003 and (
+        row["discriminator/gradient_norm"] < 0.02
+    )
+
+
+def _saturated(row: Mapping[str, float]) -> bool:
+    accuracies = [value for name, value in row.items() if name.startswith("discriminator/accuracy")]
+    return row["discriminator/loss"] < 0.02 and min(accuracies) > 0.99

@@ -1,0 +1,34 @@
+"""Trains, evaluates and reports: `python -m simgan_jax.main --config=configs/gaze.py`."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from absl import flags
+from ml_collections import config_flags
+
+from simgan_jax import command, parallel
+from simgan_jax.dry_run import dry_run
+from simgan_jax.train import train
+
+CONFIG = config_flags.DEFINE_config_file("config", None, "A file in configs/, perhaps with :VARIANT.")
+WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run; runs/<config.name> by default.")
+DRY_RUN = flags.DEFINE_bool("dry_run", False, "Check settings and data, say what it takes, and end.")
+DISTRIBUTED = flags.DEFINE_bool("distributed", False, "Join the processes of a cluster first.")
+
+
+def main(argv: Sequence[str]) -> None:
+    """Kept to flags: the work is in the verbs."""
+    del argv
+    config = CONFIG.value
+    workdir = Path(WORKDIR.value or Path("runs") / config.name)
+    if DISTRIBUTED.value:
+        parallel.start_processes()
+    if DRY_RUN.value:
+        dry_run(config, workdir)
+    else:
+        train(config, workdir)
+
+
+if __name__ == "__main__":
+    flags.mark_flag_as_required("config")
+    command.run(main)

@@ -1,0 +1,92 @@
+"""What makes a run reproducible: its configuration, and where, with what and on which data it ran."""
+
+import hashlib
+import importlib.metadata
+import json
+import platform
+import sys
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from ml_collections import ConfigDict
+
+from simgan_jax.checkpoint import read_config
+from simgan_jax.errors import UserError
+from simgan_jax.steps import Batch
+
+PACKAGES = ("simgan_jax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
+
+
+def claim(workdir: Path, config: ConfigDict) -> None:
+    """Writes config.json into a new run's folder, or checks that an old one's is the same.
+
+    Raises:
+        UserError: the folder belongs to a run of another configuration, or cannot be made.
+    """
+    path = workdir / "config.json"
+    if path.exists():
+        ours, theirs = _flat(config.to_dict()), _flat(read_config(workdir).to_dict())
+        keys = sorted(k for k in ours.keys() | theirs.keys() if ours.get(k) != theirs.get(k))
+        if keys:
+            key = keys[0]
+            raise UserError(
+                f"{workdir} holds a run of another configuration: {key} is {theirs.get(key)!r} there, "
+                f"{ours.get(key)!r} here{f', and {len(keys) - 1} more differ' if keys[1:] else ''}; "
+                "give another --workdir, or the same settings to resume"
+            )
+        return
+    try:
+        workdir.mkdir(parents=True, exist_ok=True)
+        _write(path, config.to_dict())
+    except OSError as error:
+        raise UserError(f"{workdir}: cannot write there ({error.strerror}); give another --workdir") from error
+
+
+def write(workdir: Path, config: ConfigDict, sets: Batch) -> None:
+    """Writes environment.json: command, versions, machine, devices, seed and checksums of the data."""
+    if jax.process_index():
+        return
+    device = jax.devices()[0]
+    _write(
+        workdir / "environment.json",
+        {
+            "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
+            "seed": config.seed,
+            "python": platform.python_version(),
+            "packages": {name: _version(name) for name in PACKAGES},
+            "machine": platform.platform(),
+            "device": f"{jax.device_count()} x {device.device_kind} ({device.platform})",
+            "data": {name: {"shape": x.shape, "sha256": checksum(x)} for name, x in sets.items()},
+        },
+    )
+
+
+def checksum(array: np.ndarray) -> str:
+    """SHA-256 of an array's bytes, read in pieces, so that memory-mapped sets stay on disk."""
+    sha = hashlib.sha256()
+    for start in range(0, len(array), 4096):
+        sha.update(np.ascontiguousarray(array[start : start + 4096]).data)
+    return sha.hexdigest()
+
+
+def _version(name: str) -> str | None:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _write(path: Path, content: dict[str, Any]) -> None:
+    """Writes JSON so that a reader sees the old file or the whole new one."""
+    partial = path.with_suffix(".partial")
+    partial.write_text(json.dumps(content, indent=2) + "\n")
+    partial.replace(path)
+
+
+def _flat(tree: Any, prefix: str = "config") -> dict[str, Any]:
+    """Leaves by dotted key, as JSON would hold them (tuples become lists)."""
+    if not isinstance(tree, dict):
+        return {prefix: json.loads(json.dumps(tree))}
+    return {k: v for name, x in tree.items() for k, v in _flat(x, f"{prefix}.{name}").items()}
