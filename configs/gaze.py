@@ -1,11 +1,11 @@
 """Eye gaze (section 3.1 of the paper).
 
-    python -m simgan_jax.main --config=configs/gaze.py          embedded eyes
-    python -m simgan_jax.main --config=configs/gaze.py:tiny     seconds, to try the program
-    python -m simgan_jax.main --config=configs/gaze.py:paper    UnityEyes, MPIIGaze, the paper's numbers
+python -m simgan_jax.main --config=configs/gaze.py          embedded eyes
+python -m simgan_jax.main --config=configs/gaze.py:tiny     seconds, to try the program
+python -m simgan_jax.main --config=configs/gaze.py:paper    UnityEyes, MPIIGaze, the paper's numbers
 """
 
-from ml_collections import ConfigDict
+from ml_collections import ConfigDict, config_dict
 
 
 def get_config(variant: str = "") -> ConfigDict:
@@ -29,7 +29,8 @@ def default() -> ConfigDict:
     c.image.channels = 1
     c.image.dtype = "uint8"
 
-    eyes = {"source": "procedural_eyes", "height": 35, "width": 55, "seed": 0}
+    size = {"height": c.image.get_ref("height"), "width": c.image.get_ref("width")}
+    eyes = {"source": "procedural_eyes", "seed": 0} | size
     c.data = ConfigDict()
     c.data.synthetic = ConfigDict(eyes | {"domain": "simulator", "split": "train", "count": 8000})
     c.data.real = ConfigDict(eyes | {"domain": "camera", "split": "train", "count": 4000})
@@ -42,6 +43,7 @@ def default() -> ConfigDict:
     c.refiner.blocks = 4
     c.refiner.kernel = 3
     c.refiner.padding = "REFLECT"  # paper: zeros, which leave a frame at the border
+    c.refiner.background = config_dict.placeholder(float)  # of depth images: 1.0, the far end
     c.refiner.noise_channels = 0
     c.refiner.dtype = "float32"
     c.refiner.remat = False
@@ -112,7 +114,7 @@ def tiny(c: ConfigDict) -> ConfigDict:
 def paper(c: ConfigDict) -> ConfigDict:
     """UnityEyes to MPIIGaze with the paper's networks, schedule and sizes; for accelerators."""
     c.name = "gaze_paper"
-    size = {"height": 35, "width": 55}
+    size = {"height": c.image.get_ref("height"), "width": c.image.get_ref("width")}
     c.data.synthetic = ConfigDict({"source": "unity_eyes", "split": "train"} | size)
     c.data.real = ConfigDict({"source": "mpii_gaze", "split": "train"} | size)
     c.data.test = ConfigDict({"source": "mpii_gaze", "split": "test"} | size)

@@ -112,6 +112,7 @@ def make_setup(config: Mapping[str, Any], psi: Psi | None = None) -> Setup:
         kernel=config.refiner.kernel,
         channels=image.channels,
         padding=config.refiner.padding,
+        background=config.refiner.background,
         noise_channels=config.refiner.noise_channels,
         dtype=jnp.dtype(config.refiner.dtype),
         remat=config.refiner.remat,

@@ -37,6 +37,7 @@ class Refiner(nn.Module):
         kernel: side of the square filters, odd.
         channels: of the input and the output image.
         padding: "SAME" (zeros, the paper's) or "REFLECT", which leaves no frame at the border.
+        background: input pixels of exactly this value pass unchanged; None for images without one.
         noise_channels: maps of N(0, 1) noise beside the image; 0 is the paper's deterministic refiner.
         dtype: of the computation; parameters and the output are float32.
         remat: recompute each block in the backward pass: less memory, more time.
@@ -47,6 +48,7 @@ class Refiner(nn.Module):
     kernel: int = 3
     channels: int = 1
     padding: str = "SAME"
+    background: float | None = None
     noise_channels: int = 0
     dtype: Any = jnp.float32
     remat: bool = False
@@ -77,7 +79,10 @@ class Refiner(nn.Module):
         for i in range(self.blocks):
             x = block(self.features, self.kernel, self.padding, self.dtype, name=f"block_{i}")(x)
         x = nn.Conv(self.channels, (1, 1), dtype=self.dtype, name="head")(x)
-        return jnp.tanh(x.astype(jnp.float32))
+        refined = jnp.tanh(x.astype(jnp.float32))
+        if self.background is None:
+            return refined
+        return jnp.where(images == self.background, images, refined)
 
     def sample_noise(
         self, key: Key[Array, ""], images: Float[Array, "b h w c"]

@@ -1,0 +1,32 @@
+"""Any two folders of images: synthetic ones to refine, real ones to look like.
+
+    python -m simgan_jax.main --config=configs/folder.py \
+        --config.data.synthetic.path=DIR --config.data.real.path=DIR \
+        --config.image.height=48 --config.image.width=64 --config.image.channels=1
+
+Variants: `folder.py:tiny` for a first look in seconds. Settings not named here are those of gaze.py.
+"""
+
+from configs import gaze
+from ml_collections import ConfigDict
+
+
+def get_config(variant: str = "") -> ConfigDict:
+    """The configuration of a variant: "" or "tiny"."""
+    c = gaze.get_config(variant)
+    c.name = "folder_tiny" if variant else "folder"
+    c.task = "none"  # no labels: the report has realism, but no estimators
+    c.loss.weight.label = ""
+    folder = {
+        "source": "folder",
+        "path": "",
+        "height": c.image.get_ref("height"),
+        "width": c.image.get_ref("width"),
+        "channels": c.image.get_ref("channels"),
+        "fit": "resize",
+        "on_error": "stop",
+    }
+    c.data.synthetic = ConfigDict(folder)
+    c.data.real = ConfigDict(folder)
+    c.data.test = ConfigDict()
+    return c
