@@ -7,8 +7,9 @@
 Variants: `folder.py:tiny` for a first look in seconds. Settings not named here are those of gaze.py.
 """
 
-from configs import gaze
 from ml_collections import ConfigDict
+
+from configs import gaze
 
 
 def get_config(variant: str = "") -> ConfigDict:

@@ -7,8 +7,9 @@
 Settings not named here are those of gaze.py.
 """
 
-from configs import gaze
 from ml_collections import ConfigDict
+
+from configs import gaze
 
 
 def get_config(variant: str = "") -> ConfigDict:
@@ -28,7 +29,7 @@ def hands(c: ConfigDict) -> ConfigDict:
         c.data[name].source = "procedural_hands"
     c.refiner.background = 1.0
     c.refiner.padding = "SAME"  # the border is background
-    # A depth image's mean over pixels is mostly background, which cannot change; the hand's own weigh 1.
+    # Most of a depth image is background, which cannot change: the hand's pixels make up for it.
     c.loss.weight = ConfigDict({"label": "hand_mask", "outside": 0.0, "inside": 4.0})
     c.loss.self_regularization = 1.0
     return c

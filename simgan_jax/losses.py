@@ -33,12 +33,12 @@ def cross_entropy(logits: Logits, label: int) -> PerImage:
 
 
 def least_squares(logits: Logits, label: int) -> PerImage:
-    """Mean over patches of (margin - target)^2, target +1 for refined, -1 for real (LSGAN, Mao 2017)."""
+    """Mean over patches of (margin - target)^2, target +1 refined, -1 real (LSGAN, Mao 2017)."""
     return jnp.square(_margin(logits) - _sign(label)).mean((1, 2))
 
 
 def hinge(logits: Logits, label: int) -> PerImage:
-    """Mean over patches of max(0, 1 - sign * margin), sign +1 for refined, -1 for real (Lim, Ye 2017)."""
+    """Mean over patches of max(0, 1 - sign * margin), sign +1 refined, -1 real (Lim, Ye 2017)."""
     return jax.nn.relu(1 - _sign(label) * _margin(logits)).mean((1, 2))
 
 

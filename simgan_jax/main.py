@@ -10,9 +10,13 @@ from simgan_jax import command, parallel
 from simgan_jax.dry_run import dry_run
 from simgan_jax.train import train
 
-CONFIG = config_flags.DEFINE_config_file("config", None, "A file in configs/, perhaps with :VARIANT.")
+CONFIG = config_flags.DEFINE_config_file(
+    "config", None, "A file in configs/, perhaps with :VARIANT."
+)
 WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run; runs/<config.name> by default.")
-DRY_RUN = flags.DEFINE_bool("dry_run", False, "Check settings and data, say what it takes, and end.")
+DRY_RUN = flags.DEFINE_bool(
+    "dry_run", False, "Check settings and data, say what it takes, and end."
+)
 DISTRIBUTED = flags.DEFINE_bool("distributed", False, "Join the processes of a cluster first.")
 
 

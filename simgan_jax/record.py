@@ -41,7 +41,9 @@ def claim(workdir: Path, config: ConfigDict) -> None:
         workdir.mkdir(parents=True, exist_ok=True)
         _write(path, config.to_dict())
     except OSError as error:
-        raise UserError(f"{workdir}: cannot write there ({error.strerror}); give another --workdir") from error
+        raise UserError(
+            f"{workdir}: cannot write there ({error.strerror}); give another --workdir"
+        ) from error
 
 
 def write(workdir: Path, config: ConfigDict, sets: Batch) -> None:

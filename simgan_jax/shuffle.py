@@ -1,4 +1,4 @@
-"""Stateless shuffling: which example comes when is a function of a key and a step, nothing is stored."""
+"""Stateless shuffling: which example comes when is a function of a key and a step."""
 
 import jax
 import jax.numpy as jnp

@@ -17,10 +17,10 @@ import jax
 import jax.numpy as jnp
 import optax
 from jax import lax
-from jaxtyping import Array, Float, Int, Key, PyTree, Shaped
+from jaxtyping import Array, Float, Key, PyTree, Shaped
 
 from simgan_jax import history, losses
-from simgan_jax.images import from_unit, to_unit
+from simgan_jax.images import to_unit
 from simgan_jax.losses import REAL, REFINED
 from simgan_jax.setup import Setup
 from simgan_jax.state import TrainState, sample_noise
@@ -78,7 +78,9 @@ def refiner_step(
     def loss(params, part):
         refined = setup.refine(params, part["synthetic"], part["noise"])
         change = losses.self_regularization(
-            setup.psi(refined), setup.psi(part["synthetic"]), self_regularization_weight(part, setup)
+            setup.psi(refined),
+            setup.psi(part["synthetic"]),
+            self_regularization_weight(part, setup),
         )
         terms = {
             "self_regularization": change,
@@ -98,9 +100,7 @@ def refiner_step(
     return state, {f"refiner/{name}": value for name, value in metrics.items()}
 
 
-def discriminator_step(
-    state: TrainState, batch: Batch, setup: Setup
-) -> tuple[TrainState, Metrics]:
+def discriminator_step(state: TrainState, batch: Batch, setup: Setup) -> tuple[TrainState, Metrics]:
     """Algorithm 1, lines 7-10: one update of the discriminator by equation 2, then of the history.
 
     Half of its refined images are refined now, half are drawn from the history (section 2.3); while
@@ -185,8 +185,8 @@ def refine_in_parts(
     parts = split({"images": images, "noise": noise}, setup)
     refine = lambda part: setup.refine(params, part["images"], part["noise"])  # noqa: E731
     if setup.unroll:
-        count = len(parts["images"])
-        return jnp.concatenate([refine(jax.tree.map(lambda x: x[i], parts)) for i in range(count)])
+        each = (jax.tree.map(lambda x, i=i: x[i], parts) for i in range(len(parts["images"])))
+        return jnp.concatenate([refine(part) for part in each])
     return lax.map(refine, parts).reshape(images.shape)
 
 

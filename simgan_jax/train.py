@@ -1,4 +1,4 @@
-"""The host loop: pre-train the refiner, pre-train the discriminator, Algorithm 1; samples, checkpoints."""
+"""The host loop: pre-train the refiner, pre-train the discriminator, then Algorithm 1."""
 
 import math
 import signal
@@ -88,11 +88,14 @@ def train(config: ConfigDict, workdir: str | Path) -> bool:
         log.say(f"{'resuming at' if first else 'starting at'} step {first} of {last} in {workdir}")
         watch = Watch(config, setup, workdir, sets, log, checkpoints)
         for phase in schedule:
-            for state, metrics, steps in run_phase(phase, state, sets, setup, config, resident):
+            calls = run_phase(phase, state, sets, setup, config, resident)
+            for state, metrics, steps in calls:
                 watch.look(phase, state, metrics, steps)
                 if interrupted():
                     watch.save(state)
-                    log.say(f"stopped at step {int(state.step)}; the same command goes on from there")
+                    log.say(
+                        f"stopped at step {int(state.step)}; the same command goes on from there"
+                    )
                     return False
     return True
 
@@ -205,9 +208,7 @@ class Watch:
             path = self._workdir / "samples" / f"{step:06d}.png"
             path.parent.mkdir(exist_ok=True)
             images.write_image(path, images.grid(columns))
-        return doctor.sample_statistics(
-            images.to_unit(refined), images.to_unit(self._synthetic)
-        )
+        return doctor.sample_statistics(images.to_unit(refined), images.to_unit(self._synthetic))
 
     def _complain(self) -> None:
         for complaint in doctor.examine(logs.read(self._workdir / logs.FILE)):
