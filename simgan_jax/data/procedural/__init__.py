@@ -1,0 +1,1 @@
+"""Embedded simulators and cameras: pictures with exact labels, without a download."""
