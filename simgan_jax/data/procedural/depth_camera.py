@@ -1,10 +1,10 @@
 """A structured-light depth sensor's faults, in the manner of the first Kinect.
 
-The sensor finds a projected dot pattern again in windows some 9 pixels wide. So it smooths depth, fattens
-thin things, closes narrow gaps and draws jagged outlines; it sees nothing where the projector, 75 mm to
-the camera's right, is blocked or a surface is steep; it measures disparity in eighths of a pixel, so
-that steps and noise grow with the square of the distance. Lengths are in mm on the object, which makes
-the faults the same hand's at every image size.
+The sensor finds a projected dot pattern again in windows some 9 pixels wide. So it smooths depth, draws
+jagged outlines and fattens what is in front of something else; it sees nothing where the projector,
+75 mm to the camera's right, is blocked or a surface is steep; it measures disparity in eighths of a
+pixel, so that steps and noise grow with the square of the distance. Lengths are in mm on the object:
+the faults have one size on the hand whatever the image's.
 
 Sources of the figures: focal length 580 px, baseline 75 mm and 1/8 px are the device's published
 calibration; noise follows Khoshelham and Elberink, Sensors 12 (2012): 1.5e-6 z^2 mm. Window, outline,
@@ -19,7 +19,7 @@ STEPS = 580.0 * BASELINE_MM * 8  # depth = STEPS / integer: 1.6 mm apart at 750 
 NOISE = 1.5e-6  # standard deviation of depth / depth^2, 1/mm
 WINDOW_MM = 3.3  # standard deviation of the matching window: 9 px at 750 mm
 LOCK_MM = 20.0  # a surface this much nearer weighs e times as much in a window
-SEEN = 0.40  # share of a window that must return the pattern; below 0.5 fattens
+SEEN = 0.52  # share of a window that must return the pattern; above 0.5 thin things shrink
 OUTLINE = 0.12  # standard deviation of that share: jagged outlines
 OUTLINE_MM = 3.0  # their correlation length
 STEEPEST = 4.0  # mm of depth per mm across, beyond which the pattern is lost

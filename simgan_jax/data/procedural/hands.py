@@ -1,7 +1,7 @@
 """The embedded hand: an articulated skeleton in a skin of rounded cones, seen as a depth image.
 
-A right hand of 22 joint angles (`ANGLES`, within anatomical `LIMITS`) is posed between two postures of a
-small table, turned, set before a pinhole camera and rendered exactly (`cones.py`). The "simulator"
+A right hand of 22 joint angles (`ANGLES`, within anatomical `LIMITS`) is posed between two postures of
+a small table, turned, set before a pinhole camera and rendered exactly (`cones.py`). The "simulator"
 domain stops there. The "camera" domain has other people, whole forearms and a structured-light sensor
 (`depth_camera.py`). Both draw poses and views alike, so what differs is the look and not the task.
 
@@ -170,7 +170,7 @@ def people(domain: str) -> Shape:
         bones=rng.normal(1, 0.04, (count, 5)).clip(0.88, 1.12),
         flesh=rng.normal(1.05 if camera else 1.0, 0.07, count).clip(0.85, 1.25),
         breadth=rng.normal(1, 0.05, count).clip(0.88, 1.12),
-        forearm=rng.uniform(180, 250, count) if camera else rng.uniform(30, 60, count),
+        forearm=rng.uniform(180, 250, count) if camera else rng.uniform(50, 130, count),
     )
 
 
@@ -230,7 +230,7 @@ def skeleton(angles: Float[np.ndarray, "n 22"], shape: Shape) -> Float[np.ndarra
 def flesh(
     points: Float[np.ndarray, "n 24 3"], angles: Float[np.ndarray, "n 22"], shape: Shape
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Rounded cones around a skeleton: starts and ends [n, p, 3], their radii [n, p]; hand frame, mm."""
+    """Rounded cones around a skeleton: starts, ends [n, p, 3], their radii [n, p]; hand frame, mm."""
     parts = []  # (start, end, start radius, end radius), in lengths of the median hand
 
     def add(start, end, start_radius, end_radius):
@@ -249,7 +249,8 @@ def flesh(
     gap = np.minimum(np.arange(10) // 3, 2)
     rays = knuckles[:, gap] + (3 * share - gap[:, None]) * (knuckles[:, gap + 1] - knuckles[:, gap])
     add(radial + share * (ulnar - radial), rays, 13.5, np.linspace(11.5, 10, 10))
-    add(ulnar + [(-6, 12, 4)], knuckles[:, 3:] + [(3, -22, 4)], 11, 10)  # ball of the little finger
+    heel = np.array([(-6, 12, 4), (3, -22, 4)])  # the muscle below the little finger
+    add(ulnar + heel[0], knuckles[:, 3:] + heel[1], 11, 10)
     for finger in range(4):
         radii = _FINGER_RADII[finger]
         add(fingers[:, finger, :-1], fingers[:, finger, 1:], radii[:-1], radii[1:])

@@ -1,0 +1,78 @@
+"""Errors of joints: pixels, millimetres and the share of joints within a distance."""
+
+import numpy as np
+from jaxtyping import Float
+
+# The NYU protocol counts joints within 5 pixels of a 224 pixel crop.
+PAPER_THRESHOLD_PX = 5.0
+PAPER_SIDE_PX = 224
+
+
+def distances(
+    predicted: Float[np.ndarray, "n j d"], target: Float[np.ndarray, "n j d"]
+) -> Float[np.ndarray, "n j"]:
+    """Euclidean distance of every joint, in the unit of the coordinates."""
+    return np.linalg.norm(np.asarray(predicted, np.float64) - target, axis=-1)
+
+
+def pck_curve(
+    errors: Float[np.ndarray, "*n"], thresholds: Float[np.ndarray, "t"]
+) -> Float[np.ndarray, "t"]:
+    """Share of joints whose error is at most each threshold (percentage of correct keypoints), 0 to 1.
+
+    Args:
+        errors: of any shape, not empty; NaN (a joint not found) is within no threshold.
+        thresholds: any order, the unit of the errors.
+    """
+    errors = np.sort(np.asarray(errors, np.float64), axis=None)  # NaN last
+    return np.searchsorted(errors, thresholds, side="right") / errors.size
+
+
+def to_millimetres(
+    uvd: Float[np.ndarray, "n j 3"],
+    centre_mm: Float[np.ndarray, "n"],
+    px_per_mm: Float[np.ndarray, "n"],
+    image_size: tuple[int, int],
+) -> Float[np.ndarray, "n j 3"]:
+    """(x, y, z) of joints in the frame of a camera that looks at the crop's centre, mm.
+
+    A pixel spans 1 / px_per_mm at depth `centre_mm` and in proportion to depth elsewhere. For a crop
+    cut beside the optical axis the frame is sheared by that small angle, prediction and target alike.
+
+    Args:
+        uvd: (px, px, mm).
+        centre_mm: depth for which `px_per_mm` holds.
+        px_per_mm: of each image.
+        image_size: (height, width) in pixels.
+    """
+    height, width = image_size
+    uvd = np.asarray(uvd, np.float64)
+    uv = uvd[..., :2] - [(width - 1) / 2, (height - 1) / 2]
+    depth = uvd[..., 2:]
+    scale = np.asarray(px_per_mm, np.float64) * centre_mm
+    return np.concatenate([uv * depth / scale[:, None, None], depth], -1)
+
+
+def surface_depth(
+    depth_mm: Float[np.ndarray, "n h w"], uv: Float[np.ndarray, "n j 2"], reach: int = 1
+) -> Float[np.ndarray, "n j"]:
+    """Depth of the nearest surface around each joint, mm; NaN where nothing was measured.
+
+    A joint lies some millimetres below it, which a caller adds from training data.
+
+    Args:
+        depth_mm: inf or NaN where nothing was measured.
+        uv: (u, v) in pixels; outside the image the nearest border pixel counts.
+        reach: pixels to each side that are searched.
+    """
+    count, height, width = depth_mm.shape
+    column = np.rint(uv[..., 0]).astype(int)[..., None]
+    row = np.rint(uv[..., 1]).astype(int)[..., None]
+    down, across = np.mgrid[-reach : reach + 1, -reach : reach + 1].reshape(2, -1)
+    around = depth_mm[
+        np.arange(count)[:, None, None],
+        (row + down).clip(0, height - 1),
+        (column + across).clip(0, width - 1),
+    ]
+    nearest = np.where(np.isfinite(around), around, np.inf).min(-1)
+    return np.where(np.isfinite(nearest), nearest, np.nan)

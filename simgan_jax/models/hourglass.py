@@ -1,0 +1,195 @@
+"""The hand-pose estimator: a stacked hourglass network and the heat maps that it speaks.
+
+Newell, Yang, Deng, "Stacked Hourglass Networks for Human Pose Estimation" (ECCV 2016), with which the
+paper scores its depth hands.
+"""
+
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+HeatMaps = Float[Array, "*b h w j"]
+
+# Heat maps below this are noise: it keeps the logarithm in `decode` finite.
+_FLOOR = 1e-4
+
+
+class Hourglass(nn.Module):
+    """One heat map per joint from a depth image, by hourglasses that each correct the one before.
+
+    The defaults are the original's except for the normalisation: groups of channels within an image
+    instead of a batch, so that `apply` is a pure function of parameters and images, training needs no
+    running statistics, and a synthetic batch's statistics are not carried over to real images.
+
+    Attributes:
+        joints: number of heat maps.
+        features: width of every map, divisible by 16.
+        stacks: number of hourglasses.
+        depth: poolings inside an hourglass; 64 -> 4 pixels by 4.
+        downsample: side of the image / side of the heat maps: 4 (the original's), 2 or 1.
+        resize: side to which square images are first resampled, nearest neighbour: 256 gives the
+            paper's 64x64 maps from its 224x224 images; None leaves them as they are.
+        dtype: of the computation; parameters and the output are float32.
+    """
+
+    joints: int = 14
+    features: int = 256
+    stacks: int = 2
+    depth: int = 4
+    downsample: int = 4
+    resize: int | None = None
+    dtype: Any = jnp.float32
+
+    @nn.compact
+    def __call__(self, images: Float[Array, "b h w c"]) -> Float[Array, "s b h2 w2 j"]:
+        """Maps images in [-1, 1] to the heat maps of every stack, the last being the best.
+
+        Raises:
+            ValueError: `downsample` is not 1, 2 or 4.
+        """
+        if self.downsample not in (1, 2, 4):
+            raise ValueError(f"downsample is {self.downsample}, expected 1, 2 or 4")
+        x = images
+        if self.resize:
+            size = (len(x), self.resize, self.resize, x.shape[-1])
+            x = jax.image.resize(x, size, "nearest")
+        stem, half, full = self.features // 4, self.features // 2, self.features
+        strides = min(self.downsample, 2)
+        x = nn.Conv(stem, (7, 7), strides, dtype=self.dtype, name="stem")(x)
+        x = Residual(half, self.dtype, name="stem_residual_0")(x)
+        if self.downsample == 4:
+            x = nn.max_pool(x, (2, 2), (2, 2), "SAME")
+        x = Residual(full, self.dtype, name="stem_residual_1")(x)
+
+        outputs = []
+        for i in range(self.stacks):
+            y = _Hourglass(full, self.depth, self.dtype, name=f"hourglass_{i}")(x)
+            y = Residual(full, self.dtype, name=f"residual_{i}")(y)
+            y = _normalized_relu(nn.Conv(full, (1, 1), dtype=self.dtype, name=f"linear_{i}")(y))
+            maps = nn.Conv(self.joints, (1, 1), dtype=self.dtype, name=f"maps_{i}")(y)
+            outputs.append(maps.astype(jnp.float32))
+            if i + 1 < self.stacks:
+                x += nn.Conv(full, (1, 1), dtype=self.dtype, name=f"features_in_{i}")(y)
+                x += nn.Conv(full, (1, 1), dtype=self.dtype, name=f"maps_in_{i}")(maps)
+        return jnp.stack(outputs)
+
+
+class Residual(nn.Module):
+    """Pre-activation bottleneck: 1x1, 3x3, 1x1 convolutions beside an identity or a 1x1."""
+
+    features: int
+    dtype: Any
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "b h w f"]) -> Float[Array, "b h w g"]:
+        """Maps features to `features` features."""
+        y = x
+        half = self.features // 2
+        for i, (width, kernel) in enumerate(((half, 1), (half, 3), (self.features, 1))):
+            y = nn.Conv(width, (kernel, kernel), dtype=self.dtype, name=f"conv_{i}")(
+                _normalized_relu(y)
+            )
+        if x.shape[-1] != self.features:
+            x = nn.Conv(self.features, (1, 1), dtype=self.dtype, name="skip")(x)
+        return x + y
+
+
+class _Hourglass(nn.Module):
+    """Pools, recurses and comes back up, adding what the resolution on the way down knew."""
+
+    features: int
+    depth: int
+    dtype: Any
+
+    @nn.compact
+    def __call__(self, x):
+        beside = Residual(self.features, self.dtype, name="beside")(x)
+        y = nn.max_pool(x, (2, 2), (2, 2), "SAME")
+        y = Residual(self.features, self.dtype, name="down")(y)
+        if self.depth > 1:
+            y = _Hourglass(self.features, self.depth - 1, self.dtype, name="inner")(y)
+        else:
+            y = Residual(self.features, self.dtype, name="inner")(y)
+        y = Residual(self.features, self.dtype, name="up")(y)
+        y = y.repeat(2, 1).repeat(2, 2)[:, : x.shape[1], : x.shape[2]]  # odd sides were padded
+        return beside + y
+
+
+def _normalized_relu(x):
+    return nn.relu(nn.GroupNorm(num_groups=None, group_size=4, dtype=x.dtype)(x))
+
+
+def heatmaps(
+    joints_uv: Float[Array, "*b j 2"],
+    size: tuple[int, int],
+    image_size: tuple[int, int] | None = None,
+    sigma: float = 1.0,
+) -> HeatMaps:
+    """Draws one Gaussian of height 1 per joint; what of it is outside the map is lost.
+
+    Args:
+        joints_uv: (u, v) in pixels of the image, the centre of its top-left pixel being (0, 0).
+        size: (height, width) of the maps.
+        image_size: (height, width) of the image; None if it has the maps' size.
+        sigma: standard deviation in pixels of the maps (1 as in Newell et al.).
+    """
+    scale = _scale(size, image_size)
+    u, v = jnp.moveaxis((joints_uv + 0.5) / scale - 0.5, -1, 0)
+    columns = jnp.exp(-0.5 * ((jnp.arange(size[1])[:, None] - u[..., None, :]) / sigma) ** 2)
+    rows = jnp.exp(-0.5 * ((jnp.arange(size[0])[:, None] - v[..., None, :]) / sigma) ** 2)
+    return rows[..., :, None, :] * columns[..., None, :, :]
+
+
+def decode(maps: HeatMaps, image_size: tuple[int, int] | None = None) -> Float[Array, "*b j 2"]:
+    """Sub-pixel joints from heat maps: inverse of `heatmaps`.
+
+    About the largest value, a parabola through the logarithms of three neighbours along each axis:
+    exact for a Gaussian of any width and height, where the original's quarter-pixel step errs by up to
+    a quarter (Zhang et al., "Distribution-Aware Coordinate Representation", CVPR 2020).
+
+    Args:
+        maps: any scale; negative values count as background.
+        image_size: (height, width) of the image; None if it has the maps' size.
+
+    Returns:
+        (u, v) in pixels of the image, at most one pixel of the maps from the largest value.
+    """
+    height, width, joints = maps.shape[-3:]
+    flat = maps.reshape(*maps.shape[:-3], height * width, joints)
+    row, column = jnp.divmod(flat.argmax(-2), width)
+    # Three neighbours must exist: a peak on the border is read from one pixel further in.
+    row, column = row.clip(1, height - 2), column.clip(1, width - 2)
+
+    def log_at(down, across):
+        index = ((row + down) * width + column + across)[..., None, :]
+        return jnp.log(jnp.maximum(jnp.take_along_axis(flat, index, -2)[..., 0, :], _FLOOR))
+
+    def offset(before, here, after):
+        curvature = before + after - 2 * here
+        step = (before - after) / (2 * jnp.where(curvature < 0, curvature, -1.0))
+        return jnp.where(curvature < 0, step, 0.0).clip(-1, 1)
+
+    here = log_at(0, 0)
+    u = column + offset(log_at(0, -1), here, log_at(0, 1))
+    v = row + offset(log_at(-1, 0), here, log_at(1, 0))
+    return (jnp.stack([u, v], -1) + 0.5) * _scale((height, width), image_size) - 0.5
+
+
+def heatmap_loss(
+    outputs: Float[Array, "s b h w j"], targets: Float[Array, "b h w j"]
+) -> Float[Array, "b"]:
+    """Squared error of every stack's maps (intermediate supervision), one value per example.
+
+    Summed over pixels, mean over joints and stacks: predicting nothing costs pi sigma^2 whatever the
+    size of the maps.
+    """
+    return jnp.square(outputs - targets).sum((2, 3)).mean((0, 2))
+
+
+def _scale(size, image_size) -> Float[Array, "2"]:
+    """Image pixels per map pixel, (u, v)."""
+    height, width = image_size or size
+    return jnp.array([width / size[1], height / size[0]], jnp.float32)
