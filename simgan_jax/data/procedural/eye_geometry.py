@@ -1,0 +1,274 @@
+"""Geometry of the embedded eye: rays, two spheres, refraction, a face surface and two lids.
+
+Lengths are millimetres, frames are right-handed with x to the right, y down and z away from the
+camera. The head frame equals the camera frame when the head looks into the camera; its origin is the
+middle of the two eye corners. The eye is the subject's left one, its inner corner at image left.
+
+A ray is a pair (dx, dy): the direction (dx, dy, 1) from the camera's centre. Functions take rays of
+shape [N, ...], one leading row per eye.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+EYEBALL_RADIUS = 12.0
+CORNEA_RADIUS = 7.8
+CORNEA_CENTRE = 5.58  # in front of the eyeball's centre
+IRIS_PLANE = 9.4  # in front of the eyeball's centre, 4 behind the corneal apex
+CORNEAL_INDEX = 1.3375  # keratometric index of the cornea and the aqueous humour together
+
+FOCAL = 960.0  # px, MPIIGaze's normalised camera at 60 px width ...
+DISTANCE = 600.0  # mm ... from the eye: 1.6 px/mm
+CROP_WIDTH = 55.0  # px, the paper crops 60x36 to 55x35
+
+LID_POINTS = 16
+
+
+@dataclass(frozen=True)
+class Pose:
+    """Where N eyes are and what they look at.
+
+    Attributes:
+        head: rotation from the head frame to the camera frame.
+        origin: middle of the eye corners in the camera frame, mm.
+        eyeball: centre of the eyeball in the camera frame, mm.
+        axis: optical axis of the eye, a unit vector in the camera frame, towards what is seen.
+        upper, lower: heights of the lids' peaks over and under the line of the corners, mm.
+        half_width: half of the distance between the corners, mm.
+        tilt: how much higher the outer corner is than the middle, mm.
+        round_upper, round_lower: 0 for a parabola, towards 1 for a box.
+        skew_upper, skew_lower: towards the outer (positive) or inner corner.
+    """
+
+    head: Float[np.ndarray, "n 3 3"]
+    origin: Float[np.ndarray, "n 3"]
+    eyeball: Float[np.ndarray, "n 3"]
+    axis: Float[np.ndarray, "n 3"]
+    upper: Float[np.ndarray, "n"]
+    lower: Float[np.ndarray, "n"]
+    half_width: Float[np.ndarray, "n"]
+    tilt: Float[np.ndarray, "n"]
+    round_upper: Float[np.ndarray, "n"]
+    round_lower: Float[np.ndarray, "n"]
+    skew_upper: Float[np.ndarray, "n"]
+    skew_lower: Float[np.ndarray, "n"]
+
+
+def direction(pitch: Float[np.ndarray, "*n"], yaw: Float[np.ndarray, "*n"]) -> np.ndarray:
+    """Unit vectors [*n, 3] of MPIIGaze's angles: pitch = asin(-y), yaw = atan2(-x, -z), radians."""
+    c = np.cos(pitch)
+    return np.stack([-c * np.sin(yaw), -np.sin(pitch), -c * np.cos(yaw)], axis=-1)
+
+
+def angles(vector: Float[np.ndarray, "*n 3"]) -> Float[np.ndarray, "*n 2"]:
+    """(pitch, yaw) in radians of unit vectors; inverse of `direction`."""
+    x, y, z = np.moveaxis(vector, -1, 0)
+    return np.stack([np.arcsin(np.clip(-y, -1, 1)), np.arctan2(-x, -z)], axis=-1)
+
+
+def head_rotation(
+    pitch: Float[np.ndarray, "n"], yaw: Float[np.ndarray, "n"], roll: Float[np.ndarray, "n"]
+) -> Float[np.ndarray, "n 3 3"]:
+    """Head-to-camera rotations; the third column is (sin yaw cos pitch, sin pitch, cos yaw cos pitch)
+    before the roll about the camera's axis is applied."""
+    back = -direction(pitch, yaw)
+    right = np.stack([np.cos(yaw), np.zeros_like(yaw), -np.sin(yaw)], axis=-1)
+    upright = np.stack([right, np.cross(back, right), back], axis=-1)
+    c, s, o, l = np.cos(roll), np.sin(roll), np.zeros_like(roll), np.ones_like(roll)
+    return np.stack([c, -s, o, s, c, o, o, o, l], axis=-1).reshape(-1, 3, 3) @ upright
+
+
+def focal_length(width: int) -> float:
+    """Focal length in px at which an image of this width has the framing of MPIIGaze's crop."""
+    return FOCAL * width / CROP_WIDTH
+
+
+def pixel_rays(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
+    """Rays (dx [1, 1, W], dy [1, H, 1]) through the pixel centres."""
+    f = focal_length(width)
+    dx = (np.arange(width, dtype=np.float32) - (width - 1) / 2) / f
+    dy = (np.arange(height, dtype=np.float32) - (height - 1) / 2) / f
+    return dx.astype(np.float32)[None, None, :], dy.astype(np.float32)[None, :, None]
+
+
+def to_pixels(
+    dx: Float[np.ndarray, "*n"], dy: Float[np.ndarray, "*n"], height: int, width: int
+) -> Float[np.ndarray, "*n 2"]:
+    """Pixel coordinates (x, y) of rays; (0, 0) is the centre of the top-left pixel."""
+    f = focal_length(width)
+    return np.stack([dx * f + (width - 1) / 2, dy * f + (height - 1) / 2], axis=-1)
+
+
+def _rows(x: np.ndarray, like: np.ndarray) -> np.ndarray:
+    """A value per eye, shaped to meet rays of shape [N, ...]."""
+    return x.reshape(x.shape[:1] + (1,) * (like.ndim - 1))
+
+
+def hit_sphere(dx, dy, centre: Float[np.ndarray, "n 3"], radius: float):
+    """Nearest intersections of rays with a sphere per eye.
+
+    Returns:
+        The point (x, y, z) relative to the centre, mm, and how far inside the silhouette the ray
+        passes (negative: it misses, and the point lies on the silhouette's side of the sphere).
+    """
+    cx, cy, cz = (_rows(centre[:, i], dx) for i in range(3))
+    # Starting in the plane of the centre keeps the numbers small: float32 is exact enough.
+    x, y = dx * cz - cx, dy * cz - cy
+    a = dx * dx + dy * dy + 1
+    b = x * dx + y * dy
+    inside = b * b - a * (x * x + y * y - radius * radius)
+    s = -(b + np.sqrt(np.maximum(inside, 0))) / a
+    return (x + s * dx, y + s * dy, s), inside
+
+
+def iris_frame(axis: Float[np.ndarray, "n 3"]) -> tuple[np.ndarray, np.ndarray]:
+    """Unit vectors [n, 3] to the right and down in the plane of the iris, as the camera sees it."""
+    right = np.cross(axis, np.array([0, 1, 0], axis.dtype))
+    right /= np.linalg.norm(right, axis=-1, keepdims=True)
+    return right, np.cross(right, axis)
+
+
+def trace_to_iris(dx, dy, pose: Pose):
+    """Follows rays through the cornea, refracted by Snell's law, to the plane of the iris.
+
+    Returns:
+        Position (right, down) in that plane, mm from the optical axis; infinite where a ray misses
+        the cornea's sphere; and the cornea's outward normal (x, y, z) in the camera frame.
+    """
+    centre = pose.eyeball + np.float32(CORNEA_CENTRE) * pose.axis
+    (x, y, z), inside = hit_sphere(dx, dy, centre, CORNEA_RADIUS)
+    nx, ny, nz = (v / np.float32(CORNEA_RADIUS) for v in (x, y, z))
+    length = np.sqrt(dx * dx + dy * dy + 1)
+    eta = np.float32(1 / CORNEAL_INDEX)
+    cosine = -(nx * dx + ny * dy + nz) / length
+    bend = eta * cosine - np.sqrt(1 - eta * eta * (1 - cosine * cosine))
+    eta = eta / length
+    tx, ty, tz = eta * dx + bend * nx, eta * dy + bend * ny, eta + bend * nz
+    gx, gy, gz = (_rows(pose.axis[:, i], dx) for i in range(3))
+    along = (np.float32(IRIS_PLANE - CORNEA_CENTRE) - (x * gx + y * gy + z * gz)) / (
+        tx * gx + ty * gy + tz * gz
+    )
+    x, y, z = x + along * tx, y + along * ty, z + along * tz
+    planar = []
+    for frame in iris_frame(pose.axis):
+        i, j, k = (_rows(frame[:, n], dx) for n in range(3))
+        planar.append(np.where(inside > 0, x * i + y * j + z * k, np.float32(np.inf)))
+    return planar, (nx, ny, nz)
+
+
+def see_iris_point(
+    right: Float[np.ndarray, "n k"], down: Float[np.ndarray, "n k"], pose: Pose
+) -> tuple[Float[np.ndarray, "n k"], Float[np.ndarray, "n k"]]:
+    """Rays on which points of the iris plane (mm from the axis) appear behind the cornea.
+
+    Inverts `trace_to_iris` by fixed-point iteration: the cornea magnifies by some 10 %, so every
+    round leaves a tenth of the error.
+    """
+    base_right, base_down = iris_frame(pose.axis)
+    centre = pose.eyeball + np.float32(IRIS_PLANE) * pose.axis
+
+    def straight(r, d):
+        p = centre[:, None] + r[..., None] * base_right[:, None] + d[..., None] * base_down[:, None]
+        return p[..., 0] / p[..., 2], p[..., 1] / p[..., 2]
+
+    goal_x, goal_y = straight(right, down)
+    dx, dy = goal_x, goal_y
+    for _ in range(6):
+        (r, d), _ = trace_to_iris(dx, dy, pose)
+        # A point behind the edge of the cornea keeps its last estimate.
+        r, d = np.where(np.isfinite(r), r, right), np.where(np.isfinite(d), d, down)
+        seen_x, seen_y = straight(r, d)
+        dx, dy = dx + goal_x - seen_x, dy + goal_y - seen_y
+    return dx, dy
+
+
+def face_depth(x, y):
+    """Depth z of the smooth face surface at (x, y) of the head frame, mm; negative is nearer.
+
+    The lids bulge over the eyeball, the brow and the bridge of the nose stand out. One surface for
+    everybody: who differs, differs in lids, folds and eyeball.
+    """
+    lids = 8 * np.exp(-(x * x + 1.2 * y * y) / 180)
+    brow = 6 * np.exp(-((y + 19) ** 2) / 70)
+    nose = 9 * np.exp(-((x + 27) ** 2) / 90)
+    return -(lids + brow + nose)
+
+
+def meet_face(dx, dy, pose: Pose):
+    """Head-frame coordinates (x, y) where rays meet the face surface, mm."""
+    rotation = pose.head
+    start = np.stack(
+        np.broadcast_arrays(
+            dx * _rows(pose.origin[:, 2], dx) - _rows(pose.origin[:, 0], dx),
+            dy * _rows(pose.origin[:, 2], dy) - _rows(pose.origin[:, 1], dy),
+        )
+    )
+
+    def to_head(vx, vy, vz, column):
+        r0, r1, r2 = (_rows(rotation[:, i, column], start[0]) for i in range(3))
+        return vx * r0 + vy * r1 + vz * r2
+
+    px, py, pz = (to_head(start[0], start[1], 0, i) for i in range(3))
+    vx, vy, vz = (to_head(dx, dy, 1, i) for i in range(3))
+    vx, vy = vx / vz, vy / vz
+    px, py = px - pz * vx, py - pz * vy
+    x, y = px, py
+    for _ in range(3):
+        z = face_depth(x, y)
+        x, y = px + z * vx, py + z * vy
+    return x, y
+
+
+def lid_curves(x, pose: Pose):
+    """Heights y of the margins of the upper and lower lid at x (head frame, mm), and the position
+    0..1 between the inner and the outer corner."""
+    half, tilt = _rows(pose.half_width, x), _rows(pose.tilt, x)
+    t = np.clip(x / (2 * half) + np.float32(0.5), 0, 1)
+    line = tilt * (1 - 2 * t)
+    hump = 4 * t * (1 - t)
+
+    def curve(peak, roundness, skew):
+        peak, roundness, skew = (_rows(v, x) for v in (peak, roundness, skew))
+        return peak * hump * (1 + roundness * (1 - hump)) * (1 + skew * (2 * t - 1))
+
+    upper = line - curve(pose.upper, pose.round_upper, pose.skew_upper)
+    lower = line + curve(pose.lower, pose.round_lower, pose.skew_lower)
+    return upper, lower, t
+
+
+def lid_points(pose: Pose) -> tuple[Float[np.ndarray, "n 16 3"], np.ndarray]:
+    """Camera-frame points on the lid margins, mm, and their head-frame (x, y).
+
+    Point 0 is the inner corner, 1 to 7 the upper lid, 8 the outer corner, 9 to 15 the lower lid on
+    the way back: the order of UnityEyes' interior margin.
+    """
+    t = np.concatenate([np.arange(0, 9), np.arange(7, 0, -1)]).astype(np.float32) / 8
+    x = pose.half_width[:, None] * (2 * t - 1)
+    upper, lower, _ = lid_curves(x, pose)
+    y = np.where(np.arange(LID_POINTS) <= 8, upper, lower)
+    return face_to_camera(x, y, pose), np.stack([x, y], -1)
+
+
+def face_to_camera(x, y, pose: Pose) -> Float[np.ndarray, "n k 3"]:
+    """Camera-frame points of the face surface at head-frame (x, y), mm."""
+    points = np.stack([x, y, face_depth(x, y)], axis=-1)
+    return points @ pose.head.transpose(0, 2, 1) + pose.origin[:, None]
+
+
+def ellipse(points: Float[np.ndarray, "n k 2"]) -> Float[np.ndarray, "n 5"]:
+    """Ellipses (cx, cy, a, b, angle) through the images of k evenly spaced points of a circle.
+
+    A circle seen from afar is an affine image of itself: centre plus one cosine and one sine term,
+    whose singular values are the half axes, a >= b. The angle of the long axis is in (-pi/2, pi/2].
+    """
+    k = points.shape[1]
+    turn = 2 * np.pi * np.arange(k) / k
+    waves = np.stack([np.cos(turn), np.sin(turn)], axis=-1).astype(points.dtype)
+    centre = points.mean(axis=1)
+    u, s, _ = np.linalg.svd(np.einsum("nkc,kw->ncw", points, waves) * (2 / k))
+    angle = np.arctan2(u[:, 1, 0], u[:, 0, 0])
+    angle = np.where(angle > np.pi / 2, angle - np.pi, angle)
+    angle = np.where(angle <= -np.pi / 2, angle + np.pi, angle)
+    return np.concatenate([centre, s, angle[:, None]], axis=-1)
