@@ -4,6 +4,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Shaped
 
+from simgan_jax.image_files import write_image
+
+__all__ = ["from_unit", "grid", "to_unit", "write_image"]
+
+# An image of a grid is enlarged by a whole factor up to about this many pixels in width.
+GRID_WIDTH = 192
+
 
 def to_unit(images: Shaped[Array, "..."]) -> Float[Array, "..."]:
     """Maps the full range of an integer image to [-1, 1]; floats pass unchanged.
@@ -31,3 +38,30 @@ def from_unit(images: Float[Array, "..."], dtype: np.dtype) -> Shaped[Array, "..
         return images.astype(dtype)
     half = np.float32(np.iinfo(dtype).max / 2)
     return ((images.clip(-1, 1) + 1) * half).round().astype(dtype)
+
+
+def grid(
+    images: Shaped[Array, "rows columns h w c"], gap: int = 2, scale: int | None = None
+) -> Shaped[np.ndarray, "height width c"]:
+    """One picture of rows and columns of images, their values unchanged, on white.
+
+    Args:
+        images: uint8, uint16, or floats in [-1, 1] (which become uint8).
+        gap: pixels between images.
+        scale: whole factor by which pixels are repeated; by default what suits a screen.
+    """
+    images = np.asarray(images)
+    if not np.issubdtype(images.dtype, np.integer):
+        images = from_unit(images, np.uint8)
+    rows, columns, height, width, channels = images.shape
+    scale = scale or max(1, GRID_WIDTH // width)
+    images = images.repeat(scale, axis=2).repeat(scale, axis=3)
+    padded = np.pad(
+        images,
+        ((0, 0), (0, 0), (0, gap), (0, gap), (0, 0)),
+        constant_values=np.iinfo(images.dtype).max,
+    )
+    picture = padded.transpose(0, 2, 1, 3, 4).reshape(
+        rows * (height * scale + gap), columns * (width * scale + gap), channels
+    )
+    return picture[: picture.shape[0] - gap, : picture.shape[1] - gap]

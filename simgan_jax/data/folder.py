@@ -1,0 +1,230 @@
+"""Any folder of images as a data set without labels."""
+
+import os
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Shaped
+from PIL import Image
+from rich.console import Console
+
+from simgan_jax import image_files
+from simgan_jax.data.arrays import Arrays
+from simgan_jax.errors import UserError
+from simgan_jax.image_files import Header, Picture
+from simgan_jax.progress import progress
+
+FITS = ("none", "resize", "crop", "cover")
+
+
+class File(NamedTuple):
+    """An image file and its first row among the images; npy files may hold several."""
+
+    path: Path
+    header: Header
+    row: int
+
+
+def load(
+    path: str,
+    height: int = 0,
+    width: int = 0,
+    channels: int = 0,
+    fit: str = "none",
+    on_error: str = "stop",
+    convert: bool = False,
+    dtype: str = "",
+    pattern: str = "*",
+    count: int = 0,
+) -> Arrays:
+    """Reads every PNG, JPEG, TIFF, BMP and npy image below a folder, sorted by path.
+
+    Args:
+        path: of the folder; hidden files are left out.
+        height: of the images in pixels; 0 takes that of the files.
+        width: likewise.
+        channels: 1 or 3; 0 takes that of the files.
+        fit: what to do with images of another size: "none" stops, "resize" stretches, "crop" takes the
+            middle, "cover" scales until the shorter side fits, then takes the middle.
+        on_error: "stop" at a damaged image, or "skip" it and say so.
+        convert: turn colour to grey (ITU-R BT.601 luminance) and grey to colour where `channels` asks.
+        dtype: "uint8" or "uint16" to convert; "" keeps 16 bits if a file has them, or floats.
+        pattern: only files whose path below the folder matches it, such as "*/left/*.png".
+        count: the first so many images; 0 takes all.
+
+    Returns:
+        uint8 or uint16 images [N, height, width, channels]; opaque alpha channels are dropped.
+
+    Raises:
+        UserError: no images there, a damaged one, mixed sizes or channels, transparency.
+    """
+    for name, value, known in (
+        ("fit", fit, FITS),
+        ("on_error", on_error, ("stop", "skip")),
+        ("dtype", dtype, ("", "uint8", "uint16")),
+    ):
+        if value not in known:
+            raise UserError(f"data source folder: {name} is {value!r}; one of {', '.join(known)}")
+    if not path:
+        raise UserError("data source folder: path is empty; name the folder of the images")
+    paths = [p for p in image_files.find(path) if fnmatch(p.relative_to(path).as_posix(), pattern)]
+    if not paths:
+        raise UserError(f"{path}: no image there matches {pattern!r}")
+
+    failures: dict[Path, UserError] = {}
+
+    def attempt(call: Callable, path: Path, *arguments):
+        try:
+            return call(path, *arguments)
+        except UserError as error:
+            if on_error == "stop":
+                raise
+            failures[path] = error
+            return None
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        headers = pool.map(lambda p: attempt(image_files.read_header, p), paths)
+        files, total = _rows(paths, headers, count)
+        _check_channels(files, channels, convert)
+        height, width = _check_sizes(files, height, width, fit)
+        channels = channels or (files[0].header.shape[3] if files else 1)
+        deep = any(file.header.dtype != "uint8" for file in files)
+        images = np.empty(
+            (total, height, width, channels), dtype or ("uint16" if deep else "uint8")
+        )
+        good = np.ones(total, bool)
+
+        def fill(file: File) -> int:
+            rows = slice(file.row, min(file.row + file.header.shape[0], total))
+            picture = attempt(image_files.read, file.path)
+            opaque = picture and attempt(_opaque, file.path, picture)
+            if opaque is None:
+                good[rows] = False
+            else:
+                images[rows] = _fitted(opaque, images, fit)[: rows.stop - rows.start]
+            return rows.stop - rows.start
+
+        with progress(f"reading {path}", total) as advance:
+            try:
+                for done in pool.map(fill, files):
+                    advance(done)
+            except UserError:
+                pool.shutdown(cancel_futures=True)
+                raise
+    if failures:
+        _say_skipped(path, failures, len(paths))
+    return Arrays(images if good.all() else images[good])
+
+
+def _rows(paths: list[Path], headers, count: int) -> tuple[list[File], int]:
+    """The readable files up to `count` images, and the number of images."""
+    files, total = [], 0
+    for path, header in zip(paths, headers, strict=True):
+        if header and not (count and total >= count):
+            files.append(File(path, header, total))
+            total += header.shape[0]
+    return files, min(total, count) if count else total
+
+
+def _check_channels(files: list[File], channels: int, convert: bool) -> None:
+    """Raises UserError if channels are mixed, or not those asked for, and are not to be converted."""
+    counts = Counter()
+    for file in files:
+        counts[file.header.shape[3]] += file.header.shape[0]
+    if convert or not counts or set(counts) == {channels}:
+        return
+    usual = counts.most_common()[0][0]
+    if len(counts) > 1:
+        odd = next(file for file in files if file.header.shape[3] != usual)
+        raise UserError(
+            f"{odd.path}: {odd.header.shape[3]} channels, the other {counts[usual]:,} images have "
+            f"{usual}; convert it, or set convert=True for the folder"
+        )
+    if channels:
+        raise UserError(
+            f"{files[0].path.parent}: images have {usual} channels, {channels} asked for; set channels "
+            f"to {usual}, or convert=True for the folder"
+        )
+
+
+def _check_sizes(files: list[File], height: int, width: int, fit: str) -> tuple[int, int]:
+    """The size of the set; UserError for a file that cannot be brought to it."""
+    if fit != "none" and not (height and width):
+        raise UserError(f"data source folder: fit {fit!r} needs height and width")
+    if files:
+        height, width = height or files[0].header.shape[1], width or files[0].header.shape[2]
+    for file in files:
+        h, w = file.header.shape[1:3]
+        if fit == "none" and (h, w) != (height, width):
+            raise UserError(
+                f"{file.path}: {w} x {h} pixels, expected {width} x {height}; set fit to resize, crop "
+                "or cover"
+            )
+        if fit == "crop" and (h < height or w < width):
+            raise UserError(
+                f"{file.path}: {w} x {h} pixels, too small to crop {width} x {height}; set fit to "
+                "resize or cover"
+            )
+    return height, width
+
+
+def _opaque(path: Path, picture: Picture) -> Shaped[np.ndarray, "n h w c"]:
+    if picture.alpha is not None and picture.alpha.min() < np.iinfo(picture.alpha.dtype).max:
+        raise UserError(f"{path}: partly transparent; put it on a background first")
+    return picture.pixels
+
+
+def _fitted(
+    pixels: Shaped[np.ndarray, "n h w c"],
+    like: Shaped[np.ndarray, "m height width channels"],
+    fit: str,
+) -> Shaped[np.ndarray, "n height width channels"]:
+    """Pixels in the size, channels and type of another array."""
+    pixels = _with_channels(pixels, like.shape[3])
+    height, width = like.shape[1:3]
+    h, w = pixels.shape[1:3]
+    if (h, w) != (height, width):
+        if fit == "resize":
+            pixels = _resized(pixels, height, width)
+        if fit == "cover":
+            scale = max(height / h, width / w)
+            pixels = _resized(pixels, max(height, round(h * scale)), max(width, round(w * scale)))
+        top, left = (pixels.shape[1] - height) // 2, (pixels.shape[2] - width) // 2
+        pixels = pixels[:, top : top + height, left : left + width]
+    if pixels.dtype == like.dtype:
+        return pixels
+    if like.dtype == np.uint16:
+        return pixels.astype(np.uint16) * 257
+    return np.round(pixels / 257).astype(np.uint8)
+
+
+def _with_channels(
+    pixels: Shaped[np.ndarray, "n h w c"], channels: int
+) -> Shaped[np.ndarray, "n h w channels"]:
+    if pixels.shape[3] == channels:
+        return pixels
+    return image_files.luminance(pixels) if channels == 1 else pixels.repeat(3, axis=3)
+
+
+def _resized(
+    pixels: Shaped[np.ndarray, "n h w c"], height: int, width: int
+) -> Shaped[np.ndarray, "n height width c"]:
+    """Lanczos, with a filter as wide as the step when shrinking; in floats, so that 16 bits stay."""
+    planes = np.moveaxis(pixels, 3, 1).astype(np.float32).reshape(-1, *pixels.shape[1:3])
+    resize = lambda x: Image.fromarray(x).resize((width, height), Image.Resampling.LANCZOS)  # noqa: E731
+    planes = np.stack([np.asarray(resize(plane)) for plane in planes])
+    planes = planes.round().clip(0, np.iinfo(pixels.dtype).max).astype(pixels.dtype)
+    return np.moveaxis(planes.reshape(len(pixels), -1, height, width), 1, 3)
+
+
+def _say_skipped(path: str, failures: dict[Path, UserError], total: int) -> None:
+    first = failures[min(failures)]
+    line = f"simgan: warning: {path}: skipped {len(failures):,} of {total:,} files; first {first}"
+    if len(failures) == total:
+        raise UserError(f"{path}: none of {total:,} images is readable; first {first}")
+    Console(stderr=True, soft_wrap=True, highlight=False).print(line, markup=False)

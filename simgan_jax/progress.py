@@ -1,0 +1,48 @@
+"""Progress of long work over images: a bar on a terminal, now and then a line elsewhere."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+SECONDS_BETWEEN_LINES = 10.0
+
+
+@contextmanager
+def progress(what: str, total: int, done: int = 0) -> Iterator[Callable[[int], None]]:
+    """Yields a function to call with the number of images done since the last call, from any thread.
+
+    Args:
+        what: is done, the first word shown.
+        total: images.
+        done: of them, before.
+    """
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    start, first = time.perf_counter(), done
+    bar = Progress(
+        TextColumn(what),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]:,.0f} images/s"),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
+    with bar:
+        task = bar.add_task(what, total=total, completed=done, rate=0.0)
+        said = start
+
+        def advance(count: int = 1) -> None:
+            nonlocal done, said
+            done += count
+            now = time.perf_counter()
+            rate = (done - first) / max(now - start, 1e-6)
+            bar.update(task, completed=done, rate=rate)
+            if bar.disable and now - said >= SECONDS_BETWEEN_LINES:
+                said = now
+                console.print(f"{what} {done:,}/{total:,}, {rate:,.0f} images/s", markup=False)
+
+        yield advance

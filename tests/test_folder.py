@@ -1,0 +1,154 @@
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from simgan_jax.data import folder, load
+from simgan_jax.errors import UserError
+
+
+def save(path, array):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(array).save(path)
+
+
+@pytest.fixture
+def grey(tmp_path):
+    """Five 6 x 8 images in a tree; image i is filled with 10 i."""
+    for i, name in enumerate(["a.png", "b/a.png", "b/c/d.bmp", "e.tif", "f.png"]):
+        save(tmp_path / name, np.full((6, 8), 10 * i, np.uint8))
+    (tmp_path / "notes.txt").write_text("no image")
+    (tmp_path / ".hidden.png").write_bytes(b"no image either")
+    return tmp_path
+
+
+def test_any_tree_is_read_in_sorted_order(grey):
+    arrays = load({"source": "folder", "path": str(grey)})
+    assert arrays.images.shape == (5, 6, 8, 1)
+    assert arrays.images.dtype == np.uint8
+    assert arrays.images[:, 0, 0, 0].tolist() == [0, 10, 20, 30, 40]
+    assert arrays.labels == {}
+
+
+def test_pattern_and_count_choose_files(grey):
+    assert len(folder.load(str(grey), pattern="b/*")) == 2
+    assert folder.load(str(grey), count=2).images[:, 0, 0, 0].tolist() == [0, 10]
+    with pytest.raises(UserError, match="no image there matches"):
+        folder.load(str(grey), pattern="*.gif")
+
+
+def test_npy_stacks_count_by_their_images(grey):
+    np.save(grey / "g.npy", np.full((3, 6, 8), 50, np.uint8))
+    assert folder.load(str(grey)).images[:, 0, 0, 0].tolist() == [0, 10, 20, 30, 40, 50, 50, 50]
+    assert len(folder.load(str(grey), count=6)) == 6
+
+
+def test_sixteen_bits_stay_and_eight_bit_neighbours_keep_their_brightness(grey):
+    save(grey / "g.png", np.full((6, 8), 4000, np.uint16))
+    images = folder.load(str(grey)).images
+    assert images.dtype == np.uint16
+    assert images[:, 0, 0, 0].tolist() == [0, 2570, 5140, 7710, 10280, 4000]
+    assert folder.load(str(grey), dtype="uint8").images[-1, 0, 0, 0] == 16
+
+
+def test_resize_crop_and_cover(tmp_path):
+    array = np.zeros((6, 12), np.uint8)
+    array[:, 4:8] = 200
+    save(tmp_path / "a.png", array)
+    crop = folder.load(str(tmp_path), 6, 4, fit="crop").images[0, ..., 0]
+    assert (crop == 200).all()
+    cover = folder.load(str(tmp_path), 3, 2, fit="cover").images[0, ..., 0]
+    assert (cover > 150).all()
+    squeezed = folder.load(str(tmp_path), 6, 6, fit="resize").images[0, ..., 0]
+    assert squeezed.shape == (6, 6)
+    assert squeezed[0, 0] < 60
+    assert squeezed[0, 3] > 150
+
+
+def test_resizing_sixteen_bits_keeps_a_ramp_finer_than_eight(tmp_path):
+    save(tmp_path / "a.png", np.linspace(1000, 1400, 16 * 16).reshape(16, 16).astype(np.uint16))
+    image = folder.load(str(tmp_path), 8, 8, fit="resize").images
+    assert 1000 <= image.min() < 1050
+    assert 1350 < image.max() <= 1400
+
+
+def test_mixed_channels_are_one_line_that_names_the_odd_one(grey):
+    save(grey / "c.png", np.zeros((6, 8, 3), np.uint8))
+    with pytest.raises(UserError) as caught:
+        folder.load(str(grey))
+    assert str(caught.value).startswith(f"{grey / 'c.png'}: 3 channels, the other 5 images have 1;")
+
+
+def test_colour_is_converted_only_when_asked_for(tmp_path):
+    save(tmp_path / "a.png", np.full((6, 8, 3), [255, 0, 0], np.uint8))
+    with pytest.raises(UserError, match="images have 3 channels, 1 asked for"):
+        folder.load(str(tmp_path), channels=1)
+    assert folder.load(str(tmp_path), channels=1, convert=True).images[0, 0, 0, 0] == 76
+    assert folder.load(str(tmp_path)).images.shape == (1, 6, 8, 3)
+
+
+def test_grey_is_repeated_for_a_colour_set(grey):
+    assert folder.load(str(grey), channels=3, convert=True).images.shape == (5, 6, 8, 3)
+
+
+def test_opaque_alpha_is_dropped_and_transparency_refused(tmp_path):
+    array = np.full((6, 8, 4), 255, np.uint8)
+    save(tmp_path / "a.png", array)
+    assert folder.load(str(tmp_path)).images.shape == (1, 6, 8, 3)
+    array[0, 0, 3] = 9
+    save(tmp_path / "a.png", array)
+    with pytest.raises(UserError, match="partly transparent"):
+        folder.load(str(tmp_path))
+
+
+def test_damaged_image_stops_or_is_skipped_and_counted(grey, capsys):
+    (grey / "b/a.png").write_bytes(b"\x89PNG\r\n\x1a\n nothing")
+    whole = (grey / "f.png").read_bytes()
+    (grey / "f.png").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(UserError, match=r"b/a\.png: not readable"):
+        folder.load(str(grey))
+    arrays = folder.load(str(grey), on_error="skip")
+    assert arrays.images[:, 0, 0, 0].tolist() == [0, 20, 30]
+    assert "skipped 2 of 5 files" in capsys.readouterr().err
+
+
+def test_all_images_damaged_is_an_error_even_when_skipping(tmp_path):
+    (tmp_path / "a.png").write_bytes(b"no")
+    with pytest.raises(UserError, match="none of 1 images is readable"):
+        folder.load(str(tmp_path), on_error="skip")
+
+
+@pytest.mark.parametrize(
+    "keywords, reason",
+    [
+        ({"height": 5, "width": 8}, r"8 x 6 pixels, expected 8 x 5; set fit"),
+        ({"height": 7, "width": 8, "fit": "crop"}, r"too small to crop 8 x 7"),
+        ({"fit": "resize"}, "needs height and width"),
+        ({"fit": "stretch"}, "fit is 'stretch'; one of none, resize, crop, cover"),
+        ({"on_error": "ignore"}, "on_error is 'ignore'"),
+    ],
+)
+def test_what_does_not_fit_is_one_line(grey, keywords, reason):
+    with pytest.raises(UserError, match=reason) as caught:
+        folder.load(str(grey), **keywords)
+    assert "\n" not in str(caught.value)
+
+
+def test_missing_and_empty_folders_are_named(tmp_path):
+    with pytest.raises(UserError, match="nowhere: no such folder"):
+        folder.load(str(tmp_path / "nowhere"))
+    with pytest.raises(UserError, match="no images there"):
+        folder.load(str(tmp_path))
+    with pytest.raises(UserError, match="path is empty"):
+        folder.load("")
+
+
+def test_real_photographs_are_read():
+    root = os.environ.get("SIMGAN_TEST_DATA")
+    if not root:
+        pytest.skip("SIMGAN_TEST_DATA names no folder of real data")
+    arrays = folder.load(str(Path(root, "nir_eyes/unlabelled")), 35, 55, fit="cover", count=50)
+    assert arrays.images.shape == (50, 35, 55, 1)
+    assert 30 < arrays.images.mean() < 225
