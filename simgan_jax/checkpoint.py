@@ -15,6 +15,7 @@ from ml_collections import ConfigDict
 from rich.console import Console
 
 from simgan_jax.errors import UserError
+from simgan_jax import parallel
 from simgan_jax.parallel import collect, place, shardings
 from simgan_jax.setup import Setup, make_setup
 from simgan_jax.state import TrainState, create_train_state, refiner_params
@@ -50,7 +51,7 @@ class Checkpoints:
         """Steps of the checkpoints there are, oldest first."""
         return sorted(self._manager.all_steps())
 
-    def save(self, state: TrainState) -> None:
+    def save(self, state: TrainState, setup: Setup) -> None:
         """Saves a state that lies on the devices under its step; a step saved before is left alone.
 
         Raises:
@@ -59,7 +60,7 @@ class Checkpoints:
         step = int(jax.device_get(state.step))
         if step in self._manager.all_steps():
             return
-        state = collect(state)
+        state = collect(state, setup)
         items = ocp.args.Composite(
             state=ocp.args.StandardSave(state), digest=ocp.args.JsonSave({"sha256": digest(state)})
         )
@@ -172,7 +173,7 @@ def digest(state: TrainState) -> str:
     """SHA-256 over every leaf's type, shape and bytes, in the tree's order."""
     sha = hashlib.sha256()
     for leaf in jax.tree.leaves(state):
-        array = np.asarray(_plain(leaf))
+        array = parallel.fetch(_plain(leaf))
         sha.update(f"{array.dtype} {array.shape}".encode())
         sha.update(np.ascontiguousarray(array).data)
     return sha.hexdigest()

@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
+from jax.experimental import multihost_utils
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Int, Key, PyTree
 
@@ -135,7 +136,7 @@ def stream(
                 if stopped.is_set():
                     return
                 batch = take(data, jax.device_get(indices(np.int32(step))))
-                put(jax.device_put(batch, sharding))
+                put(jax.tree.map(lambda x: _put(x, sharding), batch))
         except Exception as error:
             put(error)
 
@@ -185,11 +186,15 @@ def place(state: TrainState, setup: Setup) -> TrainState:
     images = state.history.images
     parts = images.reshape(setup.devices, -1, *images.shape[1:])
     state = state.replace(history=state.history.replace(images=parts))
-    return jax.tree.map(jax.device_put, state, shardings(state, setup))
+    return jax.tree.map(_put, state, shardings(state, setup))
 
 
-def collect(state: TrainState) -> TrainState:
+def collect(state: TrainState, setup: Setup) -> TrainState:
     """The state with its history in one array [B, H, W, C], whatever the number of devices."""
+    if jax.process_count() > 1:  # pmap returns each process its own part
+        specs = jax.tree.map(lambda sharding: sharding.spec, shardings(state, setup))
+        mesh = _mesh(setup)
+        state = multihost_utils.host_local_array_to_global_array(state, mesh, specs)
     images = state.history.images
     whole = images.reshape(-1, *images.shape[2:])
     return state.replace(history=state.history.replace(images=whole))
@@ -206,12 +211,28 @@ def shardings(state: TrainState, setup: Setup) -> PyTree[NamedSharding]:
 
 def replicate(tree: PyTree, setup: Setup) -> PyTree:
     """A copy of every array on every device."""
-    return jax.device_put(tree, NamedSharding(_mesh(setup), PartitionSpec()))
+    everywhere = NamedSharding(_mesh(setup), PartitionSpec())
+    return jax.tree.map(lambda x: _put(x, everywhere), tree)
+
+
+def fetch(array: Array) -> np.ndarray:
+    """The whole of an array on the host, also where its parts lie with other processes."""
+    if isinstance(array, jax.Array) and not array.is_fully_addressable:
+        return multihost_utils.process_allgather(array, tiled=True)
+    return np.asarray(array)
 
 
 def start_processes() -> None:
     """Joins this process to a multi-process run, as the cluster's environment describes it."""
     jax.distributed.initialize()
+
+
+def _put(leaf: Array, sharding: NamedSharding) -> Array:
+    """An array of the host or of any devices, laid out anew; typed keys too."""
+    if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+        return jax.random.wrap_key_data(_put(jax.random.key_data(leaf), sharding))
+    host = fetch(leaf)
+    return jax.make_array_from_callback(host.shape, sharding, lambda index: host[index])
 
 
 def _pmap(program: Callable, batch_axis: int | None, setup: Setup) -> Any:

@@ -25,6 +25,8 @@ def claim(workdir: Path, config: ConfigDict) -> None:
     Raises:
         UserError: the folder belongs to a run of another configuration, or cannot be made.
     """
+    if jax.process_index():
+        return
     path = workdir / "config.json"
     if path.exists():
         ours, theirs = _flat(config.to_dict()), _flat(read_config(workdir).to_dict())

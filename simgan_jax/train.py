@@ -124,7 +124,8 @@ def run_phase(
         calls = 1 if setup.unroll else calls_until(step, phase, config.watch.log_every)
         if calls not in programs:
             programs[calls] = parallel.resident_program(phase.step, setup, phase.lead, calls)
-        with jax.transfer_guard("disallow"):
+        # With several processes pmap itself turns every process's arrays into global ones.
+        with jax.transfer_guard("disallow" if jax.process_count() == 1 else "allow"):
             state, metrics = programs[calls](state, sets)
         step += calls
         yield state, metrics, calls
@@ -150,7 +151,9 @@ class Watch:
         self._config, self._setup, self._workdir = config.watch, setup, workdir
         self._log, self._checkpoints = log, checkpoints
         self._last = phases(config)[-1].last
-        self._synthetic, self._real = (np.asarray(sets[x][:SAMPLES]) for x in ("synthetic", "real"))
+        self._synthetic, self._real = (
+            parallel.fetch(sets[x][:SAMPLES]) for x in ("synthetic", "real")
+        )
         self._refine = parallel.compile(partial(refine_samples, setup=setup))
         self._pending: list[tuple[int, dict]] = []
         self._images, self._since = 0, time.perf_counter()
@@ -173,14 +176,14 @@ class Watch:
         if sample:
             self._complain()
         if save:
-            self._checkpoints.save(state)
+            self._checkpoints.save(state, self._setup)
         self._since = time.perf_counter() if sample or save else self._since
 
     def save(self, state: TrainState) -> None:
         """Checks what is pending and saves, out of turn."""
         if self._pending:
             self._drain(int(state.step))
-        self._checkpoints.save(state)
+        self._checkpoints.save(state, self._setup)
 
     def _drain(self, step: int) -> dict[str, float]:
         """Mean of the pending metrics; stops the run if one is not finite."""
