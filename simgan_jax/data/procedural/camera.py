@@ -6,10 +6,22 @@ import numpy as np
 from jaxtyping import Float, Int, UInt8
 from PIL import Image
 
+# Mean value that automatic exposure aims at, in linear light.
+EXPOSURE = 0.2
+
+# Every person owns one of these: blur of the lens in px (at 55 px width), noise of the sensor
+# relative to white, quality of the JPEG file, blur of the resampling to the normalised picture.
+WEBCAMS = (
+    {"lens": 0.35, "noise": 0.006, "quality": 92, "resampling": 0.35},  # good and recent
+    {"lens": 0.85, "noise": 0.010, "quality": 85, "resampling": 0.5},  # fixed focus, too close
+    {"lens": 0.50, "noise": 0.030, "quality": 75, "resampling": 0.6},  # small and old
+)
+
 
 def tone_map(light: Float[np.ndarray, "n h w c"]) -> UInt8[np.ndarray, "n h w c"]:
-    """Linear light to display values by the square root, close to sRGB's curve."""
-    return np.round(np.sqrt(np.clip(light, 0, 1)) * 255).astype(np.uint8)
+    """Linear light to display values: automatic exposure, then the square root, close to sRGB."""
+    exposed = light * (EXPOSURE / light.mean(axis=(1, 2, 3), keepdims=True))
+    return np.round(np.sqrt(np.clip(exposed, 0, 1)) * 255).astype(np.uint8)
 
 
 def equalize(image: UInt8[np.ndarray, "h w c"]) -> UInt8[np.ndarray, "h w c"]:
@@ -30,7 +42,7 @@ def jpeg(image: UInt8[np.ndarray, "h w c"], quality: int) -> UInt8[np.ndarray, "
     return np.asarray(Image.open(file)).reshape(image.shape)
 
 
-def _blur(images: Float[np.ndarray, "n h w c"], sigma: Float[np.ndarray, "n"]):
+def blur(images: Float[np.ndarray, "n h w c"], sigma: Float[np.ndarray, "n"]):
     """Gaussian blur, sigma px per image."""
 
     def kernel(size):
@@ -44,17 +56,57 @@ def _blur(images: Float[np.ndarray, "n h w c"], sigma: Float[np.ndarray, "n"]):
     return np.moveaxis(planes, 0, -1)
 
 
+def add_glasses(
+    light: Float[np.ndarray, "n h w c"], wears: Float[np.ndarray, "n"], rng: np.random.Generator
+) -> Float[np.ndarray, "n h w c"]:
+    """Rims and reflections of glasses in front of the pictures of those who wear them (0 or 1)."""
+    n, height, width, _ = light.shape
+    mm = 34.4 / width  # the picture is 34.4 mm wide at the eye
+    x = (np.arange(width, dtype=np.float32) - (width - 1) / 2) * mm
+    y = ((np.arange(height, dtype=np.float32) - (height - 1) / 2) * mm)[:, None]
+    draw = [v.astype(np.float32)[:, None, None] for v in rng.uniform(-1, 1, (10, n))]
+    white = light.mean(axis=(1, 2, 3), keepdims=True)[..., 0]
+
+    # The upper rim is a flat arc over the eye, the lens a rounded box below it.
+    arc = y + 9.5 + 3.5 * draw[0] - (0.012 + 0.006 * draw[1]) * (x - 6 * draw[2]) ** 2
+    rim = np.clip(0.5 + (0.55 + 0.3 * draw[3] - np.abs(arc)) / mm, 0, 1)
+    tone = np.where(draw[4] > 0, 3.5, 0.1) * white
+    # A window or a screen mirrored in the lens: a soft-edged slanted box.
+    u = x - 12 * draw[5] + 0.3 * draw[6] * y
+    v = y - 7 * draw[7] + 0.3 * draw[6] * x
+    box = (3.0 + 1.5 * draw[8], 2.2 + draw[9])
+    mirror = 1 / (
+        1 + np.exp(np.clip(2.5 * (np.maximum(np.abs(u) - box[0], np.abs(v) - box[1])), -8, 8))
+    )
+    wears = wears.astype(np.float32)[:, None, None]
+    mirror = mirror * wears * np.maximum(draw[1], 0) * white * 1.5 * (arc > 0)
+    light = light + mirror[..., None]
+    rim = (wears * rim)[..., None]
+    return light + (tone[..., None] - light) * rim
+
+
 def photograph(
     light: Float[np.ndarray, "n h w c"], person: Int[np.ndarray, "n"], rng: np.random.Generator
 ) -> UInt8[np.ndarray, "n h w c"]:
-    """Photographs linear light: defocus, noise, JPEG, histogram equalisation."""
-    n = len(light)
-    sigma = rng.uniform(0.3, 1.1, n).astype(np.float32)
-    seen = _blur(light, sigma)
-    gain = rng.uniform(0.005, 0.03, n).astype(np.float32)[:, None, None, None]
-    noise = _blur(rng.standard_normal(light.shape, dtype=np.float32), np.full(n, 0.5, np.float32))
-    seen = seen + gain * noise * np.sqrt(np.maximum(seen, 0.05))
-    quality = rng.integers(40, 90, n)
-    return np.stack(
-        [equalize(jpeg(x, int(q))) for x, q in zip(tone_map(seen), quality, strict=True)]
+    """Photographs linear light.
+
+    Glasses, lens, sensor, JPEG, resampling and histogram equalisation, in this order. Who has which
+    webcam, and who wears glasses (every fourth), follows from the person's number.
+    """
+    cameras = {k: np.array([w[k] for w in WEBCAMS])[person % len(WEBCAMS)] for k in WEBCAMS[0]}
+    scale = light.shape[2] / 55
+    light = add_glasses(light, person % 4 == 3, rng)
+    focus = cameras["lens"] * rng.uniform(0.7, 1.4, len(light))
+    light = blur(light, (focus * scale).astype(np.float32))
+    light = light * (EXPOSURE / light.mean(axis=(1, 2, 3), keepdims=True))
+    noise = rng.standard_normal(light.shape, dtype=np.float32)
+    shot = np.sqrt(np.maximum(light, 0) + np.float32(0.03))
+    light = light + cameras["noise"].astype(np.float32)[:, None, None, None] * shot * noise
+    files = [
+        jpeg(x, int(q))
+        for x, q in zip(tone_map(np.maximum(light, 0)), cameras["quality"], strict=True)
+    ]
+    resampled = blur(
+        np.stack(files).astype(np.float32), (cameras["resampling"] * scale).astype(np.float32)
     )
+    return np.stack([equalize(x) for x in np.round(resampled).astype(np.uint8)])

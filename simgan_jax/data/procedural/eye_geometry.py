@@ -71,13 +71,15 @@ def angles(vector: Float[np.ndarray, "*n 3"]) -> Float[np.ndarray, "*n 2"]:
 def head_rotation(
     pitch: Float[np.ndarray, "n"], yaw: Float[np.ndarray, "n"], roll: Float[np.ndarray, "n"]
 ) -> Float[np.ndarray, "n 3 3"]:
-    """Head-to-camera rotations; the third column is (sin yaw cos pitch, sin pitch, cos yaw cos pitch)
-    before the roll about the camera's axis is applied."""
+    """Head-to-camera rotations, the roll about the camera's axis coming last.
+
+    Without roll the third column is (sin yaw cos pitch, sin pitch, cos yaw cos pitch).
+    """
     back = -direction(pitch, yaw)
     right = np.stack([np.cos(yaw), np.zeros_like(yaw), -np.sin(yaw)], axis=-1)
     upright = np.stack([right, np.cross(back, right), back], axis=-1)
-    c, s, o, l = np.cos(roll), np.sin(roll), np.zeros_like(roll), np.ones_like(roll)
-    return np.stack([c, -s, o, s, c, o, o, o, l], axis=-1).reshape(-1, 3, 3) @ upright
+    c, s, zero, one = np.cos(roll), np.sin(roll), np.zeros_like(roll), np.ones_like(roll)
+    return np.stack([c, -s, zero, s, c, zero, zero, zero, one], axis=-1).reshape(-1, 3, 3) @ upright
 
 
 def focal_length(width: int) -> float:
@@ -187,13 +189,14 @@ def see_iris_point(
 def face_depth(x, y):
     """Depth z of the smooth face surface at (x, y) of the head frame, mm; negative is nearer.
 
-    The lids bulge over the eyeball, the brow and the bridge of the nose stand out. One surface for
+    The lids bulge over the eyeball, brow and nose stand out, the temple recedes. One surface for
     everybody: who differs, differs in lids, folds and eyeball.
     """
     lids = 8 * np.exp(-(x * x + 1.2 * y * y) / 180)
     brow = 6 * np.exp(-((y + 19) ** 2) / 70)
     nose = 9 * np.exp(-((x + 27) ** 2) / 90)
-    return -(lids + brow + nose)
+    temple = np.maximum(x, 0) ** 2 / 80
+    return temple - (lids + brow + nose)
 
 
 def meet_face(dx, dy, pose: Pose):
@@ -222,16 +225,20 @@ def meet_face(dx, dy, pose: Pose):
 
 
 def lid_curves(x, pose: Pose):
-    """Heights y of the margins of the upper and lower lid at x (head frame, mm), and the position
-    0..1 between the inner and the outer corner."""
+    """Heights y of the upper and lower lid's margins at x (head frame, mm).
+
+    Also returns the position of x between the inner (0) and the outer (1) corner.
+    """
     half, tilt = _rows(pose.half_width, x), _rows(pose.tilt, x)
     t = np.clip(x / (2 * half) + np.float32(0.5), 0, 1)
     line = tilt * (1 - 2 * t)
     hump = 4 * t * (1 - t)
+    # The lids run close together towards the inner corner, around the caruncle.
+    pointed = 1 - np.float32(0.55) * ((1 - t) ** 2) ** 4
 
     def curve(peak, roundness, skew):
         peak, roundness, skew = (_rows(v, x) for v in (peak, roundness, skew))
-        return peak * hump * (1 + roundness * (1 - hump)) * (1 + skew * (2 * t - 1))
+        return peak * hump * pointed * (1 + roundness * (1 - hump)) * (1 + skew * (2 * t - 1))
 
     upper = line - curve(pose.upper, pose.round_upper, pose.skew_upper)
     lower = line + curve(pose.lower, pose.round_lower, pose.skew_lower)

@@ -14,6 +14,13 @@ from simgan_jax.data.procedural.eye_geometry import DISTANCE, Pose
 
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
+# Where little light comes into the face: (darkness, x, y, half widths), mm from the middle of the eye.
+HOLLOWS = (
+    (0.5, -17, -7, 7, 7),  # between the nose and the upper lid
+    (0.35, -17, 5, 5, 4),  # the tear trough
+    (0.3, 18, 0, 5, 6),  # the outer corner
+)
+
 
 @dataclass(frozen=True)
 class Look:
@@ -31,6 +38,7 @@ class Look:
         light: unit vectors towards the main light; key: its strength; ambient: of all other light.
         shade: strength of the shadow that the face throws on itself; shade_edge: where it begins
             along the direction to the light.
+        falloff: relative gain of the main light per mm towards it.
         glints: unit vectors towards what is mirrored on the cornea; glint: strengths; glint_size:
             radius seen from the eye, rad.
         mottle, pores, veins: contrast of skin in patches, of fine grain, of the white of the eye.
@@ -58,6 +66,7 @@ class Look:
     ambient: Float[np.ndarray, "n"]
     shade: Float[np.ndarray, "n"]
     shade_edge: Float[np.ndarray, "n"]
+    falloff: Float[np.ndarray, "n"]
     glints: Float[np.ndarray, "n 2 3"]
     glint: Float[np.ndarray, "n 2"]
     glint_size: Float[np.ndarray, "n 2"]
@@ -136,7 +145,7 @@ def render(
     # The face shades itself on the side away from the light.
     along = x * lx + y * ly * np.float32(0.5)
     shadow = 1 - _px(look.shade) * (1 - _ramp(along + _px(look.shade_edge), -9, 9))
-    key = _px(look.key) * shadow
+    key = _px(look.key) * shadow * np.maximum(1 + _px(look.falloff) * along, 0.1)
     ambient = _px(look.ambient)
 
     # --- the eye behind the lids
@@ -146,11 +155,11 @@ def render(
     pupil_cover = cover(_px(look.pupil_radius) - radius)
     (qx, qy, qz), _ = geometry.hit_sphere(dx, dy, pose.eyeball, geometry.EYEBALL_RADIUS)
     camera_light = [_px(look.light[:, i]) for i in range(3)]
-    cosine = sum(q * l for q, l in zip((qx, qy, qz), camera_light, strict=True))
+    cosine = sum(q * v for q, v in zip((qx, qy, qz), camera_light, strict=True))
     facing = np.maximum(cosine * np.float32(1 / geometry.EYEBALL_RADIUS) + np.float32(0.15), 0)
     # The upper lid and its lashes shade the eyeball, the corners are deep.
-    lid_shade = 1 - np.float32(0.6) * np.exp(-np.maximum(inside_upper, 0) / np.float32(1.6))
-    corner = _ramp(np.minimum(t, 1 - t), 0.0, 0.22) * np.float32(0.45) + np.float32(0.55)
+    lid_shade = 1 - np.float32(0.75) * np.exp(-np.maximum(inside_upper, 0) / np.float32(1.8))
+    corner = _ramp(np.minimum(t, 1 - t), -0.05, 0.3) * np.float32(0.7) + np.float32(0.3)
     eye_light = (ambient + key * facing) * lid_shade * corner
     finite = np.minimum(radius, 20)
     relative = finite / _px(look.iris_radius)
@@ -179,42 +188,43 @@ def render(
         ax, ay, az = (_px(look.glints[:, i, j]) for j in range(3))
         mirrored = (dx - normal_view * nx) * ax + (dy - normal_view * ny) * ay
         mirrored = (mirrored + (1 - normal_view * nz) * az) / length
-        # The cornea turns the mirrored ray twice as fast as itself.
-        blur = _px(look.glint_size[:, i]) + 2 * pixel / np.float32(geometry.CORNEA_RADIUS * 2)
-        gleam = gleam + _px(look.glint[:, i]) * np.exp(
-            (np.minimum(mirrored, 1) - 1) * 2 / (blur * blur)
+        # The cornea turns the mirrored ray twice as fast as itself; small lights keep their sum.
+        size = _px(look.glint_size[:, i])
+        seen = np.sqrt(size * size + np.float32((pixel / geometry.CORNEA_RADIUS) ** 2))
+        gleam = gleam + _px(look.glint[:, i]) * (size / seen) ** 2 * np.exp(
+            (np.minimum(mirrored, 1) - 1) * 2 / (seen * seen)
         )
     gleam = np.where(on_cornea, gleam, 0)
-    tear = np.float32(0.10) * key * _bell(inside_lower - np.float32(0.5), np.float32(0.45))
+    tear = np.float32(0.05) * key * _bell(inside_lower - np.float32(0.5), np.float32(0.45))
 
     # --- skin: relief, folds and what darkens them
-    open_upper = pose.half_width * 0 + look.crease
-    crease_y = upper - _px(open_upper) * (np.float32(0.35) + np.float32(0.65) * 4 * t * (1 - t))
-    over_fold = np.clip((crease_y - y) * np.float32(1.2), -8, 8)
-    fold = 1 / (1 + np.exp(-over_fold))
-    bag_y = lower + np.float32(4.5) * (4 * t * (1 - t)) + np.float32(0.8)
+    arch = 4 * t * (1 - t)
+    fade = _bell(np.minimum(end, 0), np.float32(2.5))  # folds end past the corners
+    crease_y = upper - _px(look.crease) * (np.float32(0.3) + np.float32(0.7) * arch)
+    above = np.clip((crease_y - y) * np.float32(1.3), -8, 30)
+    fold = np.exp(np.minimum(-above, 0) * np.float32(0.2)) / (1 + np.exp(-above)) * fade
+    bag_y = lower + np.float32(4.0) * arch + np.float32(0.8)
     relief = geometry.face_depth(x, y)
-    relief = relief - _px(look.crease_depth) * np.float32(1.1) * fold
-    relief = relief - _px(look.bag) * _bell(y - bag_y + np.float32(1.5), np.float32(2.0))
+    relief -= _px(look.crease_depth) * np.float32(1.3) * fold
+    relief -= _px(look.bag) * np.float32(0.8) * _bell(y - bag_y + np.float32(1.5), np.float32(2.0))
     slope_x, slope_y = np.gradient(relief, pixel, axis=(2, 1))
     unit = 1 / np.sqrt(slope_x * slope_x + slope_y * slope_y + 1)
     lambert = np.maximum((slope_x * lx + slope_y * ly - lz) * unit, 0)
     # Light from above reaches a brow better than the underside of a fold.
-    sky = 1 - np.float32(0.35) * slope_y * unit
-    hollow = 1 - _px(look.crease_depth) * np.float32(0.65) * _bell(y - crease_y, np.float32(0.75))
-    hollow *= 1 - _px(look.bag) * np.float32(0.35) * _bell(y - bag_y, np.float32(1.0))
-    inner = (x + _px(pose.half_width)) * np.float32(0.16)
-    socket = _bell(inner - np.float32(0.2), 1) * _bell((y + 3) * np.float32(0.12), 1)
-    hollow *= 1 - np.float32(0.35) * socket
+    sky = 1 - np.float32(0.4) * slope_y * unit
+    hollow = 1 - _px(look.crease_depth) * np.float32(0.6) * fade * _bell(y - crease_y, 0.8)
+    hollow *= 1 - _px(look.bag) * np.float32(0.25) * fade * _bell(y - bag_y, 1.2)
+    for depth, at_x, at_y, size_x, size_y in HOLLOWS:
+        hollow *= 1 - np.float32(depth) * _bell(x - at_x, size_x) * _bell(y - at_y, size_y)
     skin_light = (ambient * sky + key * lambert) * hollow
-    skin_light *= 1 + _px(look.mottle) * patches + _px(look.pores) * grain
+    skin_light *= np.maximum(1 + _px(look.mottle) * patches + _px(look.pores) * grain, 0.2)
 
     # The wet rim of the lower lid, then the darker margin of the upper.
     rim = _bell(inside_lower + np.float32(0.5), np.float32(0.6)) * cover(end)
     margin = _px(look.liner) * np.exp(
-        -np.where(inside_upper > 0, inside_upper / np.float32(0.6), -inside_upper / np.float32(0.9))
+        -np.where(inside_upper > 0, inside_upper / np.float32(0.9), -inside_upper / np.float32(1.4))
     )
-    margin = margin * cover(end + np.float32(0.5)) * (np.float32(0.5) + np.float32(0.5) * t)
+    margin = margin * cover(end + np.float32(0.5)) * (np.float32(0.6) + np.float32(0.4) * t)
     strands = _strands(t, -inside_upper, look, pixel)
     margin = np.maximum(margin, strands * cover(end + 1))
     under = _bell(inside_lower + np.float32(0.9), np.float32(0.8)) * _px(look.lashes)
@@ -257,7 +267,8 @@ def _brow(x, y, grain, look: Look, pixel: float):
     middle = -_px(look.brow_height) + np.float32(0.010) * (x - 3) ** 2
     width = _px(look.brow_width) * (np.float32(1.1) - np.float32(0.02) * x)
     body = np.clip(np.float32(1.3) - ((y - middle) / np.maximum(width, 0.8)) ** 2, 0, 1)
+    # Single hairs show only where a pixel is finer than they are.
     hairs = np.cos(np.float32(5.0) * (x + np.float32(0.8) * (y - middle)) + grain)
-    contrast = np.float32(np.clip(0.5 / pixel - 0.3, 0.1, 0.4))
-    texture = np.float32(0.75) + contrast * hairs + np.float32(0.12) * grain
+    contrast = np.float32(np.clip(0.4 / pixel - 0.8, 0, 0.4))
+    texture = np.float32(0.75) + contrast * hairs + np.float32(0.15) * grain
     return _px(look.brow) * np.clip(body * texture, 0, 1)
