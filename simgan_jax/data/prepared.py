@@ -1,0 +1,144 @@
+"""Reads prepared sets: TFDS's files once, then memory-mapped arrays beside them."""
+
+import os
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Shaped
+
+from simgan_jax.data.builder import ManualBuilder, one_line
+from simgan_jax.errors import UserError
+from simgan_jax.progress import progress
+
+ARRAYS = "arrays"
+_BATCH = 512
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A prepared set as arrays.
+
+    Attributes:
+        features: by name, arrays [N, ...] of all splits one after the other; texts are left out.
+            Images are memory-mapped, read-only.
+        splits: the rows of each split.
+    """
+
+    features: dict[str, np.ndarray]
+    splits: dict[str, slice]
+
+    def labels(
+        self, rows: slice | np.ndarray, without: Sequence[str] = ()
+    ) -> dict[str, np.ndarray]:
+        """The given rows of all features but `image` and those named."""
+        left_out = {"image", *without}
+        return {name: x[rows] for name, x in self.features.items() if name not in left_out}
+
+
+def open_set(builder: ManualBuilder) -> Prepared:
+    """The arrays of a prepared set; the first time, reads them out of TFDS's files.
+
+    Raises:
+        UserError: the set is not prepared, or its files are damaged.
+    """
+    folder = Path(builder.data_dir)
+    if not builder.is_prepared():
+        name = builder.info.full_name.rpartition("/")[0]
+        root = folder.parents[len(name.split("/"))]
+        raise UserError(
+            f"{name} is not prepared in {root}. {one_line(builder.MANUAL_DOWNLOAD_INSTRUCTIONS)} Then "
+            f"run: python -m simgan_jax.data.prepare {name} --manual_dir=FOLDER --data_dir={root}"
+        )
+    try:
+        features = _cached(folder / ARRAYS) or _cache(builder)
+    except (OSError, ValueError, KeyError, RuntimeError, IndexError) as error:
+        raise UserError(
+            f"{folder}: damaged ({one_line(str(error))[:100]}); delete it and prepare it again"
+        ) from error
+    counts = [len(values) for values in features.values()]
+    splits, start = {}, 0
+    for name in sorted(builder.info.splits):
+        splits[name] = slice(start, start + builder.info.splits[name].num_examples)
+        start = splits[name].stop
+    if set(counts) != {start}:
+        raise UserError(
+            f"{folder / ARRAYS}: other rows than the set's {start:,}; delete that folder"
+        )
+    return Prepared(features, splits)
+
+
+def centre_crop(
+    images: Shaped[np.ndarray, "n h w *c"], height: int, width: int
+) -> tuple[Shaped[np.ndarray, "n height width *c"], int, int]:
+    """The middle of images, as a view, and the row and column where it begins.
+
+    An odd rest leaves one more row below, one more column to the right.
+
+    Raises:
+        UserError: the images are smaller.
+    """
+    spare_rows, spare_columns = images.shape[1] - height, images.shape[2] - width
+    if min(spare_rows, spare_columns) < 0 or min(height, width) < 1:
+        raise UserError(
+            f"images of {images.shape[1]} x {images.shape[2]} (height x width) are prepared, "
+            f"{height} x {width} asked for; ask for that size or a smaller one"
+        )
+    top, left = spare_rows // 2, spare_columns // 2
+    return images[:, top : top + height, left : left + width], top, left
+
+
+def _cached(folder: Path) -> dict[str, np.ndarray] | None:
+    """The arrays in a folder, or None if there are none or one is damaged."""
+    try:
+        features = {path.stem: np.load(path, mmap_mode="r") for path in folder.glob("*.npy")}
+    except (OSError, ValueError):
+        shutil.rmtree(folder, ignore_errors=True)
+        return None
+    # Labels are small and read at random.
+    return {name: x if x.ndim > 2 else np.array(x) for name, x in features.items()}
+
+
+def _cache(builder: ManualBuilder) -> dict[str, np.ndarray]:
+    """Copies TFDS's files into arrays on disk; into memory where that cannot be written."""
+    folder = Path(builder.data_dir) / ARRAYS
+    temporary = folder.with_name(f"{ARRAYS}.{os.getpid()}.tmp")
+    try:
+        temporary.mkdir()
+    except OSError:
+        return _read(builder, None)
+    try:
+        _read(builder, temporary)
+        temporary.rename(folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return _cached(folder) or _read(builder, None)
+
+
+def _read(builder: ManualBuilder, folder: Path | None) -> dict[str, np.ndarray]:
+    """All splits, one after the other, of every feature that is no text."""
+    splits = sorted(builder.info.splits)
+    total = sum(builder.info.splits[name].num_examples for name in splits)
+    arrays: dict[str, np.ndarray] = {}
+    for name, feature in builder.info.features.items():
+        if feature.np_dtype in (object, str, bytes):
+            continue
+        shape = (total, *feature.shape)
+        arrays[name] = (
+            np.lib.format.open_memmap(folder / f"{name}.npy", "w+", feature.np_dtype, shape)
+            if folder
+            else np.empty(shape, feature.np_dtype)
+        )
+    row = 0
+    with progress(f"reading {builder.info.full_name}", total) as advance:
+        for split in splits:
+            source = builder.as_data_source(split)
+            for start in range(0, len(source), _BATCH):
+                batch = source.__getitems__(range(start, min(start + _BATCH, len(source))))
+                for name, values in arrays.items():
+                    values[row : row + len(batch)] = [example[name] for example in batch]
+                row += len(batch)
+                advance(len(batch))
+    return arrays

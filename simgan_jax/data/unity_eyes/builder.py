@@ -1,0 +1,148 @@
+"""The TFDS builder `unity_eyes`."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import tensorflow_datasets as tfds
+
+from simgan_jax.data.builder import Chunk, Job, ManualBuilder, collect, one_line
+from simgan_jax.data.unity_eyes.decode import Framing, decode
+from simgan_jax.errors import UserError
+
+_PICTURES_A_JOB = 1000
+
+
+@dataclass
+class UnityEyesConfig(tfds.core.BuilderConfig):
+    """How the pictures are cut and shown.
+
+    Attributes:
+        framing: window and size.
+        colour: RGB instead of grey.
+        equalise: histogram equalisation of grey images, which MPIIGaze's images have been through.
+    """
+
+    framing: Framing = Framing()  # noqa: RUF009 (frozen)
+    colour: bool = False
+    equalise: bool = True
+
+
+class UnityEyes(ManualBuilder):
+    """Eye images and labels made with UnityEyes, in the conventions of MPIIGaze.
+
+    Features of an example (h = 36, w = 60; pixels count from the centre of the upper left one):
+
+        name          file name of the picture
+        image         uint8 [h, w, 1] (3 in the configuration "colour")
+        gaze          float32 [3], unit vector, camera frame: x right, y down, z away
+        head_pose     float32 [2], where the face points: (pitch, yaw) in radians, as for gaze:
+                      positive pitch is up, positive yaw is to the left of the image
+        pupil         float32 [2], centre of the iris's outline, (x, y) pixels
+        iris_ellipse  float32 [5], centre (x, y), semi-axes a and b in pixels, angle of a in radians
+        lid           float32 [16, 2], margin of the lids, pixels; from the caruncle on
+        caruncle      float32 [7, 2], pixels
+        iris          float32 [32, 2], outline of the iris, also behind the lids, pixels
+        iris_mask     uint8 [h, w], share of the pixel that shows iris or pupil, 0..255
+    """
+
+    VERSION = tfds.core.Version("1.0.0")
+    RELEASE_NOTES = {"1.0.0": "First."}  # noqa: RUF012
+    BUILDER_CONFIGS = [  # noqa: RUF012
+        UnityEyesConfig(name="grey", description="Grey, 36 x 60, histogram equalised."),
+        UnityEyesConfig(name="grey_plain", description="Grey, 36 x 60.", equalise=False),
+        UnityEyesConfig(name="colour", description="RGB, 36 x 60.", colour=True, equalise=False),
+    ]
+    MANUAL_DOWNLOAD_INSTRUCTIONS = """
+    Make images with UnityEyes and put them, N.jpg (or N.png) with N.json, in a folder; sub-folders
+    are searched too.
+    """
+
+    def _info(self) -> tfds.core.DatasetInfo:
+        config = self.builder_config
+        size = (config.framing.height, config.framing.width)
+        tensor = tfds.features.Tensor
+        return tfds.core.DatasetInfo(
+            builder=self,
+            description=type(self).__doc__,
+            features=tfds.features.FeaturesDict(
+                {
+                    "name": tfds.features.Text(),
+                    "image": tensor(
+                        shape=(*size, 3 if config.colour else 1), dtype=np.uint8, encoding="bytes"
+                    ),
+                    "gaze": tensor(shape=(3,), dtype=np.float32),
+                    "head_pose": tensor(shape=(2,), dtype=np.float32),
+                    "pupil": tensor(shape=(2,), dtype=np.float32),
+                    "iris_ellipse": tensor(shape=(5,), dtype=np.float32),
+                    "lid": tensor(shape=(16, 2), dtype=np.float32),
+                    "caruncle": tensor(shape=(7, 2), dtype=np.float32),
+                    "iris": tensor(shape=(32, 2), dtype=np.float32),
+                    "iris_mask": tensor(shape=size, dtype=np.uint8, encoding="bytes"),
+                }
+            ),
+            homepage="https://www.cl.cam.ac.uk/research/rainbow/projects/unityeyes/",
+        )
+
+    def jobs(self, folder: Path, on_error: str) -> dict[str, list[Job]]:
+        """One job for each thousand pictures; a picture is one that has a JSON beside it."""
+        files = _listing(folder)
+        pairs = [
+            (picture, label)
+            for stem, label in sorted(files.items())
+            if stem.endswith(".json")
+            for picture in [_picture(files, stem.removesuffix(".json"), label)]
+        ]
+        if not pairs:
+            raise UserError(
+                f"{folder}: no .json of UnityEyes there. "
+                f"{one_line(self.MANUAL_DOWNLOAD_INSTRUCTIONS)}"
+            )
+        config = self.builder_config
+        settings = (config.framing, config.colour, config.equalise, on_error)
+        starts = range(0, len(pairs), _PICTURES_A_JOB)
+        parts = [pairs[start : start + _PICTURES_A_JOB] for start in starts]
+        return {"train": [Job(_work, (str(folder), part, *settings), len(part)) for part in parts]}
+
+
+def _listing(folder: Path) -> dict[str, tuple[str, int, int]]:
+    """Path below the folder, size and time of each file, by path in lower case."""
+    found, folders = {}, [""]
+    while folders:
+        below = folders.pop()
+        with os.scandir(folder / below) as entries:
+            for entry in entries:
+                path = f"{below}/{entry.name}".lstrip("/")
+                if entry.is_dir():
+                    folders.append(path)
+                else:
+                    status = entry.stat()
+                    found[path.lower()] = (path, status.st_size, status.st_mtime_ns)
+    return found
+
+
+def _picture(files: dict, stem: str, label: tuple[str, int, int]) -> tuple[str, int, int]:
+    """The picture that belongs to a label file; its own name with .jpg if there is none."""
+    for suffix in (".jpg", ".jpeg", ".png"):
+        if stem + suffix in files:
+            return files[stem + suffix]
+    return (label[0][: -len(".json")] + ".jpg", 0, 0)
+
+
+def _work(
+    folder: str,
+    pairs: list[tuple[tuple[str, int, int], tuple[str, int, int]]],
+    framing: Framing,
+    colour: bool,
+    equalise: bool,
+    on_error: str,
+) -> Chunk:
+    """Decodes some pictures."""
+
+    def one(pair):
+        picture, label = (Path(folder, path) for path, _, _ in pair)
+        example = decode(picture, label, framing, colour, equalise)
+        return example | {"name": pair[0][0]}
+
+    return collect(pairs, one, on_error)
