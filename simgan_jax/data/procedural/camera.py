@@ -46,9 +46,10 @@ def blur(images: Float[np.ndarray, "n h w c"], sigma: Float[np.ndarray, "n"]):
     """Gaussian blur, sigma px per image."""
 
     def kernel(size):
-        apart = np.arange(size)[:, None] - np.arange(size)
+        at = np.arange(size, dtype=np.float32)
+        apart = at[:, None] - at
         weight = np.exp(-0.5 * (apart / sigma[:, None, None]) ** 2)
-        return (weight / weight.sum(axis=-1, keepdims=True)).astype(np.float32)
+        return weight / weight.sum(axis=-1, keepdims=True)
 
     _, height, width, _ = images.shape
     planes = np.moveaxis(images, -1, 0)

@@ -27,6 +27,46 @@ LID_POINTS = 16
 
 
 @dataclass(frozen=True)
+class View:
+    """A pinhole camera that looks along z through the middle of its picture.
+
+    Attributes:
+        height: px.
+        width: px.
+        focal: focal length, px.
+    """
+
+    height: int
+    width: int
+    focal: float
+
+    @classmethod
+    def crop(cls, height: int, width: int) -> "View":
+        """The view of MPIIGaze's normalised camera, cropped to 55 px, then scaled to a width."""
+        return cls(height, width, FOCAL * width / CROP_WIDTH)
+
+    @property
+    def pixel(self) -> float:
+        """Size of a pixel at the distance of the eye, mm."""
+        return DISTANCE / self.focal
+
+    def rays(self) -> tuple[Float[np.ndarray, "1 h w"], Float[np.ndarray, "1 h w"]]:
+        """Rays through the pixel centres."""
+        dx = (np.arange(self.width) - (self.width - 1) / 2) / self.focal
+        dy = (np.arange(self.height) - (self.height - 1) / 2) / self.focal
+        dx, dy = np.broadcast_arrays(dx[None, None, :], dy[None, :, None])
+        return dx.astype(np.float32), dy.astype(np.float32)
+
+    def project(
+        self, dx: Float[np.ndarray, "*n"], dy: Float[np.ndarray, "*n"]
+    ) -> Float[np.ndarray, "*n 2"]:
+        """Pixel coordinates (x, y) of rays; (0, 0) is the centre of the top-left pixel."""
+        x = dx * self.focal + (self.width - 1) / 2
+        y = dy * self.focal + (self.height - 1) / 2
+        return np.stack([x, y], axis=-1)
+
+
+@dataclass(frozen=True)
 class Pose:
     """Where N eyes are and what they look at.
 
@@ -80,27 +120,6 @@ def head_rotation(
     upright = np.stack([right, np.cross(back, right), back], axis=-1)
     c, s, zero, one = np.cos(roll), np.sin(roll), np.zeros_like(roll), np.ones_like(roll)
     return np.stack([c, -s, zero, s, c, zero, zero, zero, one], axis=-1).reshape(-1, 3, 3) @ upright
-
-
-def focal_length(width: int) -> float:
-    """Focal length in px at which an image of this width has the framing of MPIIGaze's crop."""
-    return FOCAL * width / CROP_WIDTH
-
-
-def pixel_rays(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
-    """Rays (dx [1, 1, W], dy [1, H, 1]) through the pixel centres."""
-    f = focal_length(width)
-    dx = (np.arange(width, dtype=np.float32) - (width - 1) / 2) / f
-    dy = (np.arange(height, dtype=np.float32) - (height - 1) / 2) / f
-    return dx.astype(np.float32)[None, None, :], dy.astype(np.float32)[None, :, None]
-
-
-def to_pixels(
-    dx: Float[np.ndarray, "*n"], dy: Float[np.ndarray, "*n"], height: int, width: int
-) -> Float[np.ndarray, "*n 2"]:
-    """Pixel coordinates (x, y) of rays; (0, 0) is the centre of the top-left pixel."""
-    f = focal_length(width)
-    return np.stack([dx * f + (width - 1) / 2, dy * f + (height - 1) / 2], axis=-1)
 
 
 def _rows(x: np.ndarray, like: np.ndarray) -> np.ndarray:
@@ -160,14 +179,16 @@ def trace_to_iris(dx, dy, pose: Pose):
     return planar, (nx, ny, nz)
 
 
-def see_iris_point(
-    right: Float[np.ndarray, "n k"], down: Float[np.ndarray, "n k"], pose: Pose
+def see_circle(
+    radius: Float[np.ndarray, "n"], pose: Pose, points: int = 32
 ) -> tuple[Float[np.ndarray, "n k"], Float[np.ndarray, "n k"]]:
-    """Rays on which points of the iris plane (mm from the axis) appear behind the cornea.
+    """Rays on which a circle around the optical axis in the iris plane appears behind the cornea.
 
     Inverts `trace_to_iris` by fixed-point iteration: the cornea magnifies by some 10 %, so every
-    round leaves a tenth of the error.
+    round leaves a tenth of the error. The points begin at image right and go down and around.
     """
+    turn = np.linspace(0, 2 * np.pi, points, endpoint=False, dtype=np.float32)
+    right, down = radius[:, None] * np.cos(turn), radius[:, None] * np.sin(turn)
     base_right, base_down = iris_frame(pose.axis)
     centre = pose.eyeball + np.float32(IRIS_PLANE) * pose.axis
 
@@ -194,8 +215,8 @@ def face_depth(x, y):
     """
     lids = 8 * np.exp(-(x * x + 1.2 * y * y) / 180)
     brow = 6 * np.exp(-((y + 19) ** 2) / 70)
-    nose = 9 * np.exp(-((x + 27) ** 2) / 90)
-    temple = np.maximum(x, 0) ** 2 / 80
+    nose = 9 / (1 + np.exp((x + 20) * np.float32(0.35)))
+    temple = 9 * (1 - np.exp(-(np.maximum(x, 0) ** 2) / 700))
     return temple - (lids + brow + nose)
 
 
@@ -245,8 +266,8 @@ def lid_curves(x, pose: Pose):
     return upper, lower, t
 
 
-def lid_points(pose: Pose) -> tuple[Float[np.ndarray, "n 16 3"], np.ndarray]:
-    """Camera-frame points on the lid margins, mm, and their head-frame (x, y).
+def lid_points(pose: Pose) -> Float[np.ndarray, "n 16 3"]:
+    """Camera-frame points on the lid margins, mm.
 
     Point 0 is the inner corner, 1 to 7 the upper lid, 8 the outer corner, 9 to 15 the lower lid on
     the way back: the order of UnityEyes' interior margin.
@@ -254,11 +275,12 @@ def lid_points(pose: Pose) -> tuple[Float[np.ndarray, "n 16 3"], np.ndarray]:
     t = np.concatenate([np.arange(0, 9), np.arange(7, 0, -1)]).astype(np.float32) / 8
     x = pose.half_width[:, None] * (2 * t - 1)
     upper, lower, _ = lid_curves(x, pose)
-    y = np.where(np.arange(LID_POINTS) <= 8, upper, lower)
-    return face_to_camera(x, y, pose), np.stack([x, y], -1)
+    return face_to_camera(x, np.where(np.arange(LID_POINTS) <= 8, upper, lower), pose)
 
 
-def face_to_camera(x, y, pose: Pose) -> Float[np.ndarray, "n k 3"]:
+def face_to_camera(
+    x: Float[np.ndarray, "n k"], y: Float[np.ndarray, "n k"], pose: Pose
+) -> Float[np.ndarray, "n k 3"]:
     """Camera-frame points of the face surface at head-frame (x, y), mm."""
     points = np.stack([x, y, face_depth(x, y)], axis=-1)
     return points @ pose.head.transpose(0, 2, 1) + pose.origin[:, None]

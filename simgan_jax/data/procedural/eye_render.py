@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float
 
 from simgan_jax.data.procedural import eye_geometry as geometry
-from simgan_jax.data.procedural.eye_geometry import DISTANCE, Pose
+from simgan_jax.data.procedural.eye_geometry import Pose, View
 
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
@@ -92,7 +92,7 @@ def _bell(x, width):
 
 
 def smooth_noise(
-    rng: np.random.Generator, count: int, rows: int, cols: int, height: int, width: int
+    rng: np.random.Generator, count: int, rows: int, cols: int, view: View
 ) -> Float[np.ndarray, "n h w"]:
     """Noise of about unit variance on a coarse grid, interpolated to the image size."""
 
@@ -103,30 +103,28 @@ def smooth_noise(
         return (weight / np.linalg.norm(weight, axis=1, keepdims=True)).astype(np.float32)
 
     grid = rng.standard_normal((count, rows, cols), dtype=np.float32)
-    return interpolate(height, rows) @ grid @ interpolate(width, cols).T
+    return interpolate(view.height, rows) @ grid @ interpolate(view.width, cols).T
 
 
 def render(
-    pose: Pose, look: Look, rng: np.random.Generator, height: int, width: int, channels: int
+    pose: Pose, look: Look, view: View, channels: int, rng: np.random.Generator
 ) -> tuple[Float[np.ndarray, "n h w c"], Float[np.ndarray, "n h w"]]:
     """Renders eyes.
 
     Args:
         pose: geometry.
         look: colours, light, surface.
-        rng: for skin and vein patterns.
-        height: of the images, px.
-        width: of the images, px; the field of view in width is always that of MPIIGaze's crop.
+        view: camera and size of the images.
         channels: 1 (luma) or 3 (RGB).
+        rng: for skin and vein patterns.
 
     Returns:
         Linear light (1 is diffuse white in full light, highlights exceed it) and the share of every
         pixel that shows iris or pupil.
     """
     count = len(pose.axis)
-    pixel = np.float32(DISTANCE / geometry.focal_length(width))
-    dx, dy = np.broadcast_arrays(*geometry.pixel_rays(height, width))
-    dx, dy = dx[:1], dy[:1]
+    pixel = np.float32(view.pixel)
+    dx, dy = view.rays()
 
     def cover(distance):
         """Share of a pixel on the positive side of an edge `distance` mm away."""
@@ -137,8 +135,8 @@ def render(
     inside_upper, inside_lower = y - upper, lower - y
     end = _px(pose.half_width) - np.abs(x)
     aperture = cover(inside_upper) * cover(inside_lower) * cover(end)
-    grain = smooth_noise(rng, count, 35, 55, height, width)
-    patches = smooth_noise(rng, count, 6, 9, height, width)
+    grain = smooth_noise(rng, count, 35, 55, view)
+    patches = smooth_noise(rng, count, 6, 9, view)
 
     light = np.einsum("nij,ni->nj", pose.head, look.light)  # in the head frame
     lx, ly, lz = (_px(light[:, i]) for i in range(3))
@@ -206,7 +204,9 @@ def render(
     bag_y = lower + np.float32(4.0) * arch + np.float32(0.8)
     relief = geometry.face_depth(x, y)
     relief -= _px(look.crease_depth) * np.float32(1.3) * fold
-    relief -= _px(look.bag) * np.float32(0.8) * _bell(y - bag_y + np.float32(1.5), np.float32(2.0))
+    relief -= (
+        _px(look.bag) * np.float32(0.8) * fade * _bell(y - bag_y + np.float32(1.5), np.float32(2.0))
+    )
     slope_x, slope_y = np.gradient(relief, pixel, axis=(2, 1))
     unit = 1 / np.sqrt(slope_x * slope_x + slope_y * slope_y + 1)
     lambert = np.maximum((slope_x * lx + slope_y * ly - lz) * unit, 0)
@@ -231,7 +231,7 @@ def render(
     margin = np.maximum(margin, np.float32(0.3) * under * t * cover(end))
     brow = _brow(x, y, grain, look, pixel)
 
-    image = np.empty((count, height, width, channels), np.float32)
+    image = np.empty((count, view.height, view.width, channels), np.float32)
     pink = look.skin * np.array([1.0, 0.72, 0.68], np.float32) + np.float32(0.03)
     for c in range(channels):
         skin, iris, sclera, hair, wet = (
@@ -266,7 +266,8 @@ def _brow(x, y, grain, look: Look, pixel: float):
     """Coverage of the brow: an arch with slanted hairs."""
     middle = -_px(look.brow_height) + np.float32(0.010) * (x - 3) ** 2
     width = _px(look.brow_width) * (np.float32(1.1) - np.float32(0.02) * x)
-    body = np.clip(np.float32(1.3) - ((y - middle) / np.maximum(width, 0.8)) ** 2, 0, 1)
+    ends = _ramp(x, -19, -13) * _ramp(-x, -30, -20)
+    body = ends * np.clip(np.float32(1.3) - ((y - middle) / np.maximum(width, 0.8)) ** 2, 0, 1)
     # Single hairs show only where a pixel is finer than they are.
     hairs = np.cos(np.float32(5.0) * (x + np.float32(0.8) * (y - middle)) + grain)
     contrast = np.float32(np.clip(0.4 / pixel - 0.8, 0, 0.4))

@@ -123,7 +123,7 @@ def _place(rng: np.random.Generator, n: int) -> dict[str, np.ndarray]:
         "key": table["key"] * rng.uniform(0.7, 1.2, n),
         "ambient": table["ambient"] * rng.uniform(0.7, 1.2, n),
         "falloff": rng.uniform(0.0, 0.04, n),
-        "mottle": rng.uniform(0.04, 0.12, n),
+        "mottle": rng.uniform(0.02, 0.07, n),
         "pores": rng.uniform(0.01, 0.04, n),
         "veins": rng.uniform(0.03, 0.10, n),
     }

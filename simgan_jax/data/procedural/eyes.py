@@ -8,14 +8,14 @@ import numpy as np
 from simgan_jax.data.arrays import Arrays
 from simgan_jax.data.procedural import camera
 from simgan_jax.data.procedural import eye_geometry as geometry
-from simgan_jax.data.procedural.eye_geometry import Pose
+from simgan_jax.data.procedural.eye_geometry import Pose, View
 from simgan_jax.data.procedural.eye_render import Look, render
 from simgan_jax.data.procedural.eye_scene import draw_people, draw_scene
 from simgan_jax.errors import UserError
 
 # Pictures are made in blocks, each with its own random stream: picture i is the same whatever
 # `count` is, and blocks can be made in any order.
-BLOCK = 64
+BLOCK = 32
 PEOPLE = {
     ("simulator", "train"): 200,
     ("simulator", "test"): 50,
@@ -24,27 +24,21 @@ PEOPLE = {
 }
 
 
-def _people(domain: str, split: str) -> dict[str, np.ndarray]:
+def cast(domain: str, split: str) -> dict[str, np.ndarray]:
     """The fixed cast of a domain and split; no two of them share a stream."""
     which = list(PEOPLE).index((domain, split))
     return draw_people(np.random.default_rng([7919, which]), PEOPLE[domain, split])
 
 
-def point_labels(pose: Pose, look: Look, height: int, width: int) -> dict[str, np.ndarray]:
+def point_labels(pose: Pose, look: Look, view: View) -> dict[str, np.ndarray]:
     """Pixel labels of what the camera sees: `pupil`, `iris_ellipse`, `lid`."""
-    turn = np.linspace(0, 2 * np.pi, 32, endpoint=False, dtype=np.float32)
-
-    def circle(radius):
-        ring = radius[:, None] * np.cos(turn), radius[:, None] * np.sin(turn)
-        return geometry.to_pixels(*geometry.see_iris_point(*ring, pose), height, width)
-
-    lid, _ = geometry.lid_points(pose)
+    lid = geometry.lid_points(pose)
     return {
-        "pupil": circle(look.pupil_radius).mean(axis=1),
-        "iris_ellipse": geometry.ellipse(circle(look.iris_radius)),
-        "lid": geometry.to_pixels(
-            lid[..., 0] / lid[..., 2], lid[..., 1] / lid[..., 2], height, width
+        "pupil": view.project(*geometry.see_circle(look.pupil_radius, pose)).mean(axis=1),
+        "iris_ellipse": geometry.ellipse(
+            view.project(*geometry.see_circle(look.iris_radius, pose))
         ),
+        "lid": view.project(lid[..., 0] / lid[..., 2], lid[..., 1] / lid[..., 2]),
     }
 
 
@@ -88,7 +82,8 @@ def load(
         raise UserError(
             f"procedural_eyes: {count} images of {height}x{width}; needs at least 1 of 8x8"
         )
-    people = _people(domain, split)
+    view = View.crop(height, width)
+    people = cast(domain, split)
     stream = list(PEOPLE).index((domain, split))
     starts = range(0, count, BLOCK)
 
@@ -97,10 +92,10 @@ def load(
         who = rng.integers(len(people["upper"]), size=BLOCK)
         person = {name: value[who] for name, value in people.items()}
         pose, look, labels = draw_scene(rng, person, domain, kappa)
-        light, mask = render(pose, look, rng, height, width, channels)
+        light, mask = render(pose, look, view, channels, rng)
         photo = domain == "camera"
         images = camera.photograph(light, who, rng) if photo else camera.tone_map(light)
-        labels |= point_labels(pose, look, height, width) | {"participant": who}
+        labels |= point_labels(pose, look, view) | {"participant": who}
         labels["iris_mask"] = np.round(mask * 255).astype(np.uint8)
         return images, labels
 
