@@ -9,6 +9,7 @@ from simgan_jax.errors import UserError
 
 # Imported when used: a source may need a package that another user does not have or that is slow.
 SOURCES = {
+    "concatenation": "simgan_jax.data.concatenation",
     "folder": "simgan_jax.data.folder",
     "mpii_gaze": "simgan_jax.data.mpii_gaze",
     "nyu_hand": "simgan_jax.data.nyu_hand",
