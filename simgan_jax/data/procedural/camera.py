@@ -6,6 +6,8 @@ import numpy as np
 from jaxtyping import Float, Int, UInt8
 from PIL import Image
 
+from simgan_jax.data.procedural.eye_geometry import View
+
 # Mean value that automatic exposure aims at, in linear light.
 EXPOSURE = 0.2
 
@@ -62,7 +64,7 @@ def add_glasses(
 ) -> Float[np.ndarray, "n h w c"]:
     """Rims and reflections of glasses in front of the pictures of those who wear them (0 or 1)."""
     n, height, width, _ = light.shape
-    mm = 34.4 / width  # the picture is 34.4 mm wide at the eye
+    mm = View.crop(height, width).pixel
     x = (np.arange(width, dtype=np.float32) - (width - 1) / 2) * mm
     y = ((np.arange(height, dtype=np.float32) - (height - 1) / 2) * mm)[:, None]
     draw = [v.astype(np.float32)[:, None, None] for v in rng.uniform(-1, 1, (10, n))]

@@ -158,17 +158,17 @@ def trace_to_iris(dx, dy, pose: Pose):
         Position (right, down) in that plane, mm from the optical axis; infinite where a ray misses
         the cornea's sphere; and the cornea's outward normal (x, y, z) in the camera frame.
     """
-    centre = pose.eyeball + np.float32(CORNEA_CENTRE) * pose.axis
+    centre = pose.eyeball + CORNEA_CENTRE * pose.axis
     (x, y, z), inside = hit_sphere(dx, dy, centre, CORNEA_RADIUS)
-    nx, ny, nz = (v / np.float32(CORNEA_RADIUS) for v in (x, y, z))
+    nx, ny, nz = (v / CORNEA_RADIUS for v in (x, y, z))
     length = np.sqrt(dx * dx + dy * dy + 1)
-    eta = np.float32(1 / CORNEAL_INDEX)
+    eta = 1 / CORNEAL_INDEX
     cosine = -(nx * dx + ny * dy + nz) / length
     bend = eta * cosine - np.sqrt(1 - eta * eta * (1 - cosine * cosine))
     eta = eta / length
     tx, ty, tz = eta * dx + bend * nx, eta * dy + bend * ny, eta + bend * nz
     gx, gy, gz = (_rows(pose.axis[:, i], dx) for i in range(3))
-    along = (np.float32(IRIS_PLANE - CORNEA_CENTRE) - (x * gx + y * gy + z * gz)) / (
+    along = ((IRIS_PLANE - CORNEA_CENTRE) - (x * gx + y * gy + z * gz)) / (
         tx * gx + ty * gy + tz * gz
     )
     x, y, z = x + along * tx, y + along * ty, z + along * tz
@@ -190,7 +190,7 @@ def see_circle(
     turn = np.linspace(0, 2 * np.pi, points, endpoint=False, dtype=np.float32)
     right, down = radius[:, None] * np.cos(turn), radius[:, None] * np.sin(turn)
     base_right, base_down = iris_frame(pose.axis)
-    centre = pose.eyeball + np.float32(IRIS_PLANE) * pose.axis
+    centre = pose.eyeball + IRIS_PLANE * pose.axis
 
     def straight(r, d):
         p = centre[:, None] + r[..., None] * base_right[:, None] + d[..., None] * base_down[:, None]
@@ -215,7 +215,7 @@ def face_depth(x, y):
     """
     lids = 8 * np.exp(-(x * x + 1.2 * y * y) / 180)
     brow = 6 * np.exp(-((y + 19) ** 2) / 70)
-    nose = 9 / (1 + np.exp((x + 20) * np.float32(0.35)))
+    nose = 9 / (1 + np.exp((x + 20) * 0.35))
     temple = 9 * (1 - np.exp(-(np.maximum(x, 0) ** 2) / 700))
     return temple - (lids + brow + nose)
 
@@ -251,11 +251,11 @@ def lid_curves(x, pose: Pose):
     Also returns the position of x between the inner (0) and the outer (1) corner.
     """
     half, tilt = _rows(pose.half_width, x), _rows(pose.tilt, x)
-    t = np.clip(x / (2 * half) + np.float32(0.5), 0, 1)
+    t = np.clip(x / (2 * half) + 0.5, 0, 1)
     line = tilt * (1 - 2 * t)
     hump = 4 * t * (1 - t)
     # The lids run close together towards the inner corner, around the caruncle.
-    pointed = 1 - np.float32(0.55) * ((1 - t) ** 2) ** 4
+    pointed = 1 - 0.55 * ((1 - t) ** 2) ** 4
 
     def curve(peak, roundness, skew):
         peak, roundness, skew = (_rows(v, x) for v in (peak, roundness, skew))

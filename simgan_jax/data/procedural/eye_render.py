@@ -5,6 +5,7 @@ it covers. So a picture of 55x35 costs 55x35 evaluations, and one of 640x480 sho
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
@@ -20,6 +21,63 @@ HOLLOWS = (
     (0.35, -17, 5, 5, 4),  # the tear trough
     (0.3, 18, 0, 5, 6),  # the outer corner
 )
+
+
+class Face(NamedTuple):
+    """Where the rays of a picture meet the face; each field [n, h, w].
+
+    Attributes:
+        x, y: in the head frame, mm.
+        t: 0 at the inner, 1 at the outer corner of the eye.
+        below_upper: distance under the margin of the upper lid, mm.
+        above_lower: distance over the margin of the lower lid, mm.
+        end: distance inside the nearer corner of the eye, along x, mm.
+        aperture: share of the pixel between the lids.
+    """
+
+    x: np.ndarray
+    y: np.ndarray
+    t: np.ndarray
+    below_upper: np.ndarray
+    above_lower: np.ndarray
+    end: np.ndarray
+    aperture: np.ndarray
+
+
+class Light(NamedTuple):
+    """Strength of the main light, after the face's own shadow, and of the rest.
+
+    Attributes:
+        key: [n, h, w].
+        ambient: [n, 1, 1].
+        head, camera: direction to the main light in either frame, x, y, z of [n, 1, 1].
+    """
+
+    key: np.ndarray
+    ambient: np.ndarray
+    head: tuple[np.ndarray, ...]
+    camera: tuple[np.ndarray, ...]
+
+
+class Eyeball(NamedTuple):
+    """What is seen between the lids; each field [n, h, w], factors of colours unless said.
+
+    Attributes:
+        white, iris: patterns of the white and of the iris with the pupil.
+        iris_share: how much of the iris shows through the blurred limbus, 0..1.
+        caruncle: how much the caruncle covers, 0..1.
+        light: of all of it.
+        gleam: mirrored light, added to it.
+        mask: share of the pixel that iris or pupil cover, lids aside.
+    """
+
+    white: np.ndarray
+    iris: np.ndarray
+    iris_share: np.ndarray
+    caruncle: np.ndarray
+    light: np.ndarray
+    gleam: np.ndarray
+    mask: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -81,7 +139,7 @@ def _px(x: Float[np.ndarray, "n"]) -> Float[np.ndarray, "n 1 1"]:
 
 def _ramp(x, low: float, high: float):
     """0 below `low`, 1 above `high`, smooth between."""
-    t = np.clip((x - low) * np.float32(1 / (high - low)), 0, 1)
+    t = np.clip((x - low) / (high - low), 0, 1)
     return t * t * (3 - 2 * t)
 
 
@@ -123,153 +181,169 @@ def render(
         pixel that shows iris or pupil.
     """
     count = len(pose.axis)
-    pixel = np.float32(view.pixel)
-    dx, dy = view.rays()
-
-    def cover(distance):
-        """Share of a pixel on the positive side of an edge `distance` mm away."""
-        return np.clip(distance / pixel + np.float32(0.5), 0, 1)
-
-    x, y = geometry.meet_face(dx, dy, pose)
-    upper, lower, t = geometry.lid_curves(x, pose)
-    inside_upper, inside_lower = y - upper, lower - y
-    end = _px(pose.half_width) - np.abs(x)
-    aperture = cover(inside_upper) * cover(inside_lower) * cover(end)
+    rays = view.rays()
     grain = smooth_noise(rng, count, 35, 55, view)
     patches = smooth_noise(rng, count, 6, 9, view)
+    face = _face(rays, pose, view.pixel)
+    light = _light(face, pose, look)
+    eye = _eyeball(rays, face, light, pose, look, view.pixel, grain)
+    skin_light = _skin_light(face, light, look, view.pixel)
+    skin_light *= np.maximum(1 + _px(look.mottle) * patches + _px(look.pores) * grain, 0.2)
+    rim = _bell(face.above_lower + 0.5, 0.6) * _cover(face.end, view.pixel)  # wet, of the lower lid
+    lashes = _lashes(face, look, view.pixel)
+    brow = _brow(face, look, view.pixel, grain)
 
-    light = np.einsum("nij,ni->nj", pose.head, look.light)  # in the head frame
-    lx, ly, lz = (_px(light[:, i]) for i in range(3))
-    # The face shades itself on the side away from the light.
-    along = x * lx + y * ly * np.float32(0.5)
+    image = np.empty((count, view.height, view.width, channels), np.float32)
+    pink = look.skin * np.array([1.0, 0.72, 0.68], np.float32) + 0.03
+    for c in range(channels):
+        skin, iris, white, hair, wet = (
+            _px(v @ LUMA if channels == 1 else v[:, c])
+            for v in (look.skin, look.iris, look.sclera, look.hair, pink)
+        )
+        inner = white * eye.white
+        inner += (1.1 * wet - inner) * 0.8 * eye.caruncle
+        inner += (iris * eye.iris - inner) * eye.iris_share
+        inner = inner * eye.light + eye.gleam
+        outer = (skin + (wet - skin) * rim) * skin_light
+        outer += (hair * skin_light - outer) * brow
+        shown = outer + (inner - outer) * face.aperture
+        shown += (0.6 * hair * light.ambient - shown) * lashes
+        image[..., c] = np.maximum(shown, 0)
+    return image, face.aperture * eye.mask
+
+
+def _cover(distance, pixel: float):
+    """Share of a pixel on the positive side of an edge, `distance` mm from the pixel's centre."""
+    return np.clip(distance / pixel + 0.5, 0, 1)
+
+
+def _face(rays, pose: Pose, pixel: float) -> Face:
+    x, y = geometry.meet_face(*rays, pose)
+    upper, lower, t = geometry.lid_curves(x, pose)
+    below_upper, above_lower = y - upper, lower - y
+    end = _px(pose.half_width) - np.abs(x)
+    aperture = _cover(below_upper, pixel) * _cover(above_lower, pixel) * _cover(end, pixel)
+    return Face(x, y, t, below_upper, above_lower, end, aperture)
+
+
+def _light(face: Face, pose: Pose, look: Look) -> Light:
+    to_light = np.einsum("nij,ni->nj", pose.head, look.light)
+    head = tuple(_px(to_light[:, i]) for i in range(3))
+    along = face.x * head[0] + 0.5 * face.y * head[1]
+    # The face throws a soft shadow over what is away from the light, which is also farther from it.
     shadow = 1 - _px(look.shade) * (1 - _ramp(along + _px(look.shade_edge), -9, 9))
     key = _px(look.key) * shadow * np.maximum(1 + _px(look.falloff) * along, 0.1)
-    ambient = _px(look.ambient)
+    return Light(key, _px(look.ambient), head, tuple(_px(look.light[:, i]) for i in range(3)))
 
-    # --- the eye behind the lids
-    (right, down), (nx, ny, nz) = geometry.trace_to_iris(dx, dy, pose)
+
+def _eyeball(rays, face: Face, light: Light, pose: Pose, look: Look, pixel, grain) -> Eyeball:
+    (right, down), normal = geometry.trace_to_iris(*rays, pose)
+    gleam = np.where(np.isfinite(right), _glints(rays, normal, look, pixel), 0)
+    gleam += 0.05 * light.key * _bell(face.above_lower - 0.5, 0.45)  # tears on the lower lid
+    # Rays past the cornea are infinitely far from the iris; any large number does as well.
+    right, down = np.minimum(right, 20), np.minimum(down, 20)
     radius = np.sqrt(right * right + down * down)
-    iris_cover = cover(_px(look.iris_radius) - radius)
-    pupil_cover = cover(_px(look.pupil_radius) - radius)
-    (qx, qy, qz), _ = geometry.hit_sphere(dx, dy, pose.eyeball, geometry.EYEBALL_RADIUS)
-    camera_light = [_px(look.light[:, i]) for i in range(3)]
-    cosine = sum(q * v for q, v in zip((qx, qy, qz), camera_light, strict=True))
-    facing = np.maximum(cosine * np.float32(1 / geometry.EYEBALL_RADIUS) + np.float32(0.15), 0)
-    # The upper lid and its lashes shade the eyeball, the corners are deep.
-    lid_shade = 1 - np.float32(0.75) * np.exp(-np.maximum(inside_upper, 0) / np.float32(1.8))
-    corner = _ramp(np.minimum(t, 1 - t), -0.05, 0.3) * np.float32(0.7) + np.float32(0.3)
-    eye_light = (ambient + key * facing) * lid_shade * corner
-    finite = np.minimum(radius, 20)
-    relative = finite / _px(look.iris_radius)
-    angle = np.arctan2(np.minimum(down, 20), np.minimum(right, 20))
+    inside = _px(look.iris_radius) - radius
+    relative = radius / _px(look.iris_radius)
+
+    angle = np.arctan2(down, right)
     waves = sum(
         np.cos(k * angle + _px(look.iris_waves[:, i]) + 2 * relative)
         for i, k in enumerate((5, 11, 17))
     )
-    # Light entering from one side brightens the far side of the iris.
-    lean = -(np.minimum(right, 8) * camera_light[0] + np.minimum(down, 8) * camera_light[1])
-    iris_tone = (1 + np.float32(0.10) * waves + np.float32(0.05) * lean) * (
-        1 + np.float32(0.35) * _bell(relative - np.float32(0.45), np.float32(0.12))
+    # The cornea gathers light from one side on the other side of the iris.
+    lean = -(right * light.camera[0] + down * light.camera[1])
+    iris = (1 + 0.1 * waves + 0.05 * lean) * (1 + 0.35 * _bell(relative - 0.45, 0.12))
+    iris *= 1 - _px(look.limbus) * _ramp(relative, 0.72, 1.0)
+    iris = np.maximum(iris, 0.05) * (1 - 0.97 * _cover(_px(look.pupil_radius) - radius, pixel))
+    white = 1 - 0.3 * _px(look.limbus) * _bell(relative - 1, 0.12)
+    white *= 1 + _px(look.veins) * grain
+
+    point, _ = geometry.hit_sphere(*rays, pose.eyeball, geometry.EYEBALL_RADIUS)
+    cosine = sum(p * v for p, v in zip(point, light.camera, strict=True)) / geometry.EYEBALL_RADIUS
+    # The upper lid and its lashes shade the eyeball, and the corners are deep.
+    lid_shade = 1 - 0.75 * np.exp(-np.maximum(face.below_upper, 0) / 1.8)
+    corner = 0.3 + 0.7 * _ramp(np.minimum(face.t, 1 - face.t), -0.05, 0.3)
+    return Eyeball(
+        white=white,
+        iris=iris,
+        iris_share=_cover(inside, pixel + 0.5),
+        caruncle=_bell(face.x + _px(pose.half_width) - 1.5, 2.4),
+        light=(light.ambient + light.key * np.maximum(cosine + 0.15, 0)) * lid_shade * corner,
+        gleam=gleam,
+        mask=_cover(inside, pixel),
     )
-    iris_tone *= 1 - _px(look.limbus) * _ramp(relative, 0.72, 1.0)
-    iris_tone = np.maximum(iris_tone, np.float32(0.05)) * (1 - np.float32(0.97) * pupil_cover)
-    soft_iris = np.clip((_px(look.iris_radius) - radius) / (pixel + np.float32(0.5)) + 0.5, 0, 1)
-    white = (1 - np.float32(0.3) * _px(look.limbus) * _bell(relative - 1, np.float32(0.12))) * (
-        1 + _px(look.veins) * grain
-    )
-    caruncle = _bell(x + _px(pose.half_width) - np.float32(1.5), np.float32(2.4))
-    gleam = np.float32(0)
+
+
+def _glints(rays, normal, look: Look, pixel: float):
+    """Light mirrored by the cornea."""
+    dx, dy = rays
+    nx, ny, nz = normal
     length = np.sqrt(dx * dx + dy * dy + 1)
-    normal_view = (nx * dx + ny * dy + nz) * 2
-    on_cornea = np.isfinite(radius) & (radius < 8)
-    for i in range(2):
-        ax, ay, az = (_px(look.glints[:, i, j]) for j in range(3))
-        mirrored = (dx - normal_view * nx) * ax + (dy - normal_view * ny) * ay
-        mirrored = (mirrored + (1 - normal_view * nz) * az) / length
-        # The cornea turns the mirrored ray twice as fast as itself; small lights keep their sum.
+    double = 2 * (nx * dx + ny * dy + nz)
+    mirrored = [(v - double * n) / length for v, n in zip((dx, dy, 1), normal, strict=True)]
+    gleam = np.float32(0)
+    for i in range(look.glints.shape[1]):
+        cosine = sum(m * _px(look.glints[:, i, j]) for j, m in enumerate(mirrored))
+        # A pixel blurs the mirrored direction, twice as much as the normal. What is blurred is dimmed.
         size = _px(look.glint_size[:, i])
-        seen = np.sqrt(size * size + np.float32((pixel / geometry.CORNEA_RADIUS) ** 2))
-        gleam = gleam + _px(look.glint[:, i]) * (size / seen) ** 2 * np.exp(
-            (np.minimum(mirrored, 1) - 1) * 2 / (seen * seen)
-        )
-    gleam = np.where(on_cornea, gleam, 0)
-    tear = np.float32(0.05) * key * _bell(inside_lower - np.float32(0.5), np.float32(0.45))
+        seen = np.sqrt(size * size + (pixel / geometry.CORNEA_RADIUS) ** 2)
+        lobe = np.exp(2 * (np.minimum(cosine, 1) - 1) / (seen * seen))
+        gleam = gleam + _px(look.glint[:, i]) * (size / seen) ** 2 * lobe
+    return gleam
 
-    # --- skin: relief, folds and what darkens them
+
+def _skin_light(face: Face, light: Light, look: Look, pixel: float):
+    """Light that the skin throws back, relative to its colour: relief, folds, hollows."""
+    x, y, t = face.x, face.y, face.t
     arch = 4 * t * (1 - t)
-    fade = _bell(np.minimum(end, 0), np.float32(2.5))  # folds end past the corners
-    crease_y = upper - _px(look.crease) * (np.float32(0.3) + np.float32(0.7) * arch)
-    above = np.clip((crease_y - y) * np.float32(1.3), -8, 30)
-    fold = np.exp(np.minimum(-above, 0) * np.float32(0.2)) / (1 + np.exp(-above)) * fade
-    bag_y = lower + np.float32(4.0) * arch + np.float32(0.8)
-    relief = geometry.face_depth(x, y)
-    relief -= _px(look.crease_depth) * np.float32(1.3) * fold
-    relief -= (
-        _px(look.bag) * np.float32(0.8) * fade * _bell(y - bag_y + np.float32(1.5), np.float32(2.0))
-    )
-    slope_x, slope_y = np.gradient(relief, pixel, axis=(2, 1))
+    fade = _bell(np.minimum(face.end, 0), 2.5)  # folds end past the corners
+    over_crease = -face.below_upper - _px(look.crease) * (0.3 + 0.7 * arch)
+    under_bag = -face.above_lower - 4 * arch - 0.8
+    crease, bag = _px(look.crease_depth) * fade, _px(look.bag) * fade
+    # Over the crease the skin swells at once and then falls back slowly.
+    steep = np.clip(1.3 * over_crease, -8, 30)
+    fold = np.exp(-0.2 * np.maximum(steep, 0)) / (1 + np.exp(-steep))
+    relief = geometry.face_depth(x, y) - 1.3 * crease * fold - 0.8 * bag * _bell(under_bag + 1.5, 2)
+    slope_y, slope_x = np.gradient(relief, pixel, axis=(1, 2))
     unit = 1 / np.sqrt(slope_x * slope_x + slope_y * slope_y + 1)
+    lx, ly, lz = light.head
     lambert = np.maximum((slope_x * lx + slope_y * ly - lz) * unit, 0)
-    # Light from above reaches a brow better than the underside of a fold.
-    sky = 1 - np.float32(0.4) * slope_y * unit
-    hollow = 1 - _px(look.crease_depth) * np.float32(0.6) * fade * _bell(y - crease_y, 0.8)
-    hollow *= 1 - _px(look.bag) * np.float32(0.25) * fade * _bell(y - bag_y, 1.2)
+    sky = 1 - 0.4 * slope_y * unit  # there is more light above than below
+    hollow = 1 - 0.6 * crease * _bell(over_crease, 0.8)
+    hollow *= 1 - 0.25 * bag * _bell(under_bag, 1.2)
     for depth, at_x, at_y, size_x, size_y in HOLLOWS:
-        hollow *= 1 - np.float32(depth) * _bell(x - at_x, size_x) * _bell(y - at_y, size_y)
-    skin_light = (ambient * sky + key * lambert) * hollow
-    skin_light *= np.maximum(1 + _px(look.mottle) * patches + _px(look.pores) * grain, 0.2)
-
-    # The wet rim of the lower lid, then the darker margin of the upper.
-    rim = _bell(inside_lower + np.float32(0.5), np.float32(0.6)) * cover(end)
-    margin = _px(look.liner) * np.exp(
-        -np.where(inside_upper > 0, inside_upper / np.float32(0.9), -inside_upper / np.float32(1.4))
-    )
-    margin = margin * cover(end + np.float32(0.5)) * (np.float32(0.6) + np.float32(0.4) * t)
-    strands = _strands(t, -inside_upper, look, pixel)
-    margin = np.maximum(margin, strands * cover(end + 1))
-    under = _bell(inside_lower + np.float32(0.9), np.float32(0.8)) * _px(look.lashes)
-    margin = np.maximum(margin, np.float32(0.3) * under * t * cover(end))
-    brow = _brow(x, y, grain, look, pixel)
-
-    image = np.empty((count, view.height, view.width, channels), np.float32)
-    pink = look.skin * np.array([1.0, 0.72, 0.68], np.float32) + np.float32(0.03)
-    for c in range(channels):
-        skin, iris, sclera, hair, wet = (
-            _px(v @ LUMA if channels == 1 else v[:, c])
-            for v in (look.skin, look.iris, look.sclera, look.hair, pink)
-        )
-        eye = sclera * white
-        eye += (wet * np.float32(1.1) - eye) * np.float32(0.8) * caruncle
-        eye += (iris * iris_tone - eye) * soft_iris
-        eye = eye * eye_light + gleam + tear
-        face = (skin + (wet - skin) * rim) * skin_light
-        face += (hair * skin_light - face) * brow
-        shown = face + (eye - face) * aperture
-        shown += (hair * ambient * np.float32(0.6) - shown) * margin
-        image[..., c] = np.maximum(shown, 0)
-    return image, aperture * iris_cover
+        u, v = (x - at_x) / size_x, (y - at_y) / size_y
+        hollow *= 1 - depth * np.exp(-(u * u + v * v))
+    return (light.ambient * sky + light.key * lambert) * hollow
 
 
-def _strands(t, above, look: Look, pixel: float):
-    """Coverage of the upper lashes, rooted at the lid's margin and fanning outwards."""
+def _lashes(face: Face, look: Look, pixel: float):
+    """Coverage of the lid margins' dark line and of the lashes."""
+    t, above = face.t, -face.below_upper
+    line = np.exp(np.where(above < 0, above / 0.9, -above / 1.4))
+    line = _px(look.liner) * line * (0.6 + 0.4 * t) * _cover(face.end + 0.5, pixel)
+
+    # Strands are rooted at the margin and fan outwards.
     reach = above / _px(look.lash_length)
-    fan = t + np.float32(0.12) * (t - np.float32(0.35)) * reach
-    phase = 2 * np.pi * np.float32(26) * fan + 3 * np.sin(np.float32(31) * fan)
+    fan = t + 0.12 * (t - 0.35) * reach
+    phase = 2 * np.pi * 26 * fan + 3 * np.sin(31 * fan)
     # Strands finer than a pixel blend into an even veil.
-    contrast = np.float32(np.clip(0.5 / pixel - 0.3, 0.25, 1))
-    comb = np.clip(np.float32(0.45) + contrast * np.float32(1.6) * (np.cos(phase) - 0.55), 0, 1)
-    fade = np.clip(1 - reach, 0, 1) * (above > -0.3)
-    return _px(look.lashes) * comb * fade * (np.float32(0.35) + np.float32(0.65) * t)
+    contrast = min(max(0.5 / pixel - 0.3, 0.25), 1)
+    comb = np.clip(0.45 + 1.6 * contrast * (np.cos(phase) - 0.55), 0, 1)
+    comb *= np.clip(1 - reach, 0, 1) * (above > -0.3)
+    upper = _px(look.lashes) * comb * (0.35 + 0.65 * t) * _cover(face.end + 1, pixel)
+    lower = 0.3 * _px(look.lashes) * t * _bell(face.above_lower + 0.9, 0.8)
+    return np.maximum(np.maximum(line, upper), lower * _cover(face.end, pixel))
 
 
-def _brow(x, y, grain, look: Look, pixel: float):
+def _brow(face: Face, look: Look, pixel: float, grain):
     """Coverage of the brow: an arch with slanted hairs."""
-    middle = -_px(look.brow_height) + np.float32(0.010) * (x - 3) ** 2
-    width = _px(look.brow_width) * (np.float32(1.1) - np.float32(0.02) * x)
-    ends = _ramp(x, -19, -13) * _ramp(-x, -30, -20)
-    body = ends * np.clip(np.float32(1.3) - ((y - middle) / np.maximum(width, 0.8)) ** 2, 0, 1)
+    x = face.x
+    above = face.y + _px(look.brow_height) - 0.010 * (x - 3) ** 2
+    width = _px(look.brow_width) * np.maximum(1.1 - 0.02 * x, 0.4)
+    body = np.clip(1.3 - (above / width) ** 2, 0, 1) * _ramp(x, -19, -13) * _ramp(-x, -30, -20)
     # Single hairs show only where a pixel is finer than they are.
-    hairs = np.cos(np.float32(5.0) * (x + np.float32(0.8) * (y - middle)) + grain)
-    contrast = np.float32(np.clip(0.4 / pixel - 0.8, 0, 0.4))
-    texture = np.float32(0.75) + contrast * hairs + np.float32(0.15) * grain
-    return _px(look.brow) * np.clip(body * texture, 0, 1)
+    contrast = min(max(0.4 / pixel - 0.8, 0), 0.4)
+    hairs = np.cos(5 * (x + 0.8 * above) + grain)
+    return _px(look.brow) * np.clip(body * (0.75 + contrast * hairs + 0.15 * grain), 0, 1)
