@@ -32,7 +32,8 @@ def default() -> ConfigDict:
     size = {"height": c.image.get_ref("height"), "width": c.image.get_ref("width")}
     eyes = {"source": "procedural_eyes", "seed": 0} | size
     c.data = ConfigDict()
-    c.data.synthetic = ConfigDict(eyes | {"domain": "simulator", "split": "train", "count": 8000})
+    simulator = {"domain": "simulator", "split": "train", "count": 8000, "equalized": True}
+    c.data.synthetic = ConfigDict(eyes | simulator)
     c.data.real = ConfigDict(eyes | {"domain": "camera", "split": "train", "count": 4000})
     c.data.test = ConfigDict(eyes | {"domain": "camera", "split": "test", "count": 2000})
     # Sets stay on the device up to this size, larger ones are streamed from memory.

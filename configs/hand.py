@@ -27,6 +27,7 @@ def hands(c: ConfigDict) -> ConfigDict:
     c.image.dtype = "uint16"  # 0..65535 is the 300 mm around the hand, see data/depth.py
     for name in ("synthetic", "real", "test"):
         c.data[name].source = "procedural_hands"
+    del c.data.synthetic.equalized
     c.refiner.background = 1.0
     c.refiner.padding = "SAME"  # the border is background
     # Most of a depth image is background, which cannot change: the hand's pixels make up for it.

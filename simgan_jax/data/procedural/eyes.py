@@ -51,6 +51,7 @@ def load(
     width: int = 55,
     channels: int = 1,
     kappa: tuple[float, float] = (0.0, 0.0),
+    equalized: bool = False,
 ) -> Arrays:
     """Renders labelled eyes. Picture i depends on everything here but `count`.
 
@@ -64,6 +65,8 @@ def load(
         channels: 1 (grey) or 3 (RGB).
         kappa: (pitch, yaw) in degrees from the gaze to the optical axis of the eye. About
             (-2.5, -5.8) in people; 0 by default, since no refiner that preserves labels can undo it.
+        equalized: whether the simulator's pictures get the histogram equalisation that the camera's
+            always have (MPIIGaze's): the least that is done to synthetic images before training.
 
     Returns:
         uint8 images and the labels gaze, head_pose, pupil, iris_ellipse, lid, iris_mask, participant.
@@ -95,6 +98,8 @@ def load(
         light, mask = render(pose, look, view, channels, rng)
         photo = domain == "camera"
         images = camera.photograph(light, who, rng) if photo else camera.tone_map(light)
+        if equalized and not photo:
+            images = np.stack([camera.equalize(image) for image in images])
         labels |= point_labels(pose, look, view) | {"participant": who}
         labels["iris_mask"] = np.round(mask * 255).astype(np.uint8)
         return images, labels
