@@ -105,11 +105,11 @@ def photograph(
     noise = rng.standard_normal(light.shape, dtype=np.float32)
     shot = np.sqrt(np.maximum(light, 0) + np.float32(0.03))
     light = light + cameras["noise"].astype(np.float32)[:, None, None, None] * shot * noise
-    files = [
+    decoded = [
         jpeg(x, int(q))
         for x, q in zip(tone_map(np.maximum(light, 0)), cameras["quality"], strict=True)
     ]
     resampled = blur(
-        np.stack(files).astype(np.float32), (cameras["resampling"] * scale).astype(np.float32)
+        np.stack(decoded).astype(np.float32), (cameras["resampling"] * scale).astype(np.float32)
     )
     return np.stack([equalize(x) for x in np.round(resampled).astype(np.uint8)])
