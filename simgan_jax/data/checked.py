@@ -13,7 +13,8 @@ from jaxtyping import Float
 from simgan_jax.errors import UserError
 
 MAX_JSON_BYTES = 1_000_000
-_NUMBER = re.compile(r"[+-]?(\d{1,20}(\.\d{0,40})?|\.\d{1,40})([eE][+-]?\d{1,3})?", re.ASCII)
+_NUMBER = r"\s*[+-]?(?:\d{1,20}(?:\.\d{0,40})?|\.\d{1,40})(?:[eE][+-]?\d{1,3})?\s*"
+_NUMBERS = re.compile(rf"\({_NUMBER}(?:,{_NUMBER})*\)", re.ASCII)
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -46,14 +47,12 @@ def numbers(text: Any, count: int, where: str) -> Float[np.ndarray, "count"]:
     Raises:
         UserError: another form, another count, or not finite.
     """
-    parts = []
-    if isinstance(text, str) and len(text) < 1000 and text[:1] == "(" and text[-1:] == ")":
-        parts = [part.strip() for part in text[1:-1].split(",")]
-    if len(parts) != count or not all(_NUMBER.fullmatch(part) for part in parts):
+    fits = isinstance(text, str) and len(text) < 1000 and _NUMBERS.fullmatch(text)
+    if not fits or text.count(",") != count - 1:
         raise UserError(
             f"{where} is {shown(text)}, expected a text with {count} numbers: (a, b, ...)"
         )
-    values = [float(part) for part in parts]
+    values = [float(part) for part in text[1:-1].split(",")]
     if not all(map(math.isfinite, values)):
         raise UserError(f"{where} is {shown(text)}, expected finite numbers")
     return np.array(values)

@@ -11,7 +11,10 @@ from simgan_jax.data.builder import Chunk, Job, ManualBuilder, collect, one_line
 from simgan_jax.data.unity_eyes.decode import Framing, decode
 from simgan_jax.errors import UserError
 
+PICTURES = (".jpg", ".jpeg", ".png")
 _PICTURES_A_JOB = 1000
+# Path below the folder, size, and time of the last change.
+File = tuple[str, int, int]
 
 
 @dataclass
@@ -86,17 +89,11 @@ class UnityEyes(ManualBuilder):
         )
 
     def jobs(self, folder: Path, on_error: str) -> dict[str, list[Job]]:
-        """One job for each thousand pictures; a picture is one that has a JSON beside it."""
-        files = _listing(folder)
-        pairs = [
-            (picture, label)
-            for stem, label in sorted(files.items())
-            if stem.endswith(".json")
-            for picture in [_picture(files, stem.removesuffix(".json"), label)]
-        ]
+        """One job for each thousand pictures."""
+        pairs = _pairs(_listing(folder))
         if not pairs:
             raise UserError(
-                f"{folder}: no .json of UnityEyes there. "
+                f"{folder}: no N.jpg or N.json of UnityEyes there. "
                 f"{one_line(self.MANUAL_DOWNLOAD_INSTRUCTIONS)}"
             )
         config = self.builder_config
@@ -106,33 +103,46 @@ class UnityEyes(ManualBuilder):
         return {"train": [Job(_work, (str(folder), part, *settings), len(part)) for part in parts]}
 
 
-def _listing(folder: Path) -> dict[str, tuple[str, int, int]]:
-    """Path below the folder, size and time of each file, by path in lower case."""
+def _listing(folder: Path) -> dict[str, File]:
+    """All files below a folder by path, but for hidden ones."""
     found, folders = {}, [""]
     while folders:
         below = folders.pop()
         with os.scandir(folder / below) as entries:
             for entry in entries:
                 path = f"{below}/{entry.name}".lstrip("/")
-                if entry.is_dir():
+                if entry.name.startswith("."):
+                    continue
+                if entry.is_dir(follow_symlinks=False):
                     folders.append(path)
-                else:
+                elif entry.is_file():
                     status = entry.stat()
-                    found[path.lower()] = (path, status.st_size, status.st_mtime_ns)
+                    found[path] = (path, status.st_size, status.st_mtime_ns)
     return found
 
 
-def _picture(files: dict, stem: str, label: tuple[str, int, int]) -> tuple[str, int, int]:
-    """The picture that belongs to a label file; its own name with .jpg if there is none."""
-    for suffix in (".jpg", ".jpeg", ".png"):
-        if stem + suffix in files:
-            return files[stem + suffix]
-    return (label[0][: -len(".json")] + ".jpg", 0, 0)
+def _pairs(files: dict[str, File]) -> list[tuple[File, File]]:
+    """Pictures and their labels, sorted by path.
+
+    Files that are called by a number are a picture's even if the other of the two is missing, which is
+    then found when it is read; other names must have both.
+    """
+    halves: dict[str, dict[str, File]] = {}
+    for path, file in files.items():
+        stem, suffix = os.path.splitext(path)
+        kind = {".json": "label", **dict.fromkeys(PICTURES, "picture")}.get(suffix.lower())
+        if kind:
+            halves.setdefault(stem, {})[kind] = file
+    return [
+        (found.get("picture", (f"{stem}.jpg", 0, 0)), found.get("label", (f"{stem}.json", 0, 0)))
+        for stem, found in sorted(halves.items())
+        if len(found) == 2 or os.path.basename(stem).isdecimal()
+    ]
 
 
 def _work(
     folder: str,
-    pairs: list[tuple[tuple[str, int, int], tuple[str, int, int]]],
+    pairs: list[tuple[File, File]],
     framing: Framing,
     colour: bool,
     equalise: bool,

@@ -1,0 +1,236 @@
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow_datasets as tfds
+from PIL import Image
+from scipy.ndimage import shift
+
+from simgan_jax.data import load, unity_eyes
+from simgan_jax.data.prepare import prepare
+from simgan_jax.data.procedural import eyes, unity_export
+from simgan_jax.data.procedural.eye_scene import draw_scene
+from simgan_jax.data.unity_eyes import Framing
+from simgan_jax.data.unity_eyes.decode import (
+    decode,
+    ellipse,
+    equalised,
+    gaze_and_head,
+    visible_iris,
+)
+from simgan_jax.errors import UserError
+from simgan_jax.metrics.angles import angular_error, pitch_yaw
+
+REAL = Path(os.environ.get("SIMGAN_TEST_DATA", "/nowhere")) / "unityeyes"
+needs_real = pytest.mark.skipif(
+    not REAL.is_dir(), reason="SIMGAN_TEST_DATA has no folder unityeyes"
+)
+COUNT = 8
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    """Pictures of the embedded simulator in UnityEyes' format."""
+    folder = tmp_path_factory.mktemp("unity")
+    unity_export.export_unity_eyes(folder, COUNT, seed=3)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def prepared(exported):
+    for name in ("unity_eyes", "unity_eyes/colour"):
+        prepare(name, exported, exported / "tfds", workers=1)
+    return {"source": "unity_eyes", "data_dir": str(exported / "tfds")}
+
+
+def truth():
+    """Gaze, head and 640 x 480 pixels of what `exported` shows, from the simulator itself."""
+    people, parts = eyes.cast("simulator", "train"), []
+    for block in range(COUNT // unity_export.BLOCK):
+        rng = np.random.default_rng([3, block])
+        who = rng.integers(len(people["upper"]), size=unity_export.BLOCK)
+        person = {name: value[who] for name, value in people.items()}
+        pose, look, labels = draw_scene(rng, person, "simulator")
+        points = eyes.point_labels(pose, look, unity_export.VIEW)
+        parts.append({"gaze": labels["gaze"], "head_pose": labels["head_pose"]} | points)
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def by_name(folder, config="grey"):
+    source = tfds.data_source(f"unity_eyes/{config}", split="train", data_dir=folder / "tfds")
+    examples = {example["name"].decode(): example for example in source}
+    return [examples[f"{i + 1}.jpg"] for i in range(COUNT)]
+
+
+def test_labels_of_exported_pictures_are_those_of_the_simulator(exported, prepared):
+    true = truth()
+    for i, example in enumerate(by_name(exported)):
+        assert angular_error(example["gaze"], true["gaze"][i]) < 0.1
+        assert np.degrees(abs(example["head_pose"] - true["head_pose"][i])).max() < 0.1
+        # The window's centre is the middle of the lids' box, 224 pixels are 60.
+        lid = true["lid"][i]
+        centre = (lid.min(0) + lid.max(0)) / 2
+        place = lambda xy, c=centre: (xy - c) * 60 / 224 + (29.5, 17.5)  # noqa: E731
+        np.testing.assert_allclose(example["lid"], place(lid), atol=0.05)
+        np.testing.assert_allclose(example["pupil"], place(true["pupil"][i]), atol=1)
+        cx, cy, a, b, _ = true["iris_ellipse"][i]
+        np.testing.assert_allclose(example["iris_ellipse"][:2], place(np.array([cx, cy])), atol=0.1)
+        np.testing.assert_allclose(
+            example["iris_ellipse"][2:4], np.array([a, b]) * 60 / 224, atol=0.1
+        )
+
+
+def test_pictures_show_the_iris_where_the_labels_say(exported, prepared):
+    for example in by_name(exported):
+        image, mask = example["image"][..., 0].astype(float), example["iris_mask"] / 255
+        x, y = example["pupil"]
+        rows, columns = np.indices(image.shape)
+        white = (mask == 0) & (np.hypot(rows - y, columns - x) < 16)
+        white &= visible_iris(example["lid"], example["lid"], 36, 60) == 255
+
+        def contrast(dy, dx, image=image, mask=mask, white=white):
+            moved = shift(image, (dy, dx), order=1, mode="nearest")
+            return moved[white].mean() - (moved * mask).sum() / mask.sum()
+
+        steps = [(dy, dx) for dy in range(-3, 4) for dx in range(-3, 4)]
+        best = max(steps, key=lambda step: contrast(*step))
+        assert abs(best[1]) <= 1
+        assert contrast(0, 0) > 40
+
+
+def test_iris_is_as_large_as_in_mpiigaze(exported, prepared):
+    sizes = [2 * example["iris_ellipse"][2] for example in by_name(exported)]
+    assert np.mean(sizes) == pytest.approx(20, abs=1.5)
+
+
+def test_histogram_is_equalised_as_in_mpiigaze(exported, prepared):
+    plain = Framing()
+    for i, example in enumerate(by_name(exported)):
+        levels = np.sort(example["image"].ravel())
+        assert levels[0] == 0
+        assert levels[-1] == 255
+        # The levels of evenly spaced ranks are evenly spaced.
+        ranks = np.linspace(0, len(levels) - 1, 9).astype(int)
+        np.testing.assert_allclose(levels[ranks], np.linspace(0, 255, 9), atol=12)
+        stem = exported / str(i + 1)
+        raw = decode(stem.with_suffix(".jpg"), stem.with_suffix(".json"), plain, False, False)
+        np.testing.assert_array_equal(equalised(raw["image"][..., 0]), example["image"][..., 0])
+
+
+def test_colour_is_kept_where_asked_for(exported, prepared):
+    colour = load(prepared | {"config": "colour"})
+    assert colour.images.shape == (COUNT, 36, 60, 3)
+    assert (colour.images[..., 0] != colour.images[..., 2]).mean() > 0.5
+
+
+def test_35_by_55_is_the_middle_and_labels_follow(prepared):
+    whole, middle = load(prepared), load(prepared | {"height": 35, "width": 55})
+    np.testing.assert_array_equal(middle.images, whole.images[:, 0:35, 2:57])
+    np.testing.assert_array_equal(
+        middle.labels["iris_mask"], whole.labels["iris_mask"][:, 0:35, 2:57]
+    )
+    for name in ("pupil", "lid", "iris", "caruncle"):
+        np.testing.assert_allclose(middle.labels[name], whole.labels[name] - [2, 0], atol=1e-5)
+    np.testing.assert_array_equal(middle.labels["gaze"], whole.labels["gaze"])
+
+
+def test_heads_turned_too_far_are_left_out(prepared):
+    yaw = np.degrees(load(prepared).labels["head_pose"][:, 1])
+    limit = np.median(abs(yaw))
+    kept = load(prepared | {"max_head_yaw": float(limit)})
+    assert len(kept) == (abs(yaw) <= limit).sum() < COUNT
+    assert (abs(np.degrees(kept.labels["head_pose"][:, 1])) <= limit + 1e-4).all()
+    with pytest.raises(UserError, match=r"no head within 0\.01 degrees of pitch"):
+        load(prepared | {"max_head_pitch": 0.01})
+
+
+def test_size_of_the_picture_is_read_from_the_picture(exported, tmp_path):
+    details = json.loads((exported / "1.json").read_text())
+    for name in ("interior_margin_2d", "caruncle_2d", "iris_2d"):
+        points = [np.array(text[1:-1].split(","), float) * (2, 2, 1) for text in details[name]]
+        details[name] = [f"({x:.4f}, {y:.4f}, {z:.4f})" for x, y, z in points]
+    (tmp_path / "1.json").write_text(json.dumps(details))
+    Image.open(exported / "1.jpg").resize((1280, 960)).save(tmp_path / "1.jpg", quality=95)
+    small, large = (
+        decode(f / "1.jpg", f / "1.json", Framing(), False, False) for f in (exported, tmp_path)
+    )
+    np.testing.assert_allclose(small["lid"], large["lid"], atol=1e-3)
+    np.testing.assert_allclose(small["image"].astype(float), large["image"].astype(float), atol=12)
+
+
+def test_framing_scales_image_and_labels_together(exported):
+    files = exported / "2.jpg", exported / "2.json"
+    usual = decode(*files, Framing(), False, False)
+    twice = decode(*files, Framing(height=72, width=120, window=112 / 60), False, False)
+    np.testing.assert_allclose(twice["pupil"], usual["pupil"] * 2 + 0.5, atol=1e-4)
+    pooled = twice["image"].reshape(36, 2, 60, 2).mean((1, 3))
+    assert abs(pooled - usual["image"][..., 0]).mean() < 3
+
+
+def test_ellipse_of_a_turned_circle():
+    angles = np.linspace(0, 2 * np.pi, 32, endpoint=False)
+    along, across = 5 * np.cos(angles), 3 * np.sin(angles)
+    turn = 0.4
+    points = np.stack(
+        [
+            20 + along * np.cos(turn) - across * np.sin(turn),
+            10 + along * np.sin(turn) + across * np.cos(turn),
+        ],
+        1,
+    )
+    np.testing.assert_allclose(ellipse(points), [20, 10, 5, 3, 0.4], atol=1e-5)
+
+
+def test_equalisation_of_four_pixels():
+    np.testing.assert_array_equal(
+        equalised(np.array([[10, 10, 12, 200]], np.uint8)), [[0, 0, 128, 255]]
+    )
+    np.testing.assert_array_equal(equalised(np.full((2, 2), 7, np.uint8)), np.zeros((2, 2)))
+
+
+def test_visible_iris_is_what_lies_between_the_lids():
+    square = np.array([[1.5, 1.5], [5.5, 1.5], [5.5, 5.5], [1.5, 5.5]])
+    lower = np.array([[-9, 3.5], [19, 3.5], [19, 19], [-9, 19]])
+    mask = visible_iris(square, lower, 8, 8)
+    assert (mask[4:6, 2:6] == 255).all()
+    mask[4:6, 2:6] = 0
+    # Outlines are drawn whole: up to a quarter of a pixel outside.
+    assert mask.max() <= 64
+    mask[3:7, 1:7] = 0
+    assert (mask == 0).all()
+
+
+def test_a_missing_set_says_which_files_go_where(tmp_path):
+    with pytest.raises(UserError) as error:
+        unity_eyes.load(data_dir=str(tmp_path))
+    assert "N.jpg" in str(error.value)
+    assert "prepare unity_eyes/grey --manual_dir=FOLDER" in str(error.value)
+
+
+@needs_real
+def test_genuine_labels_have_the_signs_that_their_depths_show(tmp_path):
+    details = json.loads((REAL / "1.json").read_text())
+    gaze, head = gaze_and_head(details, REAL / "1.json")
+    np.testing.assert_allclose(gaze, [0.3404, -0.3879, -0.8566], atol=1e-4)
+    # By hand: face along (0.4044, 0.0785, -0.9113), x right, y up.
+    np.testing.assert_allclose(np.degrees(head), [4.50, -23.93], atol=0.02)
+    # The third coordinate is the distance: the outer corner (right) is farther, so the face points to
+    # the right, yaw < 0; the upper lid is farther than the lower, so it points up, pitch > 0.
+    lid = np.array([text[1:-1].split(",") for text in details["interior_margin_2d"]], float)
+    assert lid[8, 2] > lid[0, 2] + 0.5
+    assert lid[4, 2] > lid[12, 2]
+    # Eye and head look to the same side here, and the eye looks higher.
+    assert np.degrees(pitch_yaw(gaze)) == pytest.approx([22.8, -21.7], abs=0.1)
+
+    Image.new("RGB", (640, 480), (90, 80, 70)).save(tmp_path / "1.jpg")
+    example = decode(tmp_path / "1.jpg", REAL / "1.json", Framing(), False, True)
+    assert 2 * example["iris_ellipse"][2] == pytest.approx(22, abs=0.2)
+    np.testing.assert_allclose((example["lid"].min(0) + example["lid"].max(0)) / 2, [29.5, 17.5])
+    assert example["caruncle"][:, 0].max() < example["iris"][:, 0].min()
+    # Looking up: the iris is above the middle of the lids.
+    assert example["pupil"][1] < 17.5
+    for name in ("lid", "iris", "caruncle"):
+        assert (example[name] >= 0).all()
+        assert (example[name] <= [59, 35]).all()
