@@ -247,6 +247,13 @@ def test_equalize_spreads_levels_by_rank():
     np.testing.assert_array_equal(camera.equalize(image)[0, :, 0], [0, 0, 128, 255])
 
 
+def test_colour_photographs_keep_their_colours():
+    photos = eyes.load(domain="camera", count=16, channels=3).images.astype(float)
+    red, _, blue = photos.mean(axis=(1, 2)).T
+    assert (red > blue).all()  # skin
+    assert photos.std() < 70  # an equalised image has 74
+
+
 def test_equalize_leaves_a_flat_image_flat():
     assert np.ptp(camera.equalize(np.full((4, 4, 1), 77, np.uint8))) == 0
 

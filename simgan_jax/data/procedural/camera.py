@@ -26,9 +26,9 @@ def tone_map(light: Float[np.ndarray, "n h w c"]) -> UInt8[np.ndarray, "n h w c"
     return np.round(np.sqrt(np.clip(exposed, 0, 1)) * 255).astype(np.uint8)
 
 
-def equalize(image: UInt8[np.ndarray, "h w c"]) -> UInt8[np.ndarray, "h w c"]:
-    """Histogram equalisation; of colours, by the curve of their green channel."""
-    counts = np.bincount(image[..., image.shape[-1] // 2].ravel(), minlength=256)
+def equalize(image: UInt8[np.ndarray, "h w 1"]) -> UInt8[np.ndarray, "h w 1"]:
+    """Histogram equalisation of a grey image, the last step of MPIIGaze's normalisation."""
+    counts = np.bincount(image.ravel(), minlength=256)
     below = np.cumsum(counts)
     first = below[np.flatnonzero(counts)[0]]
     curve = (below - first) * (255 / max(below[-1] - first, 1))
@@ -93,7 +93,7 @@ def photograph(
 ) -> UInt8[np.ndarray, "n h w c"]:
     """Photographs linear light.
 
-    Glasses, lens, sensor, JPEG, resampling and histogram equalisation, in this order. Who has which
+    Glasses, lens, sensor, JPEG, resampling and, if grey, histogram equalisation. Who has which
     webcam, and who wears glasses (every fourth), follows from the person's number.
     """
     cameras = {k: np.array([w[k] for w in WEBCAMS])[person % len(WEBCAMS)] for k in WEBCAMS[0]}
@@ -112,4 +112,5 @@ def photograph(
     resampled = blur(
         np.stack(decoded).astype(np.float32), (cameras["resampling"] * scale).astype(np.float32)
     )
-    return np.stack([equalize(x) for x in np.round(resampled).astype(np.uint8)])
+    images = np.round(resampled).astype(np.uint8)
+    return np.stack([equalize(x) for x in images]) if images.shape[-1] == 1 else images
