@@ -1,6 +1,7 @@
 """Files that appear whole or not at all."""
 
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,7 +21,7 @@ def replacing(path: str | Path, scratch: str | Path | None = None) -> Iterator[P
         UserError: the disk is full or the folder cannot be written; an old file is left as it was.
     """
     path = Path(path)
-    temporary = Path(scratch or path.parent) / f".{path.name}.{os.getpid()}.tmp"
+    temporary = Path(scratch or path.parent) / f".{os.getpid()}.{threading.get_ident()}.tmp"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary.parent.mkdir(parents=True, exist_ok=True)

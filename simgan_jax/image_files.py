@@ -111,10 +111,18 @@ def find(folder: str | Path) -> list[Path]:
 
 
 def walk(folder: str | Path) -> list[Path]:
-    """All files below a folder, sorted, but for hidden ones and those in hidden folders."""
-    paths = []
-    for top, folders, names in os.walk(folder):
-        folders[:] = [name for name in folders if name[0] != "."]
+    """All files below a folder, sorted, but for hidden ones and those in hidden folders.
+
+    Links to folders are followed, each folder once.
+    """
+    paths, seen = [], {os.path.realpath(folder)}
+    for top, folders, names in os.walk(folder, followlinks=True):
+        candidates, folders[:] = sorted(folders), []
+        for name in candidates:
+            real = os.path.realpath(Path(top, name))
+            if name[0] != "." and real not in seen:
+                seen.add(real)
+                folders.append(name)
         paths += [Path(top, name) for name in names if name[0] != "."]
     return sorted(paths)
 

@@ -1,0 +1,459 @@
+"""A folder or a data set through a trained refiner, labels carried along.
+
+    python -m simgan_jax.refine --workdir=runs/gaze --input=FOLDER --output=FOLDER
+    python -m simgan_jax.refine --workdir=runs/gaze --input=unity_eyes:data_dir=DIR --output=FOLDER
+
+A folder's images come out under the same relative paths with the same size, mode and bit depth; every
+other file is copied as it is, and so pixel labels fit on: geometry is never touched. JPEGs stay JPEGs,
+at quality 95 without chroma subsampling. A data set (a name in `data.SOURCES` with its keyword
+arguments, or synthetic, real, test of the run's configuration) comes out as 0000000.png, ... with
+labels.npz.
+
+A file appears when it is whole. Started again, the same command redoes nothing that is finished; with
+--shard=i/n it does one part of n, beside other processes in the same output folder.
+"""
+
+import hashlib
+import importlib
+import inspect
+import json
+import math
+import os
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+import jax
+import numpy as np
+from absl import flags
+from ml_collections import ConfigDict
+from rich.console import Console
+
+from simgan_jax import command, data, image_files
+from simgan_jax.data import Arrays
+from simgan_jax.errors import UserError
+from simgan_jax.files import replacing, write_bytes
+from simgan_jax.image_files import JPEG_QUALITY, Header, Picture
+from simgan_jax.manifest import NAME as MANIFEST
+from simgan_jax.manifest import Manifest, Record
+from simgan_jax.progress import progress
+from simgan_jax.record import checksum
+from simgan_jax.refining import Job, Refine, load_refiner, refined_batches
+
+__all__ = ["Options", "load_refiner", "refine", "refine_arrays", "refine_folder", "refined_batches"]
+
+T, S = TypeVar("T"), TypeVar("S")
+
+# Decoded values and images that wait for the device, and refined ones that wait to be written.
+VALUES_AHEAD, ITEMS_AHEAD = 2**25, 256
+# Each size of window is compiled. Images of the most frequent sizes are refined at once; those of other
+# sizes through windows with sides of this ladder, which fit many sizes.
+WHOLE_SIZES = 8
+LADDER = (512, 384, 256, 192, 128, 96, 64, 48, 32)
+
+
+@dataclass(frozen=True)
+class Options:
+    """What can be asked for.
+
+    Attributes:
+        shard: (i, n): does every n-th file, from the i-th.
+        images: only files whose relative path matches this pattern are refined, others copied.
+        copy: files whose relative path matches this pattern are copied, such as "*_mask.png".
+        on_error: "stop" at a damaged image, or "skip" it and say so.
+        jpeg_quality: 1..95.
+        overwrite: take no notice of what another model or other settings left in the output folder.
+
+    Raises:
+        UserError: another value.
+    """
+
+    shard: tuple[int, int] = (0, 1)
+    images: str = ""
+    copy: str = ""
+    on_error: str = "stop"
+    jpeg_quality: int = JPEG_QUALITY
+    overwrite: bool = False
+
+    def __post_init__(self):
+        if self.on_error not in ("stop", "skip"):
+            raise UserError(f"on_error is {self.on_error!r}; one of stop, skip")
+        if not 1 <= self.jpeg_quality <= 95:
+            raise UserError(f"jpeg_quality is {self.jpeg_quality}, must be in 1..95")
+
+
+class Entry(NamedTuple):
+    """One file of the output.
+
+    Attributes:
+        name: relative path.
+        source: what changes when the input does; in JSON.
+        header: of an image; None for a file that is copied.
+        window: height and width refined at once.
+    """
+
+    name: str
+    source: list[int]
+    header: Header | None = None
+    window: tuple[int, int] | None = None
+
+
+def refine(
+    workdir: str | Path,
+    source: str,
+    output: str | Path,
+    options: Options | None = None,
+    **refiner_options: Any,
+) -> Manifest:
+    """Refines a folder, or a data set given as `name:key=value,key=value`.
+
+    Args:
+        workdir: of the run.
+        source: folder; or a name in `data.SOURCES` with keyword arguments, whose height and width are
+            those of the run by default; or "synthetic", "real", "test": a set of the run.
+        output: folder; made if missing.
+        options: see `Options`.
+        **refiner_options: of `load_refiner`.
+
+    Returns:
+        What was made, as in refine_manifest.json.
+
+    Raises:
+        UserError: no run, no input, an unreadable image, an output folder of another model or other
+            settings, or one that cannot be written.
+    """
+    options = options or Options()
+    name, _, arguments = source.partition(":")
+    is_folder = Path(source).is_dir()
+    if not is_folder and name not in (*data.SOURCES, "synthetic", "real", "test"):
+        raise UserError(
+            f"{source}: no such folder, and no data source: {', '.join(sorted(data.SOURCES))}, "
+            "synthetic, real, test"
+        )
+    refiner = load_refiner(workdir, **refiner_options)
+    if is_folder:
+        return refine_folder(refiner, source, output, options, str(workdir))
+    arrays = data.load(_spec(name, arguments, refiner.config))
+    return refine_arrays(refiner, arrays, output, options, source, str(workdir))
+
+
+def refine_folder(
+    refiner: Refine,
+    source: str | Path,
+    output: str | Path,
+    options: Options,
+    workdir: str = "",
+) -> Manifest:
+    """Refines every image of a folder and copies every other file; see the module."""
+    source, output = Path(source), Path(output)
+    if source.resolve() in (output.resolve(), *output.resolve().parents):
+        raise UserError(f"{output}: lies in the input folder; name another one")
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        folder = _Folder(source, options, pool)
+        return _work(folder, refiner, output, options, workdir, pool)
+
+
+def refine_arrays(
+    refiner: Refine,
+    arrays: Arrays,
+    output: str | Path,
+    options: Options,
+    name: str = "arrays",
+    workdir: str = "",
+) -> Manifest:
+    """Refines a data set into PNG files and labels.npz; see the module."""
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        manifest = _work(_Set(arrays, name), refiner, Path(output), options, workdir, pool)
+    if arrays.labels and options.shard[0] == 0:  # one part writes the labels of all
+        with replacing(Path(output) / "labels.npz") as file, file.open("wb") as stream:
+            np.savez_compressed(stream, **arrays.labels)
+    return manifest
+
+
+class _Folder:
+    """The files of a folder as input."""
+
+    def __init__(self, folder: Path, options: Options, pool: Executor):
+        self.about = {"input": str(folder)}
+        self.failed: dict[str, str] = {}
+        self._folder, self._options = folder, options
+        names = [path.relative_to(folder).as_posix() for path in image_files.walk(folder)]
+        names = [name for name in names if not fnmatch(name, f"{MANIFEST}*.json")]
+        if not names:
+            raise UserError(f"{folder}: no files there")
+        entries = pool.map(self._entry, names)
+        self.entries = [entry for entry in entries if entry.name not in self.failed]
+
+    def read(self, entry: Entry) -> Picture | None:
+        """Decodes a file; None if it is damaged and to be skipped."""
+        return self._guarded(image_files.read, entry.name)
+
+    def copy(self, entry: Entry, target: Path, scratch: Path) -> Record:
+        """Copies a file and returns its record."""
+        sha = hashlib.sha256()
+        with (
+            (self._folder / entry.name).open("rb") as source,
+            replacing(target, scratch) as file,
+            file.open("wb") as copy,
+        ):
+            while block := source.read(2**20):
+                sha.update(block)
+                copy.write(block)
+        return {"sha256": sha.hexdigest(), "source": entry.source, "action": "copied"}
+
+    def _entry(self, name: str) -> Entry:
+        status = (self._folder / name).stat()
+        source = [status.st_size, status.st_mtime_ns]
+        chosen = fnmatch(name, self._options.images or "*") and not fnmatch(
+            name, self._options.copy
+        )
+        if not chosen or Path(name).suffix.lower() not in image_files.SUFFIXES:
+            return Entry(name, source)
+        header = self._guarded(image_files.read_header, name)
+        floats = header and header.format == "NPY" and header.dtype.startswith("float")
+        if floats and not self._options.images:
+            raise UserError(
+                f"{self._folder / name}: floats, which may be images or labels; say which by "
+                "--images=PATTERN or --copy=PATTERN"
+            )
+        return Entry(name, source, header)
+
+    def _guarded(self, call: Callable[[Path], Any], name: str) -> Any:
+        try:
+            return call(self._folder / name)
+        except UserError as error:
+            if self._options.on_error == "stop":
+                raise
+            self.failed[name] = str(error)
+            return None
+
+
+class _Set:
+    """The rows of a data set as input."""
+
+    def __init__(self, arrays: Arrays, name: str):
+        if not len(arrays):
+            raise UserError(f"{name}: no images")
+        if arrays.images.shape[3] not in (1, 3):
+            raise UserError(f"{name}: {arrays.images.shape[3]} channels; PNG files have 1 or 3")
+        self.about = {"input": name, "input_sha256": checksum(arrays.images)}
+        self.failed: dict[str, str] = {}
+        self._images = arrays.images
+        header = image_files.png(arrays.images[0]).header
+        self.entries = [Entry(f"{row:07}.png", [row], header) for row in range(len(arrays))]
+
+    def read(self, entry: Entry) -> Picture:
+        """The picture of a row."""
+        return image_files.png(self._images[entry.source[0]])
+
+
+def _work(
+    source: _Folder | _Set,
+    refiner: Refine,
+    output: Path,
+    options: Options,
+    workdir: str,
+    pool: Executor,
+) -> Manifest:
+    """Reads, refines and writes at the same time: threads decode and encode, this one refines."""
+    part, parts = options.shard
+    entries = _planned(source.entries, refiner)[part::parts]
+    about = {
+        "model": {"workdir": workdir, "step": refiner.step, "sha256": refiner.sha256},
+        "settings": {"jpeg_quality": options.jpeg_quality, "noise_seed": refiner.seed},
+        "max_pixels": refiner.max_pixels,
+        "jax": jax.__version__,
+        **source.about,
+    }
+
+    def start(entry: Entry) -> Job | tuple[Entry, Record] | None:
+        if entry.header is None:
+            return entry, source.copy(entry, output / entry.name, manifest.scratch)
+        picture = source.read(entry)
+        if picture is None:
+            return None
+        # Row i of a set gets the noise that image i gets when the set is refined in one call.
+        is_row = isinstance(source, _Set)
+        rows = np.arange(len(picture.pixels)) + (entry.source[0] if is_row else 0)
+        name = "" if is_row else entry.name
+        return refiner.job(picture.pixels, name, rows, entry.window, tag=(entry, picture))
+
+    def finish(job: Job) -> tuple[Entry, Record]:
+        entry, picture = job.tag
+        content = image_files.encode(replace(picture, pixels=job.result()), options.jpeg_quality)
+        write_bytes(output / entry.name, content, manifest.scratch)
+        sha256 = hashlib.sha256(content).hexdigest()
+        return entry, {"sha256": sha256, "source": entry.source, "action": "refined"}
+
+    def jobs() -> Iterator[Job]:
+        for item in ahead(pool, start, todo, _values):
+            if isinstance(item, Job):
+                yield item
+            elif item is not None:
+                entry, record = item
+                manifest.add(entry.name, record)
+
+    with Manifest(output, f"{part}-of-{parts}", about, options.overwrite) as manifest:
+        todo = [entry for entry in entries if not manifest.finished(entry.name, entry.source)]
+        todo.sort(key=lambda entry: (str(entry.window), entry.header.dtype if entry.header else ""))
+        left, total = (sum(_images(entry) for entry in some) for some in (todo, entries))
+        with progress("refining", total, total - left) as advance:
+            done = ahead(pool, finish, refiner.run(jobs()), lambda job: job.pixels.size)
+            for entry, record in done:
+                manifest.add(entry.name, record)
+                advance(_images(entry))
+        manifest.about["failed"] = dict(sorted(source.failed.items()))
+    _say(manifest, source, refiner, entries, len(todo))
+    return manifest
+
+
+def ahead(
+    pool: Executor, function: Callable[[T], S], items: Iterable[T], values: Callable[[T], int]
+) -> Iterator[S]:
+    """`map` in a pool, in order, with a bound on what is under way: items, and values they hold."""
+    pending: deque = deque()
+    held = 0
+    try:
+        for item in items:
+            pending.append((pool.submit(function, item), values(item)))
+            held += pending[-1][1]
+            while held > VALUES_AHEAD or len(pending) > ITEMS_AHEAD:
+                future, size = pending.popleft()
+                held -= size
+                yield future.result()
+        while pending:
+            yield pending.popleft()[0].result()
+    finally:
+        for future, _ in pending:
+            future.cancel()
+
+
+def _planned(entries: list[Entry], refiner: Refine) -> list[Entry]:
+    """Entries with the size of their windows, which depends on the whole input, not on what is left."""
+    counts: Counter = Counter()
+    for entry in entries:
+        if entry.header:
+            counts[entry.header.shape[1:3]] += entry.header.shape[0]
+    frequent = sorted(counts, key=lambda size: (-counts[size], size))[:WHOLE_SIZES]
+    least = 4 * refiner.margin
+
+    def window(height: int, width: int) -> tuple[int, int]:
+        sides = refiner.window(height, width)
+        if (height, width) in frequent:
+            return sides
+        return tuple(next((x for x in LADDER if least < x <= side), side) for side in sides)
+
+    sizes = {size: window(*size) for size in counts}
+    return [
+        entry._replace(window=sizes[entry.header.shape[1:3]]) if entry.header else entry
+        for entry in entries
+    ]
+
+
+def _images(entry: Entry) -> int:
+    return entry.header.shape[0] if entry.header else 0
+
+
+def _values(entry: Entry) -> int:
+    return math.prod(entry.header.shape) if entry.header else 0
+
+
+def _say(
+    manifest: Manifest, source: _Folder | _Set, refiner: Refine, entries: list[Entry], done: int
+) -> None:
+    """What was done, and what the user may not expect."""
+    images = [entry for entry in entries if entry.header]
+    before, copied = len(entries) - done, len(entries) - len(images)
+    lines = [
+        f"{sum(map(_images, images)):,} images refined, {copied:,} other files copied"
+        + (f", {before:,} of these files by an earlier run" if before else "")
+        + f": {manifest.path}"
+    ]
+    colour = sum(entry.header.shape[3] == 3 for entry in images)
+    if refiner.channels == 1 and colour:
+        lines += [f"{colour:,} colour images: their luminance was refined, their chroma kept"]
+    if palettes := sum(entry.header.mode == "P" and entry.header.shape[3] == 3 for entry in images):
+        lines += [f"{palettes:,} colour images with a palette got a new one of 256 colours"]
+    if refiner.config and images:
+        trained = refiner.config.image.height
+        heights = [entry.header.shape[1] for entry in images]
+        if not trained / 2 <= np.median(heights) <= trained * 2:
+            lines += [
+                f"images are {int(np.median(heights))} pixels high, those of the training {trained}: "
+                "the refiner knows things of another size"
+            ]
+    if source.failed:
+        name = min(source.failed)
+        lines += [f"{len(source.failed):,} images skipped, first {source.failed[name]}"]
+    for line in lines:
+        Console(highlight=False, soft_wrap=True).print(line, markup=False)
+
+
+def _spec(name: str, arguments: str, config: ConfigDict) -> dict[str, Any]:
+    """Keyword arguments for `data.load` from a command line."""
+    if name not in data.SOURCES:
+        return config.data[name].to_dict()
+    spec: dict[str, Any] = {"source": name}
+    accepted = inspect.signature(importlib.import_module(data.SOURCES[name]).load).parameters
+    spec |= {key: config.image[key] for key in ("height", "width") if key in accepted}
+    for argument in filter(None, arguments.split(",")):
+        key, found, text = argument.partition("=")
+        if not found:
+            raise UserError(f"--input: {argument!r} is not of the form key=value")
+        try:
+            spec[key] = json.loads(text.lower() if text in ("True", "False") else text)
+        except json.JSONDecodeError:
+            spec[key] = text
+    return spec
+
+
+def parse_shard(text: str) -> tuple[int, int]:
+    """Turns "i/n" into (i, n); counted from 0 or from 1, since n/n is taken for 0/n.
+
+    Raises:
+        UserError: not two whole numbers, or i outside 0..n.
+    """
+    try:
+        part, parts = (int(number) for number in text.split("/"))
+    except ValueError:
+        part, parts = -1, 0
+    if not 0 <= part <= parts or not parts:
+        raise UserError(f"--shard={text}: must be i/n with i in 0..n, such as 1/4")
+    return part % parts, parts
+
+
+def main(argv: Sequence[str]) -> None:
+    """Kept to flags."""
+    del argv
+    f = flags.FLAGS
+    options = Options(
+        parse_shard(f.shard), f.images, f.copy, f.on_error, f.jpeg_quality, f.overwrite
+    )
+    chosen = {"step": f.step, "max_pixels": f.max_pixels, "seed": f.noise_seed}
+    refine(f.workdir, f.input, f.output, options, **chosen)
+
+
+def run() -> None:
+    """The command."""
+    default = Options()
+    flags.DEFINE_string("workdir", None, "Folder of the run.", required=True)
+    flags.DEFINE_string("input", None, "Folder, or data set NAME:KEY=VALUE,...", required=True)
+    flags.DEFINE_string("output", None, "Folder to write.", required=True)
+    flags.DEFINE_integer("step", None, "Of the checkpoint; the chosen or newest one by default.")
+    flags.DEFINE_string("shard", "0/1", "i/n: do one part of n; run the others beside or later.")
+    flags.DEFINE_string("images", default.images, "Refine only files that match, copy others.")
+    flags.DEFINE_string("copy", default.copy, "Copy files that match, such as *_mask.png.")
+    flags.DEFINE_string("on_error", default.on_error, "At a damaged image: stop, or skip it.")
+    flags.DEFINE_integer("jpeg_quality", default.jpeg_quality, "1..95.")
+    flags.DEFINE_bool("overwrite", default.overwrite, "Replace what other settings left there.")
+    flags.DEFINE_integer("max_pixels", None, "Most pixels refined at once; bounds memory.")
+    flags.DEFINE_integer("noise_seed", 0, "Of refiners that take noise.")
+    command.run(main)
+
+
+if __name__ == "__main__":
+    run()

@@ -1,0 +1,410 @@
+"""A trained refiner as a function of integer images of any number and size."""
+
+import hashlib
+import math
+import queue
+import threading
+from collections import defaultdict, deque
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import flax.linen as nn
+import jax
+import numpy as np
+from jaxtyping import Array, Float, Int, PyTree, Shaped
+from ml_collections import ConfigDict
+
+from simgan_jax import checkpoint, data, parallel
+from simgan_jax.data import Arrays
+from simgan_jax.errors import UserError
+from simgan_jax.image_files import luminance
+from simgan_jax.images import from_unit, to_unit
+from simgan_jax.setup import make_setup
+
+# Pixels refined in one call. On CPU what stays in cache is fastest; on accelerators a mebipixel takes
+# some 256 MiB a feature map with the paper's 64 features.
+CPU_BATCH_PIXELS, ACCELERATOR_PIXELS = 2**13, 2**20
+# An image larger than this is refined window by window. On CPU that is faster than at once, too.
+CPU_WINDOW_PIXELS = 2**14
+LARGEST_BATCH = 512
+
+
+class Window(NamedTuple):
+    """A stretch of an axis that is refined at once, and the part [first, last) that is exact then."""
+
+    start: int
+    first: int
+    last: int
+
+
+def windows(size: int, window: int, margin: int) -> list[Window]:
+    """Covers an axis with windows that lie inside it.
+
+    The network's padding acts at a window's ends, where `margin` pixels are wrong and left to the
+    neighbour; at the image's ends it acts as it does on the whole image. So the parts make up exactly
+    what refining at once gives.
+
+    Args:
+        size: of the axis in pixels.
+        window: pixels refined at once, more than 2 margins unless the whole axis.
+        margin: (receptive field - 1) / 2.
+    """
+    found, done = [], 0
+    while done < size:
+        start = max(0, min(done - margin, size - window))
+        end = start + window
+        last = size if end >= size else end - margin
+        found.append(Window(start, done, last))
+        done = last
+    return found
+
+
+@dataclass(eq=False)
+class Job:
+    """A picture on its way through the refiner.
+
+    Attributes:
+        pixels: as they came.
+        inputs: the same with the refiner's channels.
+        name: decides the noise of each image, together with its number in `rows`.
+        rows: numbers of the images.
+        window: height and width refined at once.
+        refined: filled as windows come back.
+        left: windows still to come.
+        tag: the caller's.
+    """
+
+    pixels: Shaped[np.ndarray, "n h w c"]
+    inputs: Shaped[np.ndarray, "n h w channels"]
+    name: str
+    rows: Int[np.ndarray, "n"]
+    window: tuple[int, int]
+    refined: Shaped[np.ndarray, "n h w channels"]
+    left: int = 0
+    tag: Any = None
+
+    def result(self) -> Shaped[np.ndarray, "n h w c"]:
+        """The refined pixels with the channels that came.
+
+        A colour image refined by a grey refiner gets the change of its luminance in every channel, so
+        that R - Y and B - Y, its chroma, stay. A grey one gets the luminance of the refined colours.
+        """
+        channels = self.pixels.shape[3]
+        if channels == self.refined.shape[3]:
+            return self.refined
+        if channels == 1:
+            return luminance(self.refined)
+        change = self.refined.astype(np.int32) - self.inputs
+        top = np.iinfo(self.pixels.dtype).max
+        return (self.pixels + change).clip(0, top).astype(self.pixels.dtype)
+
+
+class Patch(NamedTuple):
+    """One window of one image of a job."""
+
+    job: Job
+    image: int
+    rows: Window
+    columns: Window
+    noise: Float[np.ndarray, "h w n"] | None
+
+
+class Refine:
+    """Integer images to refined ones of the same shape and type; made by `load_refiner`."""
+
+    def __init__(
+        self,
+        refiner: nn.Module,
+        params: PyTree[Float[Array, "..."]],
+        max_pixels: int | None = None,
+        seed: int = 0,
+        config: ConfigDict | None = None,
+        step: int | None = None,
+    ):
+        """Compiles nothing yet; that happens once for each size of windows.
+
+        Args:
+            refiner: a `models.refiner.Refiner`.
+            params: of it.
+            max_pixels: most pixels refined in one call, which bounds memory; larger images are refined
+                in windows, without seams. By default what is fast on the device.
+            seed: of the noise of refiners that take noise.
+            config: of the run it comes from.
+            step: of the run.
+
+        Raises:
+            UserError: max_pixels is less than a window must have.
+        """
+        self.refiner, self.params, self.seed = refiner, params, seed
+        self.channels = refiner.channels
+        self.config, self.step = config, step
+        self.margin = (refiner.receptive_field - 1) // 2
+        cpu = jax.default_backend() == "cpu"
+        # A window of 8 margins spends 44 % of the work on what it leaves to its neighbours.
+        least = (8 * self.margin) ** 2
+        default = max(CPU_WINDOW_PIXELS if cpu else ACCELERATOR_PIXELS, least)
+        self.max_pixels = max_pixels or default
+        self._batch_pixels = min(self.max_pixels, CPU_BATCH_PIXELS if cpu else ACCELERATOR_PIXELS)
+        smallest = (2 * self.margin + 1) ** 2
+        if self.max_pixels < smallest:
+            raise UserError(
+                f"max_pixels is {self.max_pixels}, must be at least {smallest}: the refiner looks at "
+                f"{refiner.receptive_field} x {refiner.receptive_field} pixels for each"
+            )
+        self._compiled = parallel.compile(self._forward)
+
+    def __call__(
+        self, images: Shaped[np.ndarray, "n h w c"], rows: Int[np.ndarray, "n"] | None = None
+    ) -> Shaped[np.ndarray, "n h w c"]:
+        """Refines.
+
+        Args:
+            images: uint8 or uint16, of any number and size; colour given to a grey refiner keeps its
+                chroma, grey given to a colour refiner becomes grey again.
+            rows: numbers of the images, by which a refiner with noise always gives each the same;
+                0, 1, 2, ... by default.
+
+        Returns:
+            Images of the same shape and type.
+
+        Raises:
+            UserError: another shape or type.
+        """
+        images = np.asarray(images)
+        if images.ndim != 4 or images.dtype not in (np.uint8, np.uint16):
+            raise UserError(
+                f"images are {images.dtype} {images.shape}, must be uint8 or uint16 [N, H, W, C]"
+            )
+        if not len(images):
+            return images
+        job = self.job(images, rows=rows)
+        most = len(images) * math.prod(len(x) for x in self._windows(job))
+        (done,) = self.run([job], most)
+        return done.result()
+
+    @cached_property
+    def sha256(self) -> str:
+        """Checksum of the refiner's description and parameters."""
+        sha = hashlib.sha256(repr(self.refiner).encode())
+        for path, leaf in jax.tree_util.tree_leaves_with_path(self.params):
+            sha.update(jax.tree_util.keystr(path).encode())
+            sha.update(np.ascontiguousarray(leaf).data)
+        return sha.hexdigest()
+
+    def job(
+        self,
+        pixels: Shaped[np.ndarray, "n h w c"],
+        name: str = "",
+        rows: Int[np.ndarray, "n"] | None = None,
+        window: tuple[int, int] | None = None,
+        tag: Any = None,
+    ) -> Job:
+        """Prepares images for `run`; see `Job` for the arguments.
+
+        Raises:
+            UserError: neither grey nor of the refiner's channels.
+        """
+        given, wanted = pixels.shape[3], self.channels
+        if given not in (1, 3, wanted) or wanted not in (1, 3, given):
+            raise UserError(f"images have {given} channels, the refiner takes {wanted}")
+        inputs = pixels
+        if given != wanted:
+            inputs = luminance(pixels) if wanted == 1 else pixels.repeat(3, axis=3)
+        window = window or self.window(*pixels.shape[1:3])
+        rows = np.arange(len(pixels)) if rows is None else rows
+        return Job(pixels, inputs, name, rows, window, np.empty_like(inputs), tag=tag)
+
+    def run(self, jobs: Iterable[Job], most: int | None = None) -> Iterator[Job]:
+        """Refines jobs in full batches of one shape each, whatever job an image comes from.
+
+        Takes jobs as it needs them and yields each when its last window is back; batches of the same
+        size of window are collected across jobs, and the last one is filled up. While the device
+        works, the next batch is prepared.
+
+        Args:
+            jobs: from `job`.
+            most: windows there are altogether, if known and few.
+        """
+        waiting: dict[Any, list[Patch]] = defaultdict(list)
+        flying: deque = deque()
+        for job in jobs:
+            size = self._batch(job.window, most)
+            key = (job.window, job.inputs.dtype)
+            for patch in self._patches(job):
+                waiting[key].append(patch)
+                if len(waiting[key]) == size:
+                    flying.append(self._launch(waiting.pop(key), size))
+                    if len(flying) > 2:
+                        yield from self._land(*flying.popleft())
+        for (window, _), patches in waiting.items():
+            flying.append(self._launch(patches, self._batch(window, most)))
+        while flying:
+            yield from self._land(*flying.popleft())
+
+    def window(self, height: int, width: int) -> tuple[int, int]:
+        """Height and width refined at once of images of this size: all, if few enough pixels."""
+        if height * width <= self.max_pixels:
+            return height, width
+        side = math.isqrt(self.max_pixels)
+        rows = min(height, max(side, self.max_pixels // width))
+        return rows, min(width, self.max_pixels // rows)
+
+    def _forward(
+        self,
+        params: PyTree[Float[Array, "..."]],
+        images: Shaped[Array, "b h w c"],
+        noise: Float[Array, "b h w n"] | None,
+    ) -> Shaped[Array, "b h w c"]:
+        inputs = (to_unit(images),) if noise is None else (to_unit(images), noise)
+        return from_unit(self.refiner.apply({"params": params}, *inputs), images.dtype)
+
+    def _batch(self, window: tuple[int, int], most: int | None) -> int:
+        """Windows in a batch; a power of two for few, so that few sizes are compiled."""
+        size = min(max(1, self._batch_pixels // math.prod(window)), LARGEST_BATCH)
+        return size if most is None else min(size, 2 ** (most - 1).bit_length())
+
+    def _windows(self, job: Job) -> tuple[list[Window], list[Window]]:
+        return tuple(
+            windows(size, window, self.margin)
+            for size, window in zip(job.inputs.shape[1:3], job.window, strict=True)
+        )
+
+    def _patches(self, job: Job) -> Iterator[Patch]:
+        rows, columns = self._windows(job)
+        job.left = len(job.inputs) * len(rows) * len(columns)
+        for image in range(len(job.inputs)):
+            noise = self._noise(job, image)
+            for r in rows:
+                for c in columns:
+                    yield Patch(job, image, r, c, noise)
+
+    def _noise(self, job: Job, image: int) -> Float[np.ndarray, "h w n"] | None:
+        """Noise of a whole image, so that its windows fit each other."""
+        channels = self.refiner.noise_channels
+        if not channels:
+            return None
+        text = f"{self.seed}/{job.name}/{job.rows[image]}"
+        seed = int.from_bytes(hashlib.sha256(text.encode()).digest()[:8])
+        shape = (*job.inputs.shape[1:3], channels)
+        return np.random.default_rng(seed).standard_normal(shape, np.float32)
+
+    def _launch(self, patches: list[Patch], size: int) -> tuple[list[Patch], Array]:
+        height, width = patches[0].job.window
+
+        def cut(whole, patch):
+            top, left = patch.rows.start, patch.columns.start
+            return whole[top : top + height, left : left + width]
+
+        # Short batches repeat their last window: one shape, one compilation.
+        full = patches + patches[-1:] * (size - len(patches))
+        images = np.stack([cut(p.job.inputs[p.image], p) for p in full])
+        noise = None if full[0].noise is None else np.stack([cut(p.noise, p) for p in full])
+        return patches, self._compiled(self.params, images, noise)
+
+    def _land(self, patches: list[Patch], refined: Array) -> Iterator[Job]:
+        for patch, image in zip(patches, np.asarray(refined), strict=False):
+            (top, first, last), (left, start, end) = patch.rows, patch.columns
+            part = image[first - top : last - top, start - left : end - left]
+            patch.job.refined[patch.image, first:last, start:end] = part
+            patch.job.left -= 1
+            if not patch.job.left:
+                yield patch.job
+
+
+def load_refiner(workdir: str | Path, step: int | None = None, **options: Any) -> Refine:
+    """The refiner of a run, as a function of images.
+
+    Args:
+        workdir: of the run.
+        step: of the checkpoint; by default the chosen one, else the newest.
+        **options: `max_pixels` and `seed` of `Refine`.
+
+    Raises:
+        UserError: no run there, or no such checkpoint.
+    """
+    config, params, step = checkpoint.restore_refiner(workdir, step)
+    return Refine(make_setup(config).refiner, params, config=config, step=step, **options)
+
+
+def refined_batches(
+    refine: Refine,
+    source: Arrays | Mapping[str, Any],
+    batch: int,
+    epochs: int | None = 1,
+    seed: int | None = None,
+    drop_last: bool = False,
+    ahead: int = 2,
+) -> Iterator[dict[str, Shaped[np.ndarray, "b ..."]]]:
+    """Refined images with their labels, for any training loop.
+
+    A thread refines the next batches while the caller trains on one. Batches are NumPy arrays: JAX
+    takes them as they are, `torch.from_numpy` makes tensors of them without a copy. To index instead
+    of iterate (PyTorch's map-style sets, grain's `MapDataset.source`), refine the whole set first:
+    `refine(arrays.images)`.
+
+    Args:
+        refine: from `load_refiner`.
+        source: arrays, or a specification for `data.load`.
+        batch: images in a batch.
+        epochs: over the set; None goes on for ever.
+        seed: of the order, another one each epoch; None keeps the order of the set.
+        drop_last: leave out an epoch's last batch if it is short.
+        ahead: batches kept ready.
+
+    Yields:
+        {"image": uint8 or uint16 [b, H, W, C], and the set's labels by name [b, ...]}.
+
+    Raises:
+        UserError: fewer images than a batch needs.
+    """
+    arrays = source if isinstance(source, Arrays) else data.load(source)
+    if len(arrays) < (batch if drop_last else 1):
+        raise UserError(f"{len(arrays)} images make no batch of {batch}")
+    ready: queue.Queue = queue.Queue(ahead)
+    stopped = threading.Event()
+
+    def put(item: Any) -> None:
+        while not stopped.is_set():
+            try:
+                return ready.put(item, timeout=0.1)
+            except queue.Full:
+                continue
+
+    def work() -> None:
+        try:
+            for rows in _orders(len(arrays), batch, epochs, seed, drop_last):
+                if stopped.is_set():
+                    return
+                chosen = arrays[rows]
+                put({"image": refine(chosen.images, rows), **chosen.labels})
+            put(None)
+        except Exception as error:
+            put(error)
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    try:
+        while (item := ready.get()) is not None:
+            if isinstance(item, Exception):
+                raise item
+            yield item
+    finally:
+        stopped.set()
+        thread.join()
+
+
+def _orders(
+    size: int, batch: int, epochs: int | None, seed: int | None, drop_last: bool
+) -> Iterator[Int[np.ndarray, "b"]]:
+    """Row numbers of each batch."""
+    epoch = 0
+    while epochs is None or epoch < epochs:
+        rows = np.arange(size)
+        if seed is not None:
+            rows = np.random.default_rng((seed, epoch)).permutation(size)
+        for start in range(0, size - batch + 1 if drop_last else size, batch):
+            yield rows[start : start + batch]
+        epoch += 1
