@@ -24,6 +24,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import tensorflow_datasets as tfds
@@ -269,7 +270,7 @@ def _do(job: Job, path: Path) -> None:
     if path.exists():
         try:
             _read(path)
-        except (OSError, ValueError, KeyError):
+        except (OSError, ValueError, KeyError, BadZipFile):
             path.unlink()
         else:
             return

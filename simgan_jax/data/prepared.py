@@ -53,7 +53,7 @@ def open_set(builder: ManualBuilder) -> Prepared:
             f"run: python -m simgan_jax.data.prepare {name} --manual_dir=FOLDER --data_dir={root}"
         )
     try:
-        features = _cached(folder / ARRAYS) or _cache(builder)
+        features = _cached(builder) or _cache(builder)
     except (OSError, ValueError, KeyError, RuntimeError, IndexError) as error:
         raise UserError(
             f"{folder}: damaged ({one_line(str(error))[:100]}); delete it and prepare it again"
@@ -90,10 +90,13 @@ def centre_crop(
     return images[:, top : top + height, left : left + width], top, left
 
 
-def _cached(folder: Path) -> dict[str, np.ndarray] | None:
-    """The arrays in a folder, or None if there are none or one is damaged."""
+def _cached(builder: ManualBuilder) -> dict[str, np.ndarray] | None:
+    """The arrays beside a set, or None if there are none or one is damaged."""
+    folder = Path(builder.data_dir) / ARRAYS
     try:
-        features = {path.stem: np.load(path, mmap_mode="r") for path in folder.glob("*.npy")}
+        features = {
+            name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in _numeric(builder)
+        }
     except (OSError, ValueError):
         shutil.rmtree(folder, ignore_errors=True)
         return None
@@ -114,23 +117,26 @@ def _cache(builder: ManualBuilder) -> dict[str, np.ndarray]:
         temporary.rename(folder)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-    return _cached(folder) or _read(builder, None)
+    return _cached(builder) or _read(builder, None)
+
+
+def _numeric(builder: ManualBuilder) -> dict[str, tuple[tuple[int, ...], np.dtype]]:
+    """Shape and type of each feature that is no text."""
+    features = builder.info.features.items()
+    texts = (object, str, bytes)
+    return {name: (x.shape, x.np_dtype) for name, x in features if x.np_dtype not in texts}
 
 
 def _read(builder: ManualBuilder, folder: Path | None) -> dict[str, np.ndarray]:
-    """All splits, one after the other, of every feature that is no text."""
+    """All splits, one after the other, in files or in memory."""
     splits = sorted(builder.info.splits)
     total = sum(builder.info.splits[name].num_examples for name in splits)
-    arrays: dict[str, np.ndarray] = {}
-    for name, feature in builder.info.features.items():
-        if feature.np_dtype in (object, str, bytes):
-            continue
-        shape = (total, *feature.shape)
-        arrays[name] = (
-            np.lib.format.open_memmap(folder / f"{name}.npy", "w+", feature.np_dtype, shape)
-            if folder
-            else np.empty(shape, feature.np_dtype)
-        )
+    arrays = {
+        name: np.lib.format.open_memmap(folder / f"{name}.npy", "w+", dtype, (total, *shape))
+        if folder
+        else np.empty((total, *shape), dtype)
+        for name, (shape, dtype) in _numeric(builder).items()
+    }
     row = 0
     with progress(f"reading {builder.info.full_name}", total) as advance:
         for split in splits:

@@ -12,7 +12,7 @@ from simgan_jax.data.unity_eyes.decode import Framing, decode
 from simgan_jax.errors import UserError
 
 PICTURES = (".jpg", ".jpeg", ".png")
-_PICTURES_A_JOB = 1000
+_PICTURES_A_JOB = 250
 # Path below the folder, size, and time of the last change.
 File = tuple[str, int, int]
 
@@ -89,7 +89,7 @@ class UnityEyes(ManualBuilder):
         )
 
     def jobs(self, folder: Path, on_error: str) -> dict[str, list[Job]]:
-        """One job for each thousand pictures."""
+        """One job for each few hundred pictures."""
         pairs = _pairs(_listing(folder))
         if not pairs:
             raise UserError(
