@@ -4,7 +4,6 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jax.scipy.ndimage import map_coordinates
 from jaxtyping import Array, Float, Key
 
 
@@ -83,11 +82,11 @@ def transform(
     source_u = zoom[:, None] * (cos * x + sin * y) + shift[:, :1] + middle[0]
     source_v = zoom[:, None] * (cos * y - sin * x) + shift[:, 1:] + middle[1]
 
-    def resample(channel, row, column):
-        return map_coordinates(channel, [row, column], order=0, mode="constant", cval=1.0)
-
-    per_channel = jax.vmap(resample, in_axes=(-1, None, None), out_axes=-1)
-    moved = jax.vmap(per_channel)(images, source_v, source_u).reshape(images.shape)
+    column, row = jnp.rint(source_u).astype(int), jnp.rint(source_v).astype(int)
+    inside = (column >= 0) & (column < width) & (row >= 0) & (row < height)
+    pixels = images.reshape(len(images), height * width, -1)
+    taken = jnp.take_along_axis(pixels, jnp.where(inside, row * width + column, 0)[..., None], 1)
+    moved = jnp.where(inside[..., None], taken, 1.0).reshape(images.shape)
 
     x, y = jnp.moveaxis((joints[..., :2] - middle - shift[:, None]) / zoom[:, None, None], -1, 0)
     turned = jnp.stack([cos * x - sin * y, sin * x + cos * y], -1) + middle

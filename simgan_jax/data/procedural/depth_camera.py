@@ -8,7 +8,7 @@ the faults have one size on the hand whatever the image's.
 
 Sources of the figures: focal length 580 px, baseline 75 mm and 1/8 px are the device's published
 calibration; noise follows Khoshelham and Elberink, Sensors 12 (2012): 1.5e-6 z^2 mm. Window, outline,
-dropout and flying-pixel strengths were set by eye on one frame of the NYU set, before any training.
+dropout and flying-pixel strengths were set by eye on one frame of the NYU set.
 """
 
 import numpy as np
@@ -19,13 +19,14 @@ STEPS = 580.0 * BASELINE_MM * 8  # depth = STEPS / integer: 1.6 mm apart at 750 
 NOISE = 1.5e-6  # standard deviation of depth / depth^2, 1/mm
 WINDOW_MM = 3.3  # standard deviation of the matching window: 9 px at 750 mm
 LOCK_MM = 20.0  # a surface this much nearer weighs e times as much in a window
-SEEN = 0.52  # share of a window that must return the pattern; above 0.5 thin things shrink
+SEEN = 0.55  # share of a window that must return the pattern; above 0.5 thin things shrink
 OUTLINE = 0.12  # standard deviation of that share: jagged outlines
 OUTLINE_MM = 3.0  # their correlation length
 STEEPEST = 4.0  # mm of depth per mm across, beyond which the pattern is lost
 LOST = 2.5  # patches where a standard normal field exceeds this are missing: 0.6 %
 PATCH_MM = 5.0  # their correlation length
-FLYING_SHARE = 0.2  # of the outline's pixels
+EDGE = 0.9  # a window less full than this is on the outline
+FLYING_SHARE = 0.25  # of the outline's pixels
 FLYING_MM = 30.0  # mean depth by which they fly off towards the background
 
 
@@ -64,7 +65,7 @@ def sense(
     valid &= np.hypot(down, across) < STEEPEST
     valid &= field(PATCH_MM) < LOST
 
-    flying = (share < 0.7) & (rng.random(depth.shape, np.float32) < FLYING_SHARE)
+    flying = (share < EDGE) & (rng.random(depth.shape, np.float32) < FLYING_SHARE)
     seen += flying * FLYING_MM * rng.standard_exponential(depth.shape, np.float32)
     seen += NOISE * field(WINDOW_MM) * seen**2
     return np.where(valid, quantise(seen), np.float32(np.inf)).astype(np.float32)

@@ -170,7 +170,7 @@ def people(domain: str) -> Shape:
         bones=rng.normal(1, 0.04, (count, 5)).clip(0.88, 1.12),
         flesh=rng.normal(1.05 if camera else 1.0, 0.07, count).clip(0.85, 1.25),
         breadth=rng.normal(1, 0.05, count).clip(0.88, 1.12),
-        forearm=rng.uniform(180, 250, count) if camera else rng.uniform(50, 130, count),
+        forearm=rng.uniform(180, 250, count) if camera else rng.uniform(40, 140, count),
     )
 
 
