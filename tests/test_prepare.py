@@ -144,6 +144,12 @@ def test_arrays_are_memory_mapped_and_made_again_if_they_are_damaged(pictures, t
     record.write_bytes(record.read_bytes()[:100])
     with pytest.raises(UserError, match=r"damaged .* delete it and prepare it again"):
         load(spec)
+    (stored.parents[1] / "features.json").write_text("{")
+    with pytest.raises(UserError, match=r"damaged .* delete it and prepare it again"):
+        load(spec)
+    (stored.parents[1] / "dataset_info.json").write_text('{"splits": 3')
+    with pytest.raises(UserError, match=r"damaged .* delete it and prepare it again"):
+        load(spec)
 
 
 def test_plain_tfds_prepares_too(pictures, tmp_path):
@@ -186,10 +192,10 @@ def test_command_line_killed_and_run_again(tmp_path):
     folder.mkdir()
     Image.new("L", (640, 480), 128).save(folder / "without label.jpg")
     export_unity_eyes(folder, 1)
-    for i in range(2, 801):
+    for i in range(2, 601):
         os.link(folder / "1.jpg", folder / f"{i}.jpg")
         os.link(folder / "1.json", folder / f"{i}.json")
-    command = [sys.executable, "-m", "simgan_jax.data.prepare", "unity_eyes", "--workers=2"]
+    command = [sys.executable, "-m", "simgan_jax.data.prepare", "unity_eyes", "--workers=1"]
     command += [f"--manual_dir={folder}", f"--data_dir={tmp_path / 'out'}"]
     chunks = tmp_path / "out/unity_eyes/grey/1.0.0.chunks"
     process = subprocess.Popen(command, start_new_session=True)
@@ -201,9 +207,9 @@ def test_command_line_killed_and_run_again(tmp_path):
     assert done
     second = subprocess.run(command, capture_output=True, text=True)
     assert second.returncode == 0, second.stderr
-    assert "train 800;" in second.stdout
+    assert "train 600;" in second.stdout
     arrays = load({"source": "unity_eyes", "data_dir": str(tmp_path / "out")})
-    assert len(arrays) == 800
+    assert len(arrays) == 600
     assert (arrays.images == arrays.images[:1]).all()
     wrong = subprocess.run([*command[:4], "--manual_dir=x"], capture_output=True, text=True)
     assert wrong.returncode == 2

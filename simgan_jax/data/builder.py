@@ -270,7 +270,7 @@ def _do(job: Job, path: Path) -> None:
     if path.exists():
         try:
             _read(path)
-        except (OSError, ValueError, KeyError, BadZipFile):
+        except (OSError, ValueError, KeyError, EOFError, BadZipFile):
             path.unlink()
         else:
             return

@@ -14,8 +14,8 @@ from absl import flags
 from rich.console import Console
 
 from simgan_jax import command
+from simgan_jax.data import prepared
 from simgan_jax.data.builder import SKIPPED, ManualBuilder, processors
-from simgan_jax.data.prepared import open_set
 from simgan_jax.errors import UserError
 
 # The builder of each set, and the configurations that are prepared when none is named.
@@ -49,7 +49,7 @@ def prepare(
     for builder in builders(name, data_dir):
         start, done = time.perf_counter(), builder.is_prepared()
         faults = builder.prepare(Path(manual_dir), workers or processors(), on_error)
-        open_set(builder)  # makes the arrays that `data.load` reads
+        prepared.open_set(builder)  # makes the arrays that `data.load` reads
         counts = {split: info.num_examples for split, info in builder.info.splits.items()}
         seconds = time.perf_counter() - start
         speed = f"{seconds:.1f} s, {sum(counts.values()) / seconds:,.0f} images/s"
@@ -79,7 +79,9 @@ def builders(name: str, data_dir: str | Path | None) -> list[ManualBuilder]:
     if config and config not in known:
         have = f"one of {', '.join(known)}" if known else "it has none"
         raise UserError(f"{name} has no configuration {config!r}; {have}")
-    return [kind(config=c or None, data_dir=data_dir) for c in ([config] if config else usual)]
+    return [
+        prepared.make_builder(kind, data_dir, c or None) for c in ([config] if config else usual)
+    ]
 
 
 def main(argv: Sequence[str]) -> None:

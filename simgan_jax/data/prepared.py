@@ -38,6 +38,30 @@ class Prepared:
         return {name: x[rows] for name, x in self.features.items() if name not in left_out}
 
 
+def make_builder(
+    kind: type[ManualBuilder], data_dir: str | Path | None, config: str | None = None
+) -> ManualBuilder:
+    """The builder of a set.
+
+    Args:
+        kind: its class.
+        data_dir: of all sets; TFDS's own by default.
+        config: name of a configuration; the first by default.
+
+    Raises:
+        UserError: the set is prepared there, and its description is damaged.
+    """
+    try:
+        return kind(data_dir=data_dir, config=config)
+    except (
+        Exception
+    ) as error:  # of JSON, protobuf, TFDS: it reads the description of a set that is there
+        raise UserError(
+            f"{data_dir or 'the folder of TFDS'}: {kind.name} is there and damaged "
+            f"({one_line(str(error))[:100]}); delete it and prepare it again"
+        ) from error
+
+
 def open_set(builder: ManualBuilder) -> Prepared:
     """The arrays of a prepared set; the first time, reads them out of TFDS's files.
 
@@ -54,7 +78,7 @@ def open_set(builder: ManualBuilder) -> Prepared:
         )
     try:
         features = _cached(builder) or _cache(builder)
-    except (OSError, ValueError, KeyError, RuntimeError, IndexError) as error:
+    except Exception as error:  # what the readers raise on damaged files is not documented
         raise UserError(
             f"{folder}: damaged ({one_line(str(error))[:100]}); delete it and prepare it again"
         ) from error
@@ -97,7 +121,7 @@ def _cached(builder: ManualBuilder) -> dict[str, np.ndarray] | None:
         features = {
             name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in _numeric(builder)
         }
-    except (OSError, ValueError):
+    except (OSError, ValueError, EOFError):
         shutil.rmtree(folder, ignore_errors=True)
         return None
     # Labels are small and read at random.

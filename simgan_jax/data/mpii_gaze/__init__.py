@@ -11,7 +11,7 @@ import numpy as np
 
 from simgan_jax.data.arrays import Arrays
 from simgan_jax.data.mpii_gaze.builder import MpiiGaze
-from simgan_jax.data.prepared import centre_crop, open_set
+from simgan_jax.data.prepared import centre_crop, make_builder, open_set
 from simgan_jax.errors import UserError
 
 SUBSETS = ("all", "evaluation", "rest")
@@ -52,7 +52,7 @@ def load(
     Raises:
         UserError: not prepared (and how to), no such split, person, subset or size, no image left.
     """
-    prepared = open_set(MpiiGaze(data_dir=data_dir))
+    prepared = open_set(make_builder(MpiiGaze, data_dir))
     people = tuple(prepared.splits)
     held_out = (held_out,) if isinstance(held_out, str) else tuple(held_out)
     unknown = [p for p in (*held_out, split) if p not in (*people, "train", "test", "all")]

@@ -19,7 +19,7 @@ from simgan_jax.data.nyu_hand.builder import (
     NyuHand,
     NyuHandConfig,
 )
-from simgan_jax.data.prepared import open_set
+from simgan_jax.data.prepared import make_builder, open_set
 from simgan_jax.errors import UserError
 
 
@@ -60,7 +60,7 @@ def load(
             f"nyu_hand: {height} x {width} asked for; height and width must be equal and a whole part "
             f"of {SIZE}, such as {SIZE}, {SIZE // 2} or {SIZE // 4}"
         )
-    prepared = open_set(NyuHand(config=f"{kind}_{view}", data_dir=data_dir))
+    prepared = open_set(make_builder(NyuHand, data_dir, f"{kind}_{view}"))
     if split not in prepared.splits:
         raise UserError(
             f"nyu_hand has no split {split!r}; prepared are {', '.join(prepared.splits)}"

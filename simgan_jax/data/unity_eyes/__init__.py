@@ -8,7 +8,7 @@
 import numpy as np
 
 from simgan_jax.data.arrays import Arrays
-from simgan_jax.data.prepared import centre_crop, open_set
+from simgan_jax.data.prepared import centre_crop, make_builder, open_set
 from simgan_jax.data.unity_eyes.builder import UnityEyes, UnityEyesConfig
 from simgan_jax.data.unity_eyes.decode import Framing
 from simgan_jax.errors import UserError
@@ -48,7 +48,7 @@ def load(
     if config not in UnityEyes.builder_configs:
         names = ", ".join(UnityEyes.builder_configs)
         raise UserError(f"unity_eyes has no configuration {config!r}; one of {names}")
-    prepared = open_set(UnityEyes(config=config, data_dir=data_dir))
+    prepared = open_set(make_builder(UnityEyes, data_dir, config))
     if split not in prepared.splits:
         raise UserError(f"unity_eyes has no split {split!r}, only {', '.join(prepared.splits)}")
     rows = prepared.splits[split]
