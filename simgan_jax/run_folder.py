@@ -1,0 +1,115 @@
+"""What a run has left in its folder, as far as it can be read."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from simgan_jax import logs
+from simgan_jax.errors import UserError
+from simgan_jax.verdict import number
+
+
+class Run(NamedTuple):
+    """The files of a run's folder, as far as they can be read.
+
+    Attributes:
+        config: config.json.
+        environment: environment.json, {} if missing.
+        rows: of metrics.jsonl, numbers only, but for "phase".
+        evaluation: evaluation.json, {} if missing.
+        problems: one sentence for each file that is damaged.
+    """
+
+    workdir: Path
+    config: dict[str, Any]
+    environment: dict[str, Any]
+    rows: list[dict[str, Any]]
+    evaluation: dict[str, Any]
+    problems: list[str]
+
+    @property
+    def step(self) -> int:
+        """Steps done, as logged."""
+        return int(self.rows[-1]["step"]) if self.rows else 0
+
+    @property
+    def last(self) -> int:
+        """Steps of the whole run, 0 if the configuration does not say."""
+        parts = ("pretrain_refiner", "pretrain_discriminator", "steps")
+        return sum(int(number(self.config, "train", part) or 0) for part in parts)
+
+    @property
+    def finished(self) -> bool:
+        """Whether the schedule has ended."""
+        return 0 < self.last <= self.step
+
+
+def read_run(workdir: Path) -> Run:
+    """Reads what there is; only config.json must be whole.
+
+    Raises:
+        UserError: config.json is missing or damaged.
+    """
+    problems: list[str] = []
+    path = workdir / "config.json"
+    config = _read_json(path, problems)
+    if problems:
+        raise UserError(f"{path}: {problems[0]}; restore it or train anew")
+    if not config:
+        raise UserError(f"{path}: no such file; --workdir must name the folder of a run")
+    environment = _read_json(workdir / "environment.json", problems)
+    evaluation = _read_json(workdir / "evaluation.json", problems)
+    return Run(
+        workdir,
+        config,
+        environment,
+        _read_rows(workdir / logs.FILE, problems),
+        evaluation,
+        problems,
+    )
+
+
+def flat(tree: Any, prefix: str = "") -> dict[str, Any]:
+    """Leaves of a JSON tree by dotted key."""
+    if not isinstance(tree, Mapping) or not tree:
+        return {prefix: tree} if prefix else {}
+    return {
+        key: leaf
+        for name, branch in tree.items()
+        for key, leaf in flat(branch, f"{prefix}.{name}" if prefix else str(name)).items()
+    }
+
+
+def _read_json(path: Path, problems: list[str]) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text())
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        problems.append(f"{path.name} is damaged ({' '.join(str(error).split())})")
+        return {}
+    if not isinstance(content, dict):
+        problems.append(f"{path.name} is damaged (no JSON object)")
+        return {}
+    return content
+
+
+def _read_rows(path: Path, problems: list[str]) -> list[dict[str, Any]]:
+    """Rows with a step and a phase, of their metrics those that are finite numbers."""
+    try:
+        rows = logs.read(path)
+    except (OSError, ValueError) as error:
+        problems.append(f"{path.name} is damaged ({' '.join(str(error).split())})")
+        return []
+    good = []
+    for row in rows:
+        if isinstance(row, dict) and isinstance(row.get("phase"), str):
+            row = {k: v for k, v in row.items() if k == "phase" or number(row, k) is not None}
+            if "step" in row:
+                good.append(row)
+    if len(good) < len(rows):
+        problems.append(
+            f"{path.name}: {len(rows) - len(good)} lines without step or phase left out"
+        )
+    return good
