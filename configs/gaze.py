@@ -59,6 +59,8 @@ def default() -> ConfigDict:
     c.loss.local = True
     # lambda for means over pixels and patches; lambda of the paper's sums is 15.3 times smaller.
     c.loss.self_regularization = 0.5
+    # Above 0, lambda is moved during training so that labels shift by this many pixels.
+    c.loss.label_shift_target = 0.0
     c.loss.psi = "identity"  # or channel_mean, derivatives
     # Pixels inside this label's mask carry the gaze, and weigh more. "" is the paper's loss.
     c.loss.weight = ConfigDict({"label": "iris_mask", "outside": 1.0, "inside": 6.0})

@@ -12,7 +12,7 @@ from rich.table import Table
 from simgan_jax import parallel
 from simgan_jax.setup import make_setup
 from simgan_jax.state import create_train_state
-from simgan_jax.train import load_sets, phases
+from simgan_jax.train import load_sets, phases, select
 
 
 def dry_run(config: ConfigDict, workdir: Path) -> None:
@@ -23,7 +23,7 @@ def dry_run(config: ConfigDict, workdir: Path) -> None:
     """
     setup = parallel.distribute(make_setup(config))
     state = jax.eval_shape(lambda: create_train_state(jax.random.key(0), setup))
-    sets = load_sets(config, setup)
+    sets = select(config, *load_sets(config, setup))
     state_bytes, data_bytes = _bytes(state), sum(x.nbytes for x in sets.values())
     placed = "on the device" if data_bytes <= config.data.resident_gib * 2**30 else "streamed"
     kept = config.watch.keep
