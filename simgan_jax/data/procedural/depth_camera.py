@@ -9,8 +9,8 @@ the faults have one size on the hand whatever the image's.
 Sources of the figures: focal length 580 px, baseline 75 mm and 1/8 px are the device's published
 calibration; noise follows Khoshelham and Elberink, Sensors 12 (2012): 1.5e-6 z^2 mm. Window, outline,
 dropout and flying-pixel strengths were set by eye on one frame of the NYU set. Afterwards, with the
-scores of a first estimator known, `SEEN` went from 0.52 to 0.55 and `EDGE` from 0.7 to 0.9: faults should
-mostly remove surface, because a refiner that keeps the background cannot add any.
+scores of a first estimator known, `SEEN` went from 0.52 to 0.55 and `EDGE` from 0.7 to 0.9: faults
+should mostly remove surface, because a refiner that keeps the background cannot add any.
 """
 
 import numpy as np
