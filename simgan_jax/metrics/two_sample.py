@@ -1,0 +1,225 @@
+"""How well two sets of images can be told apart: fresh discriminators, patch and frequency statistics."""
+
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jaxtyping import Array, Float, PyTree, Shaped
+
+from simgan_jax import images, losses, parallel
+from simgan_jax.metrics.intervals import mean_interval
+from simgan_jax.models import Discriminator
+
+
+class Budget(NamedTuple):
+    """How long a fresh discriminator may learn; accuracies compare only at the same budget.
+
+    Attributes:
+        steps: updates.
+        batch: images an update, half real, half other.
+        learning_rate: of Adam.
+        micro_batch: images whose gradients are computed at a time; 0 is all at once.
+    """
+
+    steps: int = 300
+    batch: int = 32
+    learning_rate: float = 1e-3
+    micro_batch: int = 0
+
+
+def discriminator_accuracy(
+    real: Shaped[np.ndarray, "n h w c"],
+    other: Shaped[np.ndarray, "m h w c"],
+    budget: Budget = Budget(),
+    whole_image: bool = False,
+    network: Discriminator = Discriminator(),
+    seed: int = 0,
+) -> dict:
+    """Accuracy of a new discriminator on images that it has not seen; 0.5 is chance.
+
+    Half of each set trains it, the other half tests it. The accuracies on real and on other images are
+    averaged, so that their numbers need not be equal.
+
+    Args:
+        real: integer images.
+        other: synthetic or refined images of the same size and type.
+        budget: of training.
+        whole_image: one decision an image instead of one a patch, in training and in test.
+        network: fresh, of this architecture.
+        seed: of split, start and batches.
+
+    Returns:
+        "accuracy", "interval" (95 %, bootstrap over images), "images" tested.
+
+    Raises:
+        ValueError: fewer than four images in a set.
+    """
+    if min(len(real), len(other)) < 4:
+        raise ValueError(f"{len(real)} real and {len(other)} other images; 4 of each are needed")
+    rng = np.random.default_rng(seed)
+    trained, tested = zip(*(_halves(x, rng) for x in (real, other)), strict=True)
+    params = network.init(jax.random.key(seed), jnp.zeros((1, *real.shape[1:])))["params"]
+    moments = OPTIMIZER.init(params)
+    half = budget.batch // 2
+    rows = [_endless_rows(len(x), half, rng) for x in trained]
+    for _ in range(budget.steps):
+        batch = [x[next(row)] for x, row in zip(trained, rows, strict=True)]
+        params, moments = _step(
+            params, moments, *batch, budget.learning_rate, network, whole_image, budget.micro_batch
+        )
+    correct = [
+        _per_image(params, x, label, network, whole_image)
+        for label, x in ((losses.REAL, tested[0]), (losses.REFINED, tested[1]))
+    ]
+    intervals = np.array([mean_interval(x, seed=seed) for x in correct])
+    means = np.array([x.mean() for x in correct])
+    # The two halves are independent: their half-widths add in quadrature.
+    width = np.sqrt(((intervals - means[:, None]) ** 2).sum(0)) / 2
+    accuracy = float(means.mean())
+    return {
+        "accuracy": accuracy,
+        "interval": [accuracy - float(width[0]), accuracy + float(width[1])],
+        "images": sum(map(len, tested)),
+    }
+
+
+def sliced_wasserstein(
+    a: Float[np.ndarray, "n d"], b: Float[np.ndarray, "m d"], projections: int = 256, seed: int = 0
+) -> float:
+    """Mean over random directions of the 1-Wasserstein distance of the projected samples.
+
+    Args:
+        a: sample of points.
+        b: another, of any size.
+        projections: number of unit directions.
+        seed: of the directions.
+
+    Returns:
+        Distance in the unit of the points.
+    """
+    directions = np.random.default_rng(seed).normal(size=(projections, a.shape[1]))
+    directions /= np.linalg.norm(directions, axis=1, keepdims=True)
+    x, y = np.sort(a @ directions.T, axis=0), np.sort(b @ directions.T, axis=0)
+    # Both quantile functions on a common grid that is exact for samples of equal size.
+    count = max(len(x), len(y))
+    levels = (np.arange(count) + 0.5) / count
+    x, y = (s[np.minimum((levels * len(s)).astype(int), len(s) - 1)] for s in (x, y))
+    return float(np.abs(x - y).mean())
+
+
+def random_patches(
+    sample: Shaped[np.ndarray, "n h w c"], side: int = 7, count: int = 4096, seed: int = 0
+) -> Float[np.ndarray, "count d"]:
+    """Square patches at random places of random images, flattened, in [-1, 1]."""
+    rng = np.random.default_rng(seed)
+    n, height, width, _ = sample.shape
+    side = min(side, height, width)
+    which = rng.integers(n, size=count)
+    top, left = rng.integers(height - side + 1, size=count), rng.integers(width - side + 1, size=count)
+    rows = (top[:, None] + np.arange(side))[:, :, None]
+    columns = (left[:, None] + np.arange(side))[:, None, :]
+    patches = sample[which[:, None, None], rows, columns]
+    return np.asarray(images.to_unit(patches)).reshape(count, -1)
+
+
+def power_spectrum(
+    sample: Shaped[np.ndarray, "n h w c"], bins: int = 16
+) -> tuple[Float[np.ndarray, "bins"], Float[np.ndarray, "bins"]]:
+    """Mean power over images, channels and directions against spatial frequency.
+
+    Each image loses its mean and is windowed (Hann), so that its borders do not count as edges.
+
+    Args:
+        sample: integer images, or floats in [-1, 1].
+        bins: of equal width from 0 to 0.5.
+
+    Returns:
+        Frequencies (centres of the bins, cycles a pixel) and power (squared units of [-1, 1] a pixel).
+    """
+    unit = np.asarray(images.to_unit(sample), np.float32)
+    height, width = unit.shape[1:3]
+    hann = (np.hanning(height + 2)[1:-1, None] * np.hanning(width + 2)[1:-1])[..., None]
+    unit = (unit - unit.mean((1, 2), keepdims=True)) * hann
+    power = (np.abs(np.fft.fft2(unit, axes=(1, 2))) ** 2).mean((0, 3)) / (hann**2).sum()
+    frequency = np.hypot(np.fft.fftfreq(height)[:, None], np.fft.fftfreq(width))
+    edges = np.linspace(0, 0.5, bins + 1)
+    index = np.digitize(frequency, edges) - 1
+    inside = (index < bins) & (frequency > 0)
+    total = np.bincount(index[inside], power[inside], bins)
+    number = np.bincount(index[inside], minlength=bins)
+    return (edges[:-1] + edges[1:]) / 2, total / np.maximum(number, 1)
+
+
+def spectrum_distance(a: Float[np.ndarray, "bins"], b: Float[np.ndarray, "bins"]) -> float:
+    """Mean over frequencies of the power's ratio in decibels, sign ignored."""
+    return float(np.abs(10 * np.log10((a + 1e-12) / (b + 1e-12))).mean())
+
+
+OPTIMIZER = optax.scale_by_adam()
+
+
+@partial(
+    parallel.compile,
+    static_argnames=("network", "whole_image", "micro_batch"),
+    donate_argnums=(0, 1),
+)
+def _step(
+    params: PyTree[Array],
+    moments: PyTree[Array],
+    real: Shaped[Array, "b h w c"],
+    other: Shaped[Array, "b h w c"],
+    learning_rate: float,
+    network: Discriminator,
+    whole_image: bool,
+    micro_batch: int,
+) -> tuple[PyTree[Array], PyTree[Array]]:
+    def loss(params, real, other):
+        return sum(
+            losses.cross_entropy(_logits(params, x, network, whole_image), label).mean() / 2
+            for x, label in ((real, losses.REAL), (other, losses.REFINED))
+        )
+
+    size = micro_batch // 2 or len(real)
+    parts = [slice(i, i + size) for i in range(0, len(real), size)]
+    gradients = [jax.grad(loss)(params, real[part], other[part]) for part in parts]
+    mean = jax.tree.map(lambda *leaves: sum(leaves) / len(leaves), *gradients)
+    updates, moments = OPTIMIZER.update(mean, moments)
+    return jax.tree.map(lambda p, u: p - learning_rate * u, params, updates), moments
+
+
+@partial(parallel.compile, static_argnames=("label", "network", "whole_image"))
+def _accuracy(params, sample, label, network, whole_image):
+    return losses.accuracy(_logits(params, sample, network, whole_image), label)
+
+
+def _per_image(params, sample, label, network, whole_image, chunk=64):
+    """Accuracy of each image, in chunks of one shape so that they compile once."""
+    filled = np.resize(sample, (-(-len(sample) // chunk) * chunk, *sample.shape[1:]))
+    parts = [
+        np.asarray(_accuracy(params, filled[i : i + chunk], label, network, whole_image))
+        for i in range(0, len(filled), chunk)
+    ]
+    return np.concatenate(parts)[: len(sample)]
+
+
+def _logits(params, sample, network, whole_image):
+    logits = network.apply({"params": params}, images.to_unit(sample))
+    return losses.pool_patches(logits) if whole_image else logits
+
+
+def _halves(sample, rng):
+    order = rng.permutation(len(sample))
+    middle = len(sample) // 2
+    return sample[np.sort(order[:middle])], sample[np.sort(order[middle:])]
+
+
+def _endless_rows(size, batch, rng):
+    waiting = np.empty(0, int)
+    while True:
+        while len(waiting) < batch:
+            waiting = np.concatenate([waiting, rng.permutation(size)])
+        yield waiting[:batch]
+        waiting = waiting[batch:]
