@@ -164,7 +164,7 @@ def attempt(work):
 
 def test_unity_eyes(eye, tmp_path):
     image, label = tmp_path / "1.jpg", tmp_path / "1.json"
-    pair = [(("1.jpg", 0, 0), ("1.json", 0, 0))]
+    pair = [("1.jpg", None, "1.json", None)]
     count = 0
     for picture, text, harmless in unity_inputs(eye, random.Random(0)):
         image.write_bytes(picture)

@@ -1,3 +1,4 @@
+import importlib
 import os
 import signal
 import subprocess
@@ -118,6 +119,15 @@ def test_mended_input_goes_on_and_skipped_input_is_listed(pictures, tmp_path, ca
     prepare("unity_eyes", folder, tmp_path / "b", workers=1)
     assert len(load({"source": "unity_eyes", "data_dir": str(tmp_path / "b")})) == 4
     assert not list((tmp_path / "b").rglob("*chunks*"))
+
+
+@pytest.mark.parametrize("name", ["gaze", "hand"])
+def test_paper_configurations_name_these_sets(name, tmp_path):
+    config = importlib.import_module(f"configs.{name}").get_config("paper")
+    for part in ("synthetic", "real", "test"):
+        spec = {**config.data[part], "data_dir": str(tmp_path)}
+        with pytest.raises(UserError, match=rf"is not prepared in {tmp_path}\. .*Then run: python"):
+            load(spec)
 
 
 def test_preparing_again_changes_nothing(pictures, tmp_path, capsys):

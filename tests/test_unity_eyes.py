@@ -13,6 +13,7 @@ from simgan_jax.data.prepare import prepare
 from simgan_jax.data.procedural import eyes, unity_export
 from simgan_jax.data.procedural.eye_scene import draw_scene
 from simgan_jax.data.unity_eyes import Framing
+from simgan_jax.data.unity_eyes.builder import _pairs
 from simgan_jax.data.unity_eyes.decode import (
     decode,
     ellipse,
@@ -167,6 +168,17 @@ def test_framing_scales_image_and_labels_together(exported):
     np.testing.assert_allclose(twice["pupil"], usual["pupil"] * 2 + 0.5, atol=1e-4)
     pooled = twice["image"].reshape(36, 2, 60, 2).mean((1, 3))
     assert abs(pooled - usual["image"][..., 0]).mean() < 3
+
+
+def test_pictures_and_labels_are_paired_by_name():
+    there = (10, 99)
+    names = ("1.jpg", "1.json", "2.jpg", "3.json", "b/4.PNG", "b/4.json", "info.json", "x.jpg")
+    assert _pairs(dict.fromkeys(names, there)) == [
+        ("1.jpg", there, "1.json", there),
+        ("2.jpg", there, "2.json", None),
+        ("3.jpg", None, "3.json", there),
+        ("b/4.PNG", there, "b/4.json", there),
+    ]
 
 
 def test_ellipse_of_a_turned_circle():

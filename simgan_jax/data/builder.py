@@ -3,7 +3,7 @@
 The source files are cut into jobs. Each job is done by one process and leaves one file ("chunk")
 beside the set; a preparation that was stopped finds the chunks that are there and does the others. TFDS
 writes the set from them, and when it is written they are deleted. At no time are more than a few chunks
-and the gigabyte that TFDS sorts at once in memory.
+and the gigabyte that TFDS sorts at once in memory, beside the names of the files.
 """
 
 import fcntl

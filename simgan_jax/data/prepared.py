@@ -45,14 +45,14 @@ def make_builder(
 
     Args:
         kind: its class.
-        data_dir: of all sets; TFDS's own by default.
+        data_dir: of all sets; None or "" is TFDS's own.
         config: name of a configuration; the first by default.
 
     Raises:
         UserError: the set is prepared there, and its description is damaged.
     """
     try:
-        return kind(data_dir=data_dir, config=config)
+        return kind(data_dir=data_dir or None, config=config)
     except (
         Exception
     ) as error:  # of JSON, protobuf, TFDS: it reads the description of a set that is there

@@ -11,10 +11,11 @@ from simgan_jax.data.builder import Chunk, Job, ManualBuilder, collect, one_line
 from simgan_jax.data.unity_eyes.decode import Framing, decode
 from simgan_jax.errors import UserError
 
-PICTURES = (".jpg", ".jpeg", ".png")
+PICTURES = (".jpg", ".jpeg", ".png", ".JPG", ".JPEG", ".PNG")
+LABELS = (".json", ".JSON")
 _PICTURES_A_JOB = 250
-# Path below the folder, size, and time of the last change.
-File = tuple[str, int, int]
+# Size and time of the last change of a file; None if it is missing.
+Stamp = tuple[int, int] | None
 
 
 @dataclass
@@ -103,7 +104,7 @@ class UnityEyes(ManualBuilder):
         return {"train": [Job(_work, (str(folder), part, *settings), len(part)) for part in parts]}
 
 
-def _listing(folder: Path) -> dict[str, File]:
+def _listing(folder: Path) -> dict[str, Stamp]:
     """All files below a folder by path, but for hidden ones."""
     found, folders = {}, [""]
     while folders:
@@ -117,32 +118,33 @@ def _listing(folder: Path) -> dict[str, File]:
                     folders.append(path)
                 elif entry.is_file():
                     status = entry.stat()
-                    found[path] = (path, status.st_size, status.st_mtime_ns)
+                    found[path] = (status.st_size, status.st_mtime_ns)
     return found
 
 
-def _pairs(files: dict[str, File]) -> list[tuple[File, File]]:
+def _pairs(files: dict[str, Stamp]) -> list[tuple[str, Stamp, str, Stamp]]:
     """Pictures and their labels, sorted by path.
 
     Files that are called by a number are a picture's even if the other of the two is missing, which is
     then found when it is read; other names must have both.
     """
-    halves: dict[str, dict[str, File]] = {}
-    for path, file in files.items():
-        stem, suffix = os.path.splitext(path)
-        kind = {".json": "label", **dict.fromkeys(PICTURES, "picture")}.get(suffix.lower())
-        if kind:
-            halves.setdefault(stem, {})[kind] = file
-    return [
-        (found.get("picture", (f"{stem}.jpg", 0, 0)), found.get("label", (f"{stem}.json", 0, 0)))
-        for stem, found in sorted(halves.items())
-        if len(found) == 2 or os.path.basename(stem).isdecimal()
-    ]
+    stems = {stem for stem, suffix in map(os.path.splitext, files) if suffix in PICTURES + LABELS}
+    pairs = []
+    for stem in sorted(stems):
+        picture, label = (
+            next(
+                (stem + suffix for suffix in suffixes if stem + suffix in files), stem + suffixes[0]
+            )
+            for suffixes in (PICTURES, LABELS)
+        )
+        if (picture in files and label in files) or os.path.basename(stem).isdecimal():
+            pairs.append((picture, files.get(picture), label, files.get(label)))
+    return pairs
 
 
 def _work(
     folder: str,
-    pairs: list[tuple[File, File]],
+    pairs: list[tuple[str, Stamp, str, Stamp]],
     framing: Framing,
     colour: bool,
     equalise: bool,
@@ -151,8 +153,8 @@ def _work(
     """Decodes some pictures."""
 
     def one(pair):
-        picture, label = (Path(folder, path) for path, _, _ in pair)
-        example = decode(picture, label, framing, colour, equalise)
-        return example | {"name": pair[0][0]}
+        picture, _, label, _ = pair
+        example = decode(Path(folder, picture), Path(folder, label), framing, colour, equalise)
+        return example | {"name": picture}
 
     return collect(pairs, one, on_error)
