@@ -55,9 +55,11 @@ def distribute(setup: Setup, devices: int | None = None) -> Setup:
         devices: how many to use, all by default.
 
     Raises:
-        UserError: the batch or the history cannot be cut into equal parts.
+        UserError: fewer devices, or the batch or the history cannot be cut into equal parts.
     """
     devices = devices or jax.device_count()
+    if devices > jax.device_count():
+        raise UserError(f"{devices} devices asked for, there are {jax.device_count()}")
     parts = 2 * devices if setup.history_size else devices
     if setup.batch % parts or setup.history_size % devices:
         raise UserError(
@@ -183,9 +185,10 @@ def take(data: Batch, indices: Mapping[str, Int[Array, "..."]]) -> Batch:
 
 def place(state: TrainState, setup: Setup) -> TrainState:
     """Puts a state of `create_train_state` or `collect` on the devices, where programs expect it."""
-    images = state.history.images
-    parts = images.reshape(setup.devices, -1, *images.shape[1:])
-    state = state.replace(history=state.history.replace(images=parts))
+    images, count = state.history.images, state.history.count
+    # Dealt out in turn, so that the filled entries are each device's first ones too.
+    parts = images.reshape(-1, setup.devices, *images.shape[1:]).swapaxes(0, 1)
+    state = state.replace(history=History(parts, count // setup.devices))
     return jax.tree.map(_put, state, shardings(state, setup))
 
 
@@ -195,9 +198,9 @@ def collect(state: TrainState, setup: Setup) -> TrainState:
         specs = jax.tree.map(lambda sharding: sharding.spec, shardings(state, setup))
         mesh = _mesh(setup)
         state = multihost_utils.host_local_array_to_global_array(state, mesh, specs)
-    images = state.history.images
-    whole = images.reshape(-1, *images.shape[2:])
-    return state.replace(history=state.history.replace(images=whole))
+    images, count = state.history.images, state.history.count
+    whole = images.swapaxes(0, 1).reshape(-1, *images.shape[2:])
+    return state.replace(history=History(whole, count * setup.devices))
 
 
 def shardings(state: TrainState, setup: Setup) -> PyTree[NamedSharding]:

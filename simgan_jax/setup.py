@@ -10,12 +10,29 @@ import flax.linen as nn
 import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float
+from ml_collections import ConfigDict
 
 from simgan_jax import losses
 from simgan_jax.errors import UserError
 from simgan_jax.features import PSI, Psi, identity
 from simgan_jax.models.discriminator import LAYERS, Discriminator, spectral_normalize
 from simgan_jax.models.refiner import Refiner
+
+# Smallest value of a setting that can work.
+LEAST = {
+    "image.channels": 1,
+    "refiner.features": 1,
+    "refiner.blocks": 0,
+    "refiner.kernel": 1,
+    "refiner.noise_channels": 0,
+    "loss.self_regularization": 0,
+    "loss.r1": 0,
+    "history.size": 0,
+    "train.batch": 1,
+    "train.refiner_updates": 1,
+    "train.discriminator_updates": 1,
+    "train.micro_batch": 0,
+}
 
 
 @dataclass(frozen=True)
@@ -94,7 +111,7 @@ class Setup:
         return dataclasses.replace(self, **changes)
 
 
-def make_setup(config: Mapping[str, Any], psi: Psi | None = None) -> Setup:
+def make_setup(config: ConfigDict, psi: Psi | None = None) -> Setup:
     """Reads the networks, optimisers and losses of a configuration; needs no data on disk.
 
     Args:
@@ -105,6 +122,12 @@ def make_setup(config: Mapping[str, Any], psi: Psi | None = None) -> Setup:
         UserError: a value that cannot work, with its key and what would.
     """
     image, train, loss = config.image, config.train, config.loss
+    for key, least in LEAST.items():
+        section, name = key.split(".")
+        if config[section][name] < least:
+            raise UserError(f"config.{key} is {config[section][name]}, must be at least {least}")
+    if not 0 <= train.ema < 1:
+        raise UserError(f"config.train.ema is {train.ema}, must be at least 0 and below 1")
     shape = (image.height, image.width, image.channels)
     refiner = Refiner(
         features=config.refiner.features,
@@ -114,16 +137,13 @@ def make_setup(config: Mapping[str, Any], psi: Psi | None = None) -> Setup:
         padding=config.refiner.padding,
         background=config.refiner.background,
         noise_channels=config.refiner.noise_channels,
-        dtype=jnp.dtype(config.refiner.dtype),
+        dtype=_dtype("refiner", config),
         remat=config.refiner.remat,
     )
     layers = LAYERS[_one_of("discriminator.layers", config.discriminator.layers, LAYERS)]
-    discriminator = Discriminator(layers, jnp.dtype(config.discriminator.dtype))
+    discriminator = Discriminator(layers, _dtype("discriminator", config))
     _one_of("refiner.padding", refiner.padding, ("SAME", "REFLECT"))
     _one_of("image.dtype", image.dtype, ("uint8", "uint16"))
-    for name in ("batch", "refiner_updates", "discriminator_updates"):
-        if train[name] < 1:
-            raise UserError(f"config.train.{name} is {train[name]}, must be at least 1")
     if min(shape[:2]) < discriminator.receptive_field:
         raise UserError(
             f"config.image is {shape[0]} x {shape[1]}, smaller than the discriminator's patch of "
@@ -157,7 +177,11 @@ def make_setup(config: Mapping[str, Any], psi: Psi | None = None) -> Setup:
     )
 
 
-def _optimizer(role: str, config: Mapping[str, Any]) -> optax.GradientTransformation:
+def _dtype(role: str, config: ConfigDict) -> jnp.dtype:
+    return jnp.dtype(_one_of(f"{role}.dtype", config[role].dtype, ("float32", "bfloat16")))
+
+
+def _optimizer(role: str, config: ConfigDict) -> optax.GradientTransformation:
     """SGD or Adam with a constant learning rate, as `config.optimizer.<role>` says."""
     makers = {
         "sgd": partial(optax.sgd, momentum=config.momentum or None),
@@ -170,4 +194,3 @@ def _one_of(key: str, value: str, allowed: Mapping[str, Callable] | tuple[str, .
     if value not in allowed:
         raise UserError(f"config.{key} is {value!r}; one of {', '.join(allowed)}")
     return value
-

@@ -10,6 +10,7 @@ A batch is a dict of images, uint8 or uint16 in full range or floats in [-1, 1]:
                the label; `setup.mask_weights` weighs their self-regularisation
 """
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -166,7 +167,9 @@ def discriminator_gradients(
     return mean_gradients(loss, params, examples, setup)
 
 
-def self_regularization_weight(part: Batch, setup: Setup) -> Float[Array, "b h w 1"] | float:
+def self_regularization_weight(
+    part: dict[str, Array | None], setup: Setup
+) -> Float[Array, "b h w 1"] | float:
     """Per-pixel weights from the batch's mask: outside + (inside - outside) * coverage."""
     outside, inside = setup.mask_weights
     if "mask" not in part:
@@ -193,7 +196,7 @@ def refine_in_parts(
 def mean_gradients(
     loss: Callable[[PyTree, Any], tuple[Float[Array, ""], dict[str, Array]]],
     params: PyTree,
-    examples: dict[str, Array],
+    examples: dict[str, Array | None],
     setup: Setup,
 ) -> tuple[PyTree, Metrics]:
     """Gradients of a mean loss over all examples of all devices, a micro-batch at a time.
@@ -219,11 +222,17 @@ def mean_gradients(
     return gradients, metrics | {"gradient_norm": optax.global_norm(gradients)}
 
 
-def split(examples: dict[str, Array], setup: Setup) -> dict[str, Array]:
-    """Adds a leading axis of micro-batches; sizes are shares of the largest array's."""
-    size = max(len(x) for x in jax.tree.leaves(examples))
-    count = size // setup.micro_batch if setup.micro_batch else 1
-    count = max(count, 1)
+def split(examples: dict[str, Array | None], setup: Setup) -> dict[str, Array | None]:
+    """Adds a leading axis: the fewest equal parts whose largest array is no more than a micro-batch.
+
+    Every array is cut into as many parts, so that can be no more than the smallest allows.
+    """
+    sizes = [len(x) for x in jax.tree.leaves(examples)]
+    common = math.gcd(*sizes)
+    wanted = max(sizes) / (setup.micro_batch or max(sizes))
+    count = next(
+        n for n in range(1, common + 1) if common % n == 0 and (n >= wanted or n == common)
+    )
     return jax.tree.map(lambda x: x.reshape(count, len(x) // count, *x.shape[1:]), examples)
 
 

@@ -23,7 +23,7 @@ LAYERS = {"eyes": EYES, "hands": HANDS}
 
 
 class Discriminator(nn.Module):
-    """Two logits for every patch; the eyes' network has 75,906 parameters and 9 x 14 patches at 35 x 55.
+    """Two logits for every patch; the eyes' network has 75,906 parameters, 9 x 14 patches at 35 x 55.
 
     ReLU after every convolution but the last, SAME padding, no normalisation.
 
@@ -67,19 +67,20 @@ class Discriminator(nn.Module):
 def spectral_normalize(params: Any, iterations: int = 8) -> Any:
     """Divides every kernel by its largest singular value (Miyato 2018), biases stay.
 
-    The singular vector is found anew by power iteration from a fixed start, so nothing needs storing;
+    The singular vector is found anew by power iteration from a fixed start, so nothing needs storing
+    (no uniform start: the two logits are trained apart, which is at right angles to it);
     the kernels are small enough (at most 864 x 96 in the eyes' network) for that to cost nothing.
 
     Args:
         params: parameters of a network of convolutions.
-        iterations: of the power method.
+        iterations: of the power method; 8 come within 4 % of the norm for random kernels.
     """
 
     def normalize(leaf):
         if leaf.ndim != 4:
             return leaf
         matrix = leaf.reshape(-1, leaf.shape[-1])
-        v = jnp.ones(matrix.shape[1]) / jnp.sqrt(matrix.shape[1])
+        v = jax.random.normal(jax.random.key(0), matrix.shape[1:])
         fixed = jax.lax.stop_gradient(matrix)
         for _ in range(iterations):
             u = fixed @ v
