@@ -1,0 +1,61 @@
+"""What every test runs under: four CPU devices, key reuse and shapes checked, fixed examples."""
+
+import os
+from pathlib import Path
+
+import jax
+import pytest
+from hypothesis import settings
+from jaxtyping import install_import_hook
+
+# Before JAX starts, and before the package is imported.
+os.environ.setdefault("JAX_PLATFORMS", "cpu")
+jax.config.update("jax_num_cpu_devices", 4)
+jax.config.update("jax_debug_key_reuse", True)
+
+# Pure functions of arrays. Not the dataclasses: JAX also fills them with axes, shardings and shapes.
+install_import_hook(
+    [
+        "simgan_jax.features",
+        "simgan_jax.losses",
+        "simgan_jax.models",
+        "simgan_jax.shuffle",
+        "simgan_jax.steps",
+    ],
+    "beartype.beartype",
+)
+
+# Compiling inside an example takes seconds; the same examples on every run.
+settings.register_profile("simgan", deadline=None, derandomize=True, max_examples=50)
+settings.load_profile("simgan")
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """Folder of real images, as the environment variable SIMGAN_TEST_DATA names it."""
+    folder = os.environ.get("SIMGAN_TEST_DATA")
+    if not folder:
+        pytest.skip("needs real images: set SIMGAN_TEST_DATA to their folder")
+    if not Path(folder).is_dir():
+        pytest.fail(f"SIMGAN_TEST_DATA={folder} is no folder")
+    return Path(folder)
+
+
+@pytest.fixture
+def tiny_config():
+    """A whole run on embedded eyes of 24 x 24 pixels: six steps, networks of two features."""
+    from configs import gaze
+
+    c = gaze.get_config("tiny")
+    c.image.height = c.image.width = 24
+    c.refiner.features = 2
+    c.data.synthetic.count = c.data.real.count = 32
+    c.data.test.count = 16
+    c.history.size = 16
+    c.train.pretrain_refiner = 2
+    c.train.pretrain_discriminator = 1
+    c.train.steps = 3
+    c.watch.log_every = 1
+    c.watch.sample_every = 3
+    c.watch.checkpoint_every = 3
+    return c

@@ -1,0 +1,77 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from simgan_jax import losses
+from simgan_jax.losses import REAL, REFINED
+
+# One image, two patches: margins (refined - real) of 2 and -1.
+LOGITS = jnp.array([[[[0.0, 2.0], [0.5, -0.5]]]])
+
+
+def test_cross_entropy_is_the_mean_over_patches():
+    softplus = np.log1p(np.exp([-2.0, 1.0]))
+    np.testing.assert_allclose(losses.cross_entropy(LOGITS, REFINED), [softplus.mean()], rtol=1e-6)
+    np.testing.assert_allclose(
+        losses.cross_entropy(LOGITS, REAL), [(softplus + [2.0, -1.0]).mean()], rtol=1e-6
+    )
+
+
+def test_cross_entropy_of_zero_logits_is_ln_2():
+    np.testing.assert_allclose(losses.cross_entropy(jnp.zeros((1, 3, 4, 2)), REAL), np.log(2))
+
+
+def test_gradient_of_the_cross_entropy_is_probability_minus_label():
+    gradient = jax.grad(lambda x: losses.cross_entropy(x, REFINED).sum())(LOGITS)
+    p = 1 / (1 + np.exp([-2.0, 1.0]))
+    expected = np.stack([1 - p, p - 1], -1)[None, None] / 2
+    np.testing.assert_allclose(gradient, expected, rtol=1e-5)
+
+
+def test_extreme_logits_stay_finite():
+    extreme = jnp.array([[[[-1e4, 1e4]]]])
+    assert losses.cross_entropy(extreme, REAL) == 2e4
+    assert np.isfinite(jax.grad(lambda x: losses.cross_entropy(x, REAL).sum())(extreme)).all()
+
+
+@pytest.mark.parametrize(
+    ("loss", "label", "value"),
+    [
+        (losses.least_squares, REFINED, ((2 - 1) ** 2 + (-1 - 1) ** 2) / 2),
+        (losses.least_squares, REAL, ((2 + 1) ** 2 + (-1 + 1) ** 2) / 2),
+        (losses.hinge, REFINED, (0 + 2) / 2),
+        (losses.hinge, REAL, (3 + 0) / 2),
+        (losses.hinge_refiner, REAL, (2 - 1) / 2),
+    ],
+)
+def test_other_adversarial_losses_by_hand(loss, label, value):
+    np.testing.assert_allclose(loss(LOGITS, label), [value])
+
+
+def test_accuracy_counts_patches():
+    assert losses.accuracy(LOGITS, REFINED) == 0.5
+    assert losses.accuracy(LOGITS, REAL) == 0.5
+    assert losses.accuracy(jnp.zeros((1, 2, 2, 2)), REAL) == 1
+
+
+def test_pooled_logits_are_the_mean_over_patches():
+    np.testing.assert_allclose(losses.pool_patches(LOGITS), [[[[0.25, 0.75]]]])
+
+
+def test_self_regularization_by_hand_with_and_without_weights():
+    a = jnp.array([0.0, 1.0, -1.0, 0.5]).reshape(1, 2, 2, 1)
+    b = jnp.array([0.0, 0.5, 1.0, 0.5]).reshape(1, 2, 2, 1)
+    weight = jnp.array([9.0, 2.0, 0.0, 9.0]).reshape(1, 2, 2, 1)
+    np.testing.assert_allclose(losses.self_regularization(a, b), [2.5 / 4])
+    np.testing.assert_allclose(losses.self_regularization(a, b, weight), [1.0 / 4])
+
+
+def test_r1_penalty_of_a_linear_discriminator_is_its_squared_weight():
+    slope = jnp.array([[3.0, 0.0], [0.0, 4.0]])
+
+    def apply(images):
+        margin = (images[..., 0] * slope).sum((1, 2))[:, None, None]
+        return jnp.stack([jnp.zeros_like(margin), margin], -1)
+
+    np.testing.assert_allclose(losses.r1_penalty(apply, jnp.ones((2, 2, 2, 1))), [25.0, 25.0])

@@ -1,0 +1,113 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from simgan_jax.models import Discriminator, Refiner
+from simgan_jax.models.discriminator import HANDS, spectral_normalize
+
+EYE = jnp.zeros((1, 35, 55, 1))
+
+
+def count(module, images):
+    return sum(x.size for x in jax.tree.leaves(jax.eval_shape(module.init, jax.random.key(0), images)))
+
+
+def test_parameter_counts_of_the_papers_networks():
+    assert count(Refiner(), EYE) == 296_129
+    assert count(Discriminator(), EYE) == 75_906
+
+
+def test_patches_of_the_papers_discriminators():
+    def patches(module, images):
+        return jax.eval_shape(module.init_with_output, jax.random.key(0), images)[0].shape
+
+    assert patches(Discriminator(), EYE) == (1, 9, 14, 2)
+    assert patches(Discriminator(HANDS), jnp.zeros((1, 224, 224, 1))) == (1, 7, 7, 2)
+
+
+def reach(function, images, pick):
+    """Side of the square of input pixels on which a picked output depends."""
+    gradient = jax.grad(lambda x: pick(function(x)).sum())(images)
+    rows = np.flatnonzero(np.abs(gradient[0, :, :, 0]).sum(1))
+    return rows[-1] - rows[0] + 1
+
+
+def test_receptive_field_of_the_refiner_is_what_it_says():
+    module = Refiner(features=8, blocks=2)
+    images = jax.random.normal(jax.random.key(1), (1, 31, 31, 1))
+    params = module.init(jax.random.key(0), images)
+    assert module.receptive_field == 11
+    assert reach(lambda x: module.apply(params, x), images, lambda y: y[0, 15, 15]) == 11
+    assert Refiner().receptive_field == 19
+
+
+def test_receptive_field_of_the_discriminator_is_what_it_says():
+    module = Discriminator()
+    images = jax.random.normal(jax.random.key(1), (1, 64, 64, 1))
+    params = module.init(jax.random.key(0), images)
+    assert module.receptive_field == 23
+    # Max-pooling hides some pixels from one gradient: take the largest over several images.
+    sides = [
+        reach(
+            lambda x: module.apply(params, x),
+            jax.random.normal(jax.random.key(seed), (1, 64, 64, 1)),
+            lambda y: y[0, 8, 8],
+        )
+        for seed in range(2, 8)
+    ]
+    assert 17 < max(sides) <= 23
+
+
+def test_refiner_starts_inside_the_range_and_keeps_any_shape():
+    module = Refiner(features=4, blocks=1, channels=3)
+    images = jax.random.uniform(jax.random.key(1), (2, 9, 14, 3), minval=-1)
+    refined, _ = module.init_with_output(jax.random.key(0), images)
+    assert refined.shape == images.shape
+    assert jnp.abs(refined).max() < 1
+
+
+def test_reflect_padding_leaves_no_frame_in_a_flat_image():
+    flat = jnp.full((1, 12, 12, 1), 0.5)
+    for padding, spread in (("REFLECT", 0), ("SAME", 1e-3)):
+        module = Refiner(features=4, blocks=1, padding=padding)
+        refined, _ = module.init_with_output(jax.random.key(0), flat)
+        assert (jnp.ptp(refined) > 1e-6) == bool(spread)
+
+
+def test_noise_changes_the_output_and_background_passes_unchanged():
+    module = Refiner(features=4, blocks=1, noise_channels=2, background=1.0)
+    images = jnp.array([0.0, 1.0]).reshape(1, 1, 2, 1) * jnp.ones((1, 2, 2, 1))
+    noises = [module.sample_noise(jax.random.key(seed), images) for seed in (1, 2)]
+    params = module.init(jax.random.key(0), images, noises[0])
+    first, second = (module.apply(params, images, noise) for noise in noises)
+    assert noises[0].shape == (1, 2, 2, 2)
+    assert jnp.abs(first - second)[0, :, 0].min() > 0
+    assert first[0, :, 1].ravel().tolist() == [1, 1]
+
+
+def test_bfloat16_computes_near_float32_with_float32_parameters():
+    images = jax.random.uniform(jax.random.key(1), (1, 24, 24, 1), minval=-1)
+    params = Refiner(features=8, blocks=1).init(jax.random.key(0), images)
+    exact = Refiner(features=8, blocks=1).apply(params, images)
+    rough = Refiner(features=8, blocks=1, dtype=jnp.bfloat16).apply(params, images)
+    assert rough.dtype == jnp.float32
+    assert 0 < jnp.abs(exact - rough).max() < 0.02
+
+
+def test_remat_changes_no_gradient():
+    images = jax.random.uniform(jax.random.key(1), (1, 8, 8, 1), minval=-1)
+    modules = [Refiner(features=4, blocks=2, remat=remat) for remat in (False, True)]
+    params = modules[0].init(jax.random.key(0), images)
+    plain, saving = (
+        jax.grad(lambda p, m=m: jnp.square(m.apply(p, images)).sum())(params) for m in modules
+    )
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6), plain, saving)
+
+
+def test_spectral_norm_of_a_normalized_kernel_is_one():
+    kernel = jax.random.normal(jax.random.key(0), (3, 3, 2, 5))
+    normalized = spectral_normalize({"kernel": kernel, "bias": jnp.full(5, 7.0)}, iterations=50)
+    largest = np.linalg.svd(np.asarray(normalized["kernel"]).reshape(-1, 5), compute_uv=False)[0]
+    assert largest == pytest.approx(1, rel=1e-3)
+    assert normalized["bias"].tolist() == [7] * 5
