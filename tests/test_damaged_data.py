@@ -16,7 +16,7 @@ import scipy.io
 from PIL import Image
 
 from simgan_jax.data import mpii_gaze, nyu_hand, table
-from simgan_jax.data.builder import Chunk, Job, run
+from simgan_jax.data.builder import Chunk, Job, Pool, run
 from simgan_jax.data.mpii_gaze.builder import _work as mpii_work
 from simgan_jax.data.nyu_hand import builder as nyu
 from simgan_jax.data.procedural.unity_export import export_unity_eyes
@@ -371,11 +371,11 @@ def test_chunks_are_read_without_unpickling(tmp_path):
     path = tmp_path / f"{job.fingerprint()}.npz"
     for content in (pickle.dumps(Owned()), zip_bomb(), b"", b"PK\x03\x04"):
         path.write_bytes(content)
-        assert len(list(run([job], tmp_path, 1, "x"))) == 1
+        assert len(list(run([job], tmp_path, Pool(1), "x"))) == 1
     objects = io.BytesIO()
     np.savez(objects, faults=np.array([Owned()], object))
     path.write_bytes(objects.getvalue())
-    assert len(list(run([job], tmp_path, 1, "x"))) == 1
+    assert len(list(run([job], tmp_path, Pool(1), "x"))) == 1
     assert not Path("/tmp/owned").exists()
 
 

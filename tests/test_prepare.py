@@ -12,7 +12,7 @@ import tensorflow_datasets as tfds
 from PIL import Image
 
 from simgan_jax.data import load
-from simgan_jax.data.builder import Chunk, Job, collect, run
+from simgan_jax.data.builder import Chunk, Job, Pool, collect, run
 from simgan_jax.data.prepare import builders, prepare
 from simgan_jax.data.procedural.unity_export import export_unity_eyes
 from simgan_jax.errors import UserError
@@ -39,26 +39,27 @@ def test_work_goes_on_after_a_stop_and_nothing_is_done_twice(tmp_path):
     log = tmp_path / "log"
     jobs = [Job(fail_at_two, (i, str(log)), 1) for i in range(4)]
     with pytest.raises(UserError, match="two is damaged"):
-        list(run(jobs, tmp_path, 1, "squares"))
+        list(run(jobs, tmp_path, Pool(1), "squares"))
     mended = [Job(slow_square, job.arguments, 1) if i == 2 else job for i, job in enumerate(jobs)]
-    assert squares(run(mended, tmp_path, 1, "squares")) == [0, 1, 4, 9]
+    assert squares(run(mended, tmp_path, Pool(1), "squares")) == [0, 1, 4, 9]
     assert log.read_text().split() == ["0", "1", "2", "3"]
 
 
 def test_several_processes_give_the_same_in_the_same_order(tmp_path):
     jobs = [Job(fail_at_two, (i, str(tmp_path / "log")), 1) for i in (*range(3, 20), 2, 0)]
-    chunks = run(jobs, tmp_path, 2, "squares")
-    assert [squares([next(chunks)])[0] for _ in range(17)] == [i**2 for i in range(3, 20)]
-    with pytest.raises(UserError, match="two is damaged"):
-        next(chunks)
+    with Pool(2) as pool:
+        chunks = run(jobs, tmp_path, pool, "squares")
+        assert [squares([next(chunks)])[0] for _ in range(17)] == [i**2 for i in range(3, 20)]
+        with pytest.raises(UserError, match="two is damaged"):
+            next(chunks)
 
 
 def test_a_chunk_cut_short_is_made_again(tmp_path):
     job = Job(slow_square, (3, str(tmp_path / "log")), 1)
-    list(run([job], tmp_path, 1, "squares"))
+    list(run([job], tmp_path, Pool(1), "squares"))
     (chunk,) = tmp_path.glob("*.npz")
     chunk.write_bytes(chunk.read_bytes()[:50])
-    assert squares(run([job], tmp_path, 1, "squares")) == [9]
+    assert squares(run([job], tmp_path, Pool(1), "squares")) == [9]
 
 
 def test_a_changed_file_has_another_fingerprint():

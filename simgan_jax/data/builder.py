@@ -88,9 +88,9 @@ class ManualBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
             **keywords: `data_dir`, `config`, `version`.
         """
         super().__init__(file_format=file_format or "array_record", **keywords)
-        self._workers = 1
         self._on_error = "stop"
         self._chunks: Path | None = None
+        self._pool = Pool(1)
         self._faults: list[str] = []
 
     def jobs(self, folder: Path, on_error: str) -> dict[str, list[Job]]:
@@ -128,13 +128,14 @@ class ManualBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         tfds.disable_progress_bar()
         target = Path(self.data_dir)
         self._chunks = Path(f"{target}.chunks")
-        self._workers, self._on_error = workers, on_error
+        self._on_error = on_error
         with _alone(self._chunks):
             for leftover in target.parent.glob(f"incomplete.*_{target.name}"):
                 shutil.rmtree(leftover)  # what TFDS had written when it was killed
             config = tfds.download.DownloadConfig(manual_dir=folder)
             try:
-                with redirect_stdout(io.StringIO()):  # it speaks of downloads
+                # TFDS speaks of downloads.
+                with redirect_stdout(io.StringIO()), Pool(workers) as self._pool:
                     self.download_and_prepare(download_config=config)
                 (target / SKIPPED).write_text("".join(f + "\n" for f in self._faults))
             except OSError as error:
@@ -151,13 +152,14 @@ class ManualBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
 
     def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Iterator]:
         splits = self.jobs(Path(dl_manager.manual_dir), self._on_error)
+        self._pool.limit(sum(map(len, splits.values())))
         return {name: self._generate_examples(name, jobs) for name, jobs in splits.items()}
 
     def _generate_examples(self, split: str, jobs: list[Job]) -> Iterator[tuple[str, dict]]:
         examples = 0
         with TemporaryDirectory() if self._chunks is None else nullcontext(self._chunks) as folder:
             what = f"{self.info.full_name} {split}"
-            for chunk in run(jobs, Path(folder), self._workers, what):
+            for chunk in run(jobs, Path(folder), self._pool, what):
                 self._faults += chunk.faults
                 names = chunk.examples.get("name", [])
                 for row, name in enumerate(names):
@@ -206,23 +208,23 @@ def collect(items: Iterable[Any], one: Callable[[Any], dict[str, Any]], on_error
     return Chunk({name: np.stack([x[name] for x in examples]) for name in names}, faults)
 
 
-def run(jobs: list[Job], folder: Path, workers: int, what: str) -> Iterator[Chunk]:
+def run(jobs: list[Job], folder: Path, pool: "Pool", what: str) -> Iterator[Chunk]:
     """Does the jobs, as many as there are workers at a time, and yields their chunks in order.
 
     Args:
         jobs: the work.
         folder: for finished chunks; those found there are not done again.
-        workers: processes; 1 works in this one.
+        pool: does them.
         what: is prepared, for the progress bar.
     """
     paths = [folder / f"{job.fingerprint()}.npz" for job in jobs]
     total = sum(job.size for job in jobs)
-    with progress(what, total) as advance, _Pool(min(workers, len(jobs))) as pool:
+    with progress(what, total) as advance:
         waiting: deque = deque()
         upcoming = iter(zip(jobs, paths, strict=True))
         for job, path in zip(jobs, paths, strict=True):
             # Two jobs a worker ahead, so that no worker waits and results do not pile up.
-            while len(waiting) < 2 * workers and (following := next(upcoming, None)):
+            while len(waiting) < 2 * pool.workers and (following := next(upcoming, None)):
                 waiting.append(pool.submit(*following))
             try:
                 waiting.popleft()()
@@ -235,29 +237,36 @@ def run(jobs: list[Job], folder: Path, workers: int, what: str) -> Iterator[Chun
             advance(job.size)
 
 
-class _Pool:
-    """Processes that do jobs; with one worker, this process."""
+class Pool:
+    """Processes that do jobs, started with the first; with one worker, this process does."""
 
     def __init__(self, workers: int):
-        self._pool = None
-        if workers > 1:
-            # Not forked: the parent may hold JAX's threads and locks.
-            self._pool = ProcessPoolExecutor(
-                workers, mp_context=get_context("spawn"), initializer=_ignore_interrupts
-            )
+        self.workers = workers
+        self._processes: ProcessPoolExecutor | None = None
+
+    def limit(self, jobs: int) -> None:
+        """Takes no more workers than there are jobs."""
+        self.workers = max(1, min(self.workers, jobs))
 
     def submit(self, job: Job, path: Path) -> Callable[[], None]:
         """Begins a job; the function returned waits for its end, or raises its error."""
-        if self._pool is None:
+        if self.workers == 1:
             return lambda: _do(job, path)
-        return self._pool.submit(_do, job, path).result
+        if self._processes is None:
+            # Not forked: the parent may hold JAX's threads and locks.
+            self._processes = ProcessPoolExecutor(
+                self.workers, mp_context=get_context("spawn"), initializer=_ignore_interrupts
+            )
+        return self._processes.submit(_do, job, path).result
 
-    def __enter__(self) -> "_Pool":
+    def __enter__(self) -> "Pool":
+        """Nothing is started yet."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._pool:
-            self._pool.shutdown(cancel_futures=True)
+        """Drops what is not begun and waits for what is."""
+        if self._processes:
+            self._processes.shutdown(cancel_futures=True)
 
 
 def _ignore_interrupts() -> None:
