@@ -48,7 +48,7 @@ compile = jax.jit
 
 
 def distribute(setup: Setup, devices: int | None = None) -> Setup:
-    """The setup for the devices at hand: axis, shards, and straight code on CPUs.
+    """The setup for the devices at hand: axis and shards.
 
     Args:
         setup: from `make_setup`.
@@ -72,7 +72,7 @@ def distribute(setup: Setup, devices: int | None = None) -> Setup:
             f"config.train.micro_batch is {setup.micro_batch}, but must divide the {local} images "
             f"of a batch that each of {devices} devices gets"
         )
-    return setup.replace(axis_name=AXIS, devices=devices, unroll=jax.default_backend() == "cpu")
+    return setup.replace(axis_name=AXIS, devices=devices)
 
 
 def resident_program(step: Step, setup: Setup, lead: Lead, calls: int = 1) -> Program:
@@ -96,7 +96,7 @@ def resident_program(step: Step, setup: Setup, lead: Lead, calls: int = 1) -> Pr
             own = {name: index[lax.axis_index(AXIS)] for name, index in indices.items()}
             return step(state, take(data, own), setup)
 
-        return scan_mean(one, state, jnp.arange(calls), setup.unroll)
+        return scan_mean(one, state, jnp.arange(calls))
 
     return _pmap(program, None, setup)
 

@@ -60,8 +60,6 @@ class Setup:
         spectral_norm: whether the discriminator's kernels are divided by their spectral norms.
         ema: decay of the averaged copy of the refiner's parameters per update; 0 keeps none.
         micro_batch: images whose gradients are computed at a time on a device; 0 is all at once.
-        unroll: repeat loops of updates and micro-batches as straight code. Compiles longer; on CPU it
-            is far faster, since XLA's convolutions are slow inside loops there.
         axis_name: of the mapped axis that the devices lie on; None when there is none.
         devices: shards along that axis.
     """
@@ -85,7 +83,6 @@ class Setup:
     spectral_norm: bool = False
     ema: float = 0.0
     micro_batch: int = 0
-    unroll: bool = False
     axis_name: str | None = None
     devices: int = 1
 

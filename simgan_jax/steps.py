@@ -187,9 +187,6 @@ def refine_in_parts(
     """R(x) of a batch, a micro-batch at a time."""
     parts = split({"images": images, "noise": noise}, setup)
     refine = lambda part: setup.refine(params, part["images"], part["noise"])  # noqa: E731
-    if setup.unroll:
-        each = (jax.tree.map(lambda x, i=i: x[i], parts) for i in range(len(parts["images"])))
-        return jnp.concatenate([refine(part) for part in each])
     return lax.map(refine, parts).reshape(images.shape)
 
 
@@ -205,7 +202,7 @@ def mean_gradients(
         loss: (params, part of the examples) to the part's mean loss and terms to report.
         params: to differentiate by.
         examples: arrays whose first axes are the batch or a fixed share of it.
-        setup: for micro_batch, unroll and axis_name.
+        setup: for micro_batch and axis_name.
 
     Returns:
         Gradients; the means of the terms and the gradients' global norm.
@@ -216,10 +213,10 @@ def mean_gradients(
         gradients, terms = jax.grad(loss, has_aux=True)(params, part)
         return None, (gradients, jax.tree.map(jnp.mean, terms))
 
-    _, (gradients, metrics) = scan_mean(one, None, parts, setup.unroll)
+    _, (gradients, metrics) = scan_mean(one, None, parts)
     if setup.axis_name:
         gradients, metrics = lax.pmean((gradients, metrics), setup.axis_name)
-    return gradients, metrics | {"gradient_norm": optax.global_norm(gradients)}
+    return gradients, metrics | {"gradient_norm": optax.tree.norm(gradients)}
 
 
 def split(examples: dict[str, Array | None], setup: Setup) -> dict[str, Array | None]:
@@ -243,19 +240,23 @@ def repeat(
     setup: Setup,
 ) -> tuple[TrainState, Metrics]:
     """Takes one step for each leading row of `batches`; the metrics are means over the steps."""
-    return scan_mean(lambda state, batch: step(state, batch, setup), state, batches, setup.unroll)
+    return scan_mean(lambda state, batch: step(state, batch, setup), state, batches)
 
 
-def scan_mean(body: Callable, carry: Any, rows: PyTree, unroll: bool) -> tuple[Any, PyTree]:
-    """`lax.scan` that returns the mean of the outputs; straight code if `unroll`."""
+def scan_mean(body: Callable, carry: Any, rows: PyTree) -> tuple[Any, PyTree]:
+    """`lax.scan` that returns the mean of the outputs, and keeps no more of them than their sum."""
     count = len(jax.tree.leaves(rows)[0])
-    if not unroll and count > 1:
-        carry, outputs = lax.scan(body, carry, rows)
-        return carry, jax.tree.map(lambda x: x.mean(0), outputs)
-    total = None
-    for i in range(count):
-        carry, output = body(carry, jax.tree.map(lambda x, i=i: x[i], rows))
-        total = output if total is None else jax.tree.map(jnp.add, total, output)
+    first = jax.tree.map(lambda x: x[0], rows)
+    if count == 1:
+        return body(carry, first)
+
+    def add(carry_and_total, row):
+        carry, output = body(carry_and_total[0], row)
+        return (carry, jax.tree.map(jnp.add, carry_and_total[1], output)), None
+
+    outputs = jax.eval_shape(body, carry, first)[1]
+    zero = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), outputs)
+    (carry, total), _ = lax.scan(add, (carry, zero), rows)
     return carry, jax.tree.map(lambda x: x / count, total)
 
 

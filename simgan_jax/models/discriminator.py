@@ -7,6 +7,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from simgan_jax.models.convolution import Conv
+
 
 class Layer(NamedTuple):
     """One layer: a convolution with `features` > 0 outputs, or a max-pooling with features 0."""
@@ -58,10 +60,10 @@ class Discriminator(nn.Module):
         for features, kernel, stride in self.layers:
             size, strides = (kernel, kernel), (stride, stride)
             if features:
-                x = nn.relu(nn.Conv(features, size, strides, dtype=self.dtype)(x))
+                x = nn.relu(Conv(features, size, strides, dtype=self.dtype)(x))
             else:
                 x = nn.max_pool(x, size, strides, padding="SAME")
-        return nn.Conv(2, (1, 1), dtype=self.dtype)(x).astype(jnp.float32)
+        return Conv(2, (1, 1), dtype=self.dtype)(x).astype(jnp.float32)
 
 
 def spectral_normalize(params: Any, iterations: int = 8) -> Any:

@@ -7,6 +7,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
+from simgan_jax.models.convolution import Conv
+
 
 class ResidualBlock(nn.Module):
     """conv, ReLU, conv, add, ReLU; attributes as in `Refiner`."""
@@ -20,8 +22,8 @@ class ResidualBlock(nn.Module):
     def __call__(self, x: Float[Array, "b h w f"]) -> Float[Array, "b h w f"]:
         """Maps features to features."""
         size = (self.kernel, self.kernel)
-        y = nn.Conv(self.features, size, padding=self.padding, dtype=self.dtype)(x)
-        y = nn.Conv(self.features, size, padding=self.padding, dtype=self.dtype)(nn.relu(y))
+        y = Conv(self.features, size, padding=self.padding, dtype=self.dtype)(x)
+        y = Conv(self.features, size, padding=self.padding, dtype=self.dtype)(nn.relu(y))
         return nn.relu(x + y)
 
 
@@ -74,11 +76,11 @@ class Refiner(nn.Module):
         block = nn.remat(ResidualBlock) if self.remat else ResidualBlock
         x = images if noise is None else jnp.concatenate([images, noise], axis=-1)
         size = (self.kernel, self.kernel)
-        x = nn.Conv(self.features, size, padding=self.padding, dtype=self.dtype, name="stem")(x)
+        x = Conv(self.features, size, padding=self.padding, dtype=self.dtype, name="stem")(x)
         x = nn.relu(x)
         for i in range(self.blocks):
             x = block(self.features, self.kernel, self.padding, self.dtype, name=f"block_{i}")(x)
-        x = nn.Conv(self.channels, (1, 1), dtype=self.dtype, name="head")(x)
+        x = Conv(self.channels, (1, 1), dtype=self.dtype, name="head")(x)
         refined = jnp.tanh(x.astype(jnp.float32))
         if self.background is None:
             return refined
