@@ -63,7 +63,7 @@ class Reference:
     def __init__(self):
         self.r = {"scale": 0.8, "shift": 0.1}
         self.d = {name: np.array(x) for name, x in zip("lsb", INITIAL, strict=True)}
-        self.r_speed = {name: 0.0 for name in self.r}
+        self.r_speed = dict.fromkeys(self.r, 0.0)
         self.d_speed = {name: np.zeros(2) for name in self.d}
         self.ema = dict(self.r)
         self.history = []
@@ -73,14 +73,14 @@ class Reference:
         for k in range(K_G):
             x = batch["synthetic"][k] / 127.5 - 1
             weight = OUTSIDE + (INSIDE - OUTSIDE) * batch["mask"][k][..., None] / 255
-            gradient = slope(lambda r: self.refiner_loss(r, x, weight), self.r)
+            gradient = slope(self.refiner_loss, self.r, x, weight)
             descend(self.r, self.r_speed, gradient, *REFINER_SGD)
             self.ema = {n: EMA * self.ema[n] + (1 - EMA) * self.r[n] for n in self.r}
         for k in range(K_D):
             now = tint(self.r, batch["synthetic"][K_G + k][: BATCH // 2] / 127.5 - 1)
             refined = np.concatenate([now, self.exchange(now)])
             real = batch["real"][k] / 127.5 - 1
-            gradient = slope(lambda d: discriminator_loss(d, real, refined), self.d)
+            gradient = slope(discriminator_loss, self.d, real, refined)
             descend(self.d, self.d_speed, gradient, *DISCRIMINATOR_SGD)
 
     def refiner_loss(self, r, x, weight):
@@ -126,8 +126,8 @@ def discriminator_loss(d, real, refined):
     return (log_probability(d, refined, 1) + log_probability(d, real, 0)) / 2
 
 
-def slope(function, params, width=1e-5):
-    """Gradient by central differences."""
+def slope(function, params, *arguments, width=1e-5):
+    """Gradient by the parameters, by central differences."""
     gradient = {}
     for name, value in params.items():
         sides = np.zeros((2, np.size(value)))
@@ -135,7 +135,7 @@ def slope(function, params, width=1e-5):
             for j in range(np.size(value)):
                 moved = np.array(value, float)
                 moved.flat[j] += sign * width
-                sides[i, j] = function(params | {name: moved})
+                sides[i, j] = function(params | {name: moved}, *arguments)
         gradient[name] = ((sides[1] - sides[0]) / (2 * width)).reshape(np.shape(value))
     return gradient
 

@@ -1,0 +1,162 @@
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import optax
+import pytest
+
+from configs import folder, gaze, hand
+from simgan_jax import create_train_state, make_setup
+from simgan_jax.errors import UserError
+from simgan_jax.features import channel_mean, derivatives
+
+
+def change(config, key, value):
+    *sections, name = key.split(".")
+    for section in sections:
+        config = config[section]
+    config[name] = value
+
+
+# (key, value, what the message must hold beside the key)
+MISTAKES = [
+    ("train.batch", 0, "is 0, must be at least 1"),
+    ("train.refiner_updates", 0, "at least 1"),
+    ("train.discriminator_updates", -1, "is -1, must be at least 1"),
+    ("train.micro_batch", -4, "at least 0"),
+    ("train.ema", 1.0, "below 1"),
+    ("train.ema", -0.5, "at least 0"),
+    ("image.channels", 0, "at least 1"),
+    ("image.dtype", "int8", "one of uint8, uint16"),
+    ("refiner.features", 0, "at least 1"),
+    ("refiner.kernel", 0, "at least 1"),
+    ("refiner.blocks", -1, "at least 0"),
+    ("refiner.noise_channels", -1, "at least 0"),
+    ("refiner.padding", "reflect", "one of SAME, REFLECT"),
+    ("refiner.dtype", "float8", "one of float32, bfloat16"),
+    ("discriminator.dtype", "half", "one of float32, bfloat16"),
+    ("discriminator.layers", "ears", "one of eyes, hands"),
+    ("loss.adversarial", "wgan", "one of cross_entropy, least_squares, hinge"),
+    ("loss.psi", "vgg", "one of identity, channel_mean, derivatives"),
+    ("loss.self_regularization", -1.0, "at least 0"),
+    ("loss.r1", -0.1, "at least 0"),
+    ("optimizer.refiner.name", "sdg", "one of sgd, adam"),
+    ("optimizer.discriminator.name", "lion", "one of sgd, adam"),
+    ("history.size", 3, "at least half"),
+    ("history.size", -8, "at least 0"),
+    ("train.batch", 7, "must be even"),
+]
+
+
+@pytest.mark.parametrize("key, value, text", MISTAKES, ids=lambda x: str(x).replace(" ", "_"))
+def test_a_value_that_cannot_work_is_one_line_with_its_key(tiny_config, key, value, text):
+    change(tiny_config, key, value)
+    with pytest.raises(UserError) as caught:
+        make_setup(tiny_config)
+    message = str(caught.value)
+    assert f"config.{key} " in message
+    assert text in message
+    assert "\n" not in message
+
+
+@pytest.mark.parametrize("side", ["height", "width"])
+def test_images_smaller_than_a_patch_are_an_error(tiny_config, side):
+    tiny_config.image[side] = 22
+    with pytest.raises(UserError, match="config.image is .* patch of 23 px"):
+        make_setup(tiny_config)
+
+
+def test_a_batch_may_be_odd_without_history(tiny_config):
+    tiny_config.history.size = 0
+    tiny_config.train.batch = 7
+    assert make_setup(tiny_config).batch == 7
+
+
+def test_the_papers_gaze_configuration_has_the_papers_numbers():
+    setup = make_setup(gaze.get_config("paper"))
+    assert (setup.refiner.features, setup.refiner.blocks, setup.refiner.kernel) == (64, 4, 3)
+    assert (setup.refiner_updates, setup.discriminator_updates) == (2, 1)
+    assert (setup.batch, setup.history_size) == (512, 51_200)
+    assert (setup.adversarial, setup.local) == ("cross_entropy", True)
+    assert (setup.r1, setup.spectral_norm, setup.ema) == (0, False, 0)
+    assert setup.refiner.noise_channels == 0
+    state = jax.eval_shape(lambda: create_train_state(jax.random.key(0), setup))
+    counts = [
+        sum(x.size for x in jax.tree.leaves(network.params))
+        for network in (state.refiner, state.discriminator)
+    ]
+    assert counts == [296_129, 75_906]
+
+
+def test_hands_differ_from_eyes_in_settings_alone():
+    setup = make_setup(hand.get_config("paper"))
+    assert (setup.refiner.kernel, setup.refiner.blocks) == (7, 10)
+    assert setup.image_shape == (224, 224, 1)
+    assert setup.discriminator.receptive_field == 71
+
+
+@pytest.mark.parametrize("module", [gaze, hand, folder])
+@pytest.mark.parametrize("variant", ["", "tiny"])
+def test_every_configuration_makes_a_setup(module, variant):
+    setup = make_setup(module.get_config(variant))
+    state = jax.eval_shape(lambda: create_train_state(jax.random.key(0), setup))
+    assert state.history.images.shape == (setup.history_size, *setup.image_shape)
+
+
+def test_an_unknown_variant_is_an_error_that_names_the_known_ones():
+    with pytest.raises(ValueError, match="tiny, paper"):
+        gaze.get_config("papr")
+
+
+def test_a_setup_is_hashable_and_cannot_be_changed(tiny_config):
+    setup = make_setup(tiny_config)
+    assert hash(setup) == hash(setup.replace())
+    assert setup == setup.replace()
+    assert setup != setup.replace(self_regularization=9.0)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        setup.batch = 3
+
+
+def test_psi_comes_from_the_configuration_or_is_given(tiny_config):
+    tiny_config.loss.psi = "derivatives"
+    assert make_setup(tiny_config).psi is derivatives
+    assert make_setup(tiny_config, psi=channel_mean).psi is channel_mean
+
+
+@pytest.mark.parametrize(
+    "name, momentum, expected",
+    [
+        # Two steps on gradients 1 and 1 from 0 with learning rate 0.1.
+        ("sgd", 0.0, -0.2),
+        ("sgd", 0.5, -0.1 - 0.15),
+        # Adam moves by the learning rate while the gradient stays the same.
+        ("adam", 0.5, -0.2),
+    ],
+)
+def test_optimizers_step_as_worked_out_by_hand(tiny_config, name, momentum, expected):
+    settings = {"name": name, "learning_rate": 0.1, "momentum": momentum}
+    tiny_config.optimizer.refiner.update(settings)
+    optimizer = make_setup(tiny_config).refiner_optimizer
+    params = jnp.zeros(())
+    state = optimizer.init(params)
+    for _ in range(2):
+        changes, state = optimizer.update(jnp.ones(()), state, params)
+        params = optax.apply_updates(params, changes)
+    assert float(params) == pytest.approx(expected, rel=1e-5)
+
+
+def test_spectral_norm_and_the_global_loss_act_on_the_logits(tiny_config):
+    setup = make_setup(tiny_config)
+    images = jnp.zeros((1, 24, 24, 1)).at[0, 5:9, 5:9].set(1)
+    params = setup.discriminator.init(jax.random.key(0), images)["params"]
+    doubled = jax.tree.map(lambda x: 2 * x, params)
+    patches = setup.discriminate(params, images)
+    assert patches.shape == (1, 6, 6, 2)
+    whole = setup.replace(local=False).discriminate(params, images)
+    assert whole.shape == (1, 1, 1, 2)
+    assert jnp.allclose(whole[0, 0, 0], patches.mean((1, 2)), atol=1e-6)
+    normed = setup.replace(spectral_norm=True)
+    assert jnp.allclose(
+        normed.discriminate(params, images), normed.discriminate(doubled, images), atol=1e-6
+    )
+    assert not jnp.allclose(patches, setup.discriminate(doubled, images), atol=1e-3)
