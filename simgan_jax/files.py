@@ -1,17 +1,21 @@
 """Files that appear whole or not at all."""
 
+import itertools
 import os
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from simgan_jax.errors import UserError
 
+_numbers = itertools.count()
+
 
 @contextmanager
 def replacing(path: str | Path, scratch: str | Path | None = None) -> Iterator[Path]:
-    """Yields a temporary path whose file takes the place of `path` when the block ends well.
+    """Yields a hidden path of the same suffix, whose file takes the place of `path` at the end.
+
+    After an error, and unless the process is killed, it is gone without a trace.
 
     Args:
         path: of the file to make or replace; missing folders are made.
@@ -21,7 +25,7 @@ def replacing(path: str | Path, scratch: str | Path | None = None) -> Iterator[P
         UserError: the disk is full or the folder cannot be written; an old file is left as it was.
     """
     path = Path(path)
-    temporary = Path(scratch or path.parent) / f".{os.getpid()}.{threading.get_ident()}.tmp"
+    temporary = Path(scratch or path.parent) / f".{os.getpid()}-{next(_numbers)}{path.suffix}"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary.parent.mkdir(parents=True, exist_ok=True)
@@ -32,7 +36,8 @@ def replacing(path: str | Path, scratch: str | Path | None = None) -> Iterator[P
             f"{path}: cannot be written ({error.strerror or error}); free space or name another place"
         ) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink()
 
 
 def write_bytes(path: str | Path, content: bytes, scratch: str | Path | None = None) -> None:

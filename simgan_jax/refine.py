@@ -302,8 +302,8 @@ def _work(
         todo.sort(key=lambda entry: (str(entry.window), entry.header.dtype if entry.header else ""))
         left, total = (sum(_images(entry) for entry in some) for some in (todo, entries))
         with progress("refining", total, total - left) as advance:
-            done = ahead(pool, finish, refiner.run(jobs()), lambda job: job.pixels.size)
-            for entry, record in done:
+            refined = refiner.run(jobs())
+            for entry, record in ahead(pool, finish, refined, lambda job: job.pixels.size, True):
                 manifest.add(entry.name, record)
                 advance(_images(entry))
         manifest.about["failed"] = dict(sorted(source.failed.items()))
@@ -312,16 +312,32 @@ def _work(
 
 
 def ahead(
-    pool: Executor, function: Callable[[T], S], items: Iterable[T], values: Callable[[T], int]
+    pool: Executor,
+    function: Callable[[T], S],
+    items: Iterable[T],
+    values: Callable[[T], int],
+    drain: bool = False,
 ) -> Iterator[S]:
-    """`map` in a pool, in order, with a bound on what is under way: items, and values they hold."""
+    """`map` in a pool, in order, with a bound on what is under way.
+
+    Args:
+        pool: of threads.
+        function: to map.
+        items: taken up to the bound before the first result is yielded.
+        values: of an item that its result holds in memory.
+        drain: yield results as soon as they are there instead, and look ahead no more than that.
+    """
     pending: deque = deque()
     held = 0
     try:
         for item in items:
             pending.append((pool.submit(function, item), values(item)))
             held += pending[-1][1]
-            while held > VALUES_AHEAD or len(pending) > ITEMS_AHEAD:
+            while pending and (
+                held > VALUES_AHEAD
+                or len(pending) > ITEMS_AHEAD
+                or (drain and pending[0][0].done())
+            ):
                 future, size = pending.popleft()
                 held -= size
                 yield future.result()

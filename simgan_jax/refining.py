@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int, PyTree, Shaped
 from ml_collections import ConfigDict
 
-from simgan_jax import checkpoint, data, parallel
+from simgan_jax import checkpoint, data, parallel, weights
 from simgan_jax.data import Arrays
 from simgan_jax.errors import UserError
 from simgan_jax.image_files import luminance
@@ -318,14 +318,17 @@ def load_refiner(workdir: str | Path, step: int | None = None, **options: Any) -
     """The refiner of a run, as a function of images.
 
     Args:
-        workdir: of the run.
+        workdir: of the run, or a file of weights (.npz, .safetensors) from `export`.
         step: of the checkpoint; by default the chosen one, else the newest.
         **options: `max_pixels` and `seed` of `Refine`.
 
     Raises:
         UserError: no run there, or no such checkpoint.
     """
-    config, params, step = checkpoint.restore_refiner(workdir, step)
+    if Path(workdir).suffix in weights.SUFFIXES:
+        config, params, step = weights.read(workdir)
+    else:
+        config, params, step = checkpoint.restore_refiner(workdir, step)
     return Refine(make_setup(config).refiner, params, config=config, step=step, **options)
 
 

@@ -1,6 +1,3 @@
-import os
-from pathlib import Path
-
 import numpy as np
 import pytest
 from PIL import Image
@@ -145,10 +142,8 @@ def test_missing_and_empty_folders_are_named(tmp_path):
         folder.load("")
 
 
-def test_real_photographs_are_read():
-    root = os.environ.get("SIMGAN_TEST_DATA")
-    if not root:
-        pytest.skip("SIMGAN_TEST_DATA names no folder of real data")
-    arrays = folder.load(str(Path(root, "nir_eyes/unlabelled")), 35, 55, fit="cover", count=50)
+def test_real_photographs_are_read(real_data):
+    path = str(real_data / "nir_eyes/unlabelled")
+    arrays = folder.load(path, 35, 55, fit="cover", count=50)
     assert arrays.images.shape == (50, 35, 55, 1)
     assert 30 < arrays.images.mean() < 225

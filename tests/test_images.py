@@ -1,4 +1,5 @@
 import io
+import itertools
 import struct
 import zlib
 
@@ -67,11 +68,15 @@ def test_grid_repeats_pixels_and_never_stretches_contrast():
     assert set(np.unique(picture)) == {128}
 
 
-@pytest.mark.parametrize("mode", ["L", "LA", "RGB", "RGBA"])
-@pytest.mark.parametrize("suffix", [".png", ".tif", ".bmp"])
+@pytest.mark.parametrize(
+    "mode, suffix",
+    [
+        *itertools.product(["L", "LA", "RGB", "RGBA"], [".png", ".tif"]),
+        ("L", ".bmp"),
+        ("RGB", ".bmp"),
+    ],
+)
 def test_eight_bit_files_come_back_with_the_same_mode_and_pixels(tmp_path, mode, suffix):
-    if suffix == ".bmp" and "A" in mode:
-        pytest.skip("BMP has no opacity")
     array, path = pixels(mode), tmp_path / f"a{suffix}"
     Image.fromarray(squeeze(array)).save(path)
     picture = image_files.read(path)
@@ -260,9 +265,10 @@ def test_damaged_bytes_give_pixels_or_a_user_error_and_nothing_else(tmp_path_fac
     path = tmp_path_factory.mktemp("fuzz") / f"a{suffix}"
     path.write_bytes(content)
     try:
-        assert image_files.read(path).pixels.ndim == 4
-    except UserError as error:
-        assert "\n" not in str(error)
+        picture = image_files.read(path)
+    except UserError:
+        return
+    assert picture.pixels.ndim == 4
 
 
 def test_luminance_of_grey_is_exactly_that_grey():

@@ -1,0 +1,170 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax.export import deserialize
+
+from configs import gaze
+from simgan_jax import images, make_setup, weights
+from simgan_jax.errors import UserError
+from simgan_jax.export import export, largest_difference, sample_images, snippet
+from simgan_jax.refining import Refine, load_refiner
+
+
+def make_run(folder, **refiner):
+    """A file of random weights, which stands for a run."""
+    config = gaze.get_config("tiny")
+    config.refiner.features = 4
+    config.refiner.update(refiner)
+    network = make_setup(config).refiner
+    inputs = [jnp.zeros((1, 8, 8, n)) for n in (1, network.noise_channels) if n]
+    params = jax.jit(network.init)(jax.random.key(0), *inputs)["params"]
+    weights.write(folder / "run.npz", config, params, step=7)
+    return folder / "run.npz"
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    return make_run(tmp_path_factory.mktemp("run"))
+
+
+@pytest.fixture(scope="module")
+def noisy_run(tmp_path_factory):
+    return make_run(tmp_path_factory.mktemp("noisy"), noise_channels=2, padding="SAME")
+
+
+def eyes(count=3, size=(35, 55)):
+    return np.random.default_rng(0).integers(0, 255, (count, *size, 1), np.uint8)
+
+
+FORMATS = ["stablehlo", "onnx", "npz", "safetensors"]
+
+
+def need(form):
+    if form == "onnx":
+        pytest.importorskip("jax2onnx", reason="the extra simgan_jax[onnx] is not installed")
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_the_printed_snippet_refines_like_the_run(run, tmp_path, capsys, form):
+    need(form)
+    path = tmp_path / f"refiner.{form}"
+    error = export(run, form, path)
+    assert error <= (0 if form in ("npz", "safetensors") else 1e-5)
+    printed = capsys.readouterr().out
+    assert f"{path}: differs from the model by {error:.1e} at most" in printed
+    code = printed.split("to load it:\n\n")[1]
+    assert code.strip() == snippet(load_refiner(run), form, path)
+    assert len(code.strip().splitlines()) <= 10
+    names = {"images": eyes()}
+    exec(code, names)
+    expected = load_refiner(run)(names["images"])
+    assert names["refined"].dtype == np.uint8
+    assert np.abs(names["refined"].astype(int) - expected).max() <= 1
+    assert (names["refined"] != names["images"]).mean() > 0.5
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_a_refiner_with_noise_takes_it_as_second_input(noisy_run, tmp_path, form):
+    need(form)
+    path = tmp_path / f"refiner.{form}"
+    assert export(noisy_run, form, path) < 1e-5
+    names = {"images": eyes(2, (40, 61))}
+    exec(snippet(load_refiner(noisy_run), form, path), names)
+    assert names["refined"].shape == (2, 40, 61, 1)
+
+
+def test_stablehlo_is_for_all_platforms_any_batch_and_any_size(run, tmp_path):
+    export(run, "stablehlo", tmp_path / "refiner")
+    exported = deserialize(bytearray((tmp_path / "refiner").read_bytes()))
+    assert exported.platforms == ("cpu", "cuda", "tpu")
+    assert [str(size) for size in exported.in_avals[0].shape] == ["b", "h", "w", "1"]
+
+
+def test_onnx_says_that_batch_and_size_are_free(run, tmp_path):
+    onnx = pytest.importorskip("onnx", reason="the extra simgan_jax[onnx] is not installed")
+    export(run, "onnx", tmp_path / "refiner.onnx")
+    model = onnx.load(tmp_path / "refiner.onnx")
+    onnx.checker.check_model(model)
+    for value in (*model.graph.input, *model.graph.output):
+        sizes = [x.dim_param or x.dim_value for x in value.type.tensor_type.shape.dim]
+        assert sizes == ["b", "h", "w", 1]
+
+
+def test_a_file_that_differs_is_not_written(run, tmp_path, monkeypatch):
+    monkeypatch.setattr("simgan_jax.export.largest_difference", lambda *_: float("nan"))
+    with pytest.raises(UserError, match="not written: it differs from the model by nan"):
+        export(run, "npz", tmp_path / "refiner.npz")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_largest_difference_sees_a_small_change(run):
+    refiner = load_refiner(run)
+
+    @jax.jit
+    def exported(x):
+        return refiner.refiner.apply({"params": refiner.params}, x) + 0.001
+
+    difference = largest_difference(refiner, exported, sample_images(refiner)[:2])
+    assert difference == pytest.approx(0.001, rel=0.01)
+
+
+def test_weights_come_back_whole_with_their_configuration(run, tmp_path):
+    config, params, step = (getattr(load_refiner(run), x) for x in ("config", "params", "step"))
+    for name in ("a.npz", "a.safetensors"):
+        weights.write(tmp_path / name, config, params, step)
+        config_again, params_again, step_again = weights.read(tmp_path / name)
+        jax.tree.map(np.testing.assert_array_equal, params_again, params)
+        assert config_again.to_dict() == config.to_dict()
+        assert step_again == step
+        refined = load_refiner(tmp_path / name)(eyes())
+        np.testing.assert_array_equal(refined, load_refiner(run)(eyes()))
+
+
+@pytest.mark.parametrize("name", ["a.npz", "a.safetensors"])
+def test_damaged_or_missing_weights_are_one_line(tmp_path, name):
+    with pytest.raises(UserError, match="no such file"):
+        load_refiner(tmp_path / name)
+    (tmp_path / name).write_bytes(b"nothing of the kind")
+    with pytest.raises(UserError, match="not a refiner's weights"):
+        load_refiner(tmp_path / name)
+
+
+def test_images_to_compare_on_may_be_the_users(run, tmp_path):
+    picture = np.zeros((70, 110, 1), np.uint8)
+    picture[:, :55] = 255
+    images.write_image(tmp_path / "a.png", picture)
+    sample = sample_images(load_refiner(run), str(tmp_path))
+    assert sample.shape == (1, 35, 55, 1)
+    assert (sample.min(), sample.max()) == (-1, 1)
+
+
+def test_embedded_eyes_stand_in_for_data_that_is_not_at_hand(run):
+    refiner = load_refiner(run)
+    config = refiner.config.copy_and_resolve_references()
+    config.data.synthetic = {"source": "folder", "path": "nowhere"}
+    elsewhere = Refine(refiner.refiner, refiner.params, config=config)
+    assert sample_images(elsewhere).shape == (8, 35, 55, 1)
+
+
+@pytest.mark.parametrize(
+    "form, output, reason",
+    [
+        ("torch", "a.pt", "--format=torch: unknown; one of stablehlo, onnx, npz, safetensors"),
+        ("npz", "a.weights", r"the name must end in \.npz"),
+        ("npz", "folder.npz", "is a folder; name a file"),
+        ("npz", "file.txt/a.npz", "cannot be written"),
+    ],
+)
+def test_mistakes_are_one_line(run, tmp_path, form, output, reason):
+    (tmp_path / "folder.npz").mkdir()
+    (tmp_path / "file.txt").write_text("")
+    with pytest.raises(UserError, match=reason) as caught:
+        export(run, form, tmp_path / output)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_extra_is_named(run, tmp_path, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "jax2onnx", None)
+    with pytest.raises(UserError, match=r"needs jax2onnx: pip install 'simgan_jax\[onnx\]'"):
+        export(run, "onnx", tmp_path / "a.onnx")
