@@ -10,7 +10,9 @@ EYE = jnp.zeros((1, 35, 55, 1))
 
 
 def count(module, images):
-    return sum(x.size for x in jax.tree.leaves(jax.eval_shape(module.init, jax.random.key(0), images)))
+    return sum(
+        x.size for x in jax.tree.leaves(jax.eval_shape(module.init, jax.random.key(0), images))
+    )
 
 
 def test_parameter_counts_of_the_papers_networks():
