@@ -91,19 +91,25 @@ class Reference:
 
     def exchange(self, now):
         """Half a batch of the past, or `now` again; then `now` goes in."""
-        role_key = jax.random.fold_in(jax.random.fold_in(jax.random.key(7), 2), self.updates)
-        _, pick, replace = jax.random.split(role_key, 3)
-        half = jnp.arange(len(now))
-        drawn = permute(pick, half, len(self.history)) if len(self.history) >= len(now) else None
-        past = now if drawn is None else np.array([self.history[i] for i in drawn]) / 127.5 - 1
+        drawn, replaced = picks(self.updates, max(len(self.history), BATCH // 2))
+        past = np.array([self.history[i] for i in drawn]) / 127.5 - 1 if self.history else now
         stored = list(np.rint((now + 1) * 127.5))
         if len(self.history) < HISTORY:
             self.history += stored
         else:
-            for slot, image in zip(permute(replace, half, HISTORY), stored, strict=True):
-                self.history[int(slot)] = image
+            for slot, image in zip(replaced, stored, strict=True):
+                self.history[slot] = image
         self.updates += 1
         return past
+
+
+@jax.jit
+def picks(updates, filled):
+    """Entries that the discriminator's update draws from the history, and those it replaces."""
+    role_key = jax.random.fold_in(jax.random.fold_in(jax.random.key(7), 2), updates)
+    _, draw, replace = jax.random.split(role_key, 3)
+    half = jnp.arange(BATCH // 2)
+    return permute(draw, half, filled), permute(replace, half, HISTORY)
 
 
 INITIAL = ([0.3, -0.4], [-0.2, 0.5], [0.1, -0.1])
