@@ -117,7 +117,7 @@ def tiny(c: ConfigDict) -> ConfigDict:
 def paper(c: ConfigDict) -> ConfigDict:
     """UnityEyes to MPIIGaze with the paper's networks, schedule and sizes; for accelerators."""
     c.name = "gaze_paper"
-    size = {"height": c.image.get_ref("height"), "width": c.image.get_ref("width")}
+    size = {"height": c.image.get_ref("height"), "width": c.image.get_ref("width"), "data_dir": ""}
     c.data.synthetic = ConfigDict({"source": "unity_eyes", "split": "train"} | size)
     c.data.real = ConfigDict({"source": "mpii_gaze", "split": "train"} | size)
     c.data.test = ConfigDict({"source": "mpii_gaze", "split": "test"} | size)

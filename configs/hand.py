@@ -43,7 +43,7 @@ def paper(c: ConfigDict) -> ConfigDict:
     """
     c.image.height = 224
     c.image.width = 224
-    size = {"height": c.image.get_ref("height"), "width": c.image.get_ref("width")}
+    size = {"height": c.image.get_ref("height"), "width": c.image.get_ref("width"), "data_dir": ""}
     c.data.synthetic = ConfigDict(
         {"source": "nyu_hand", "split": "train", "kind": "synthetic"} | size
     )

@@ -5,9 +5,11 @@ from pathlib import Path
 
 from absl import flags
 from ml_collections import config_flags
+from rich.console import Console
 
 from simgan_jax import command, parallel
 from simgan_jax.dry_run import dry_run
+from simgan_jax.report import write_report
 from simgan_jax.train import train
 
 CONFIG = config_flags.DEFINE_config_file(
@@ -29,8 +31,9 @@ def main(argv: Sequence[str]) -> None:
         parallel.start_processes()
     if DRY_RUN.value:
         dry_run(config, workdir)
-    else:
-        train(config, workdir)
+    elif train(config, workdir):
+        page = write_report(workdir)
+        Console(highlight=False, soft_wrap=True).print(f"done: open {page}", markup=False)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,56 @@
+"""Rows of synthetic, refined and camera images: the paper's figure 6, on embedded eyes.
+
+    python -m simgan_jax.main --config=configs/gaze.py
+    python -m experiments.refined_samples --workdir=runs/gaze
+
+Writes samples.png and result.json beside this file. The images are of the test split: the refiner has
+seen neither their people nor, of the camera, anything of that split.
+"""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from absl import flags
+
+from simgan_jax import command, data, doctor, images, load_refiner
+from simgan_jax.checkpoint import read_config
+from simgan_jax.image_files import write_image
+from simgan_jax.metrics import label_shift
+
+WORKDIR = flags.DEFINE_string("workdir", "runs/gaze", "Folder of a finished run of configs/gaze.py.")
+QUICK = flags.DEFINE_bool("quick", False, "Measure on 64 images instead of 512.")
+
+HERE = Path(__file__).parent
+COLUMNS, SCALE = 10, 2
+
+
+def main(argv: Sequence[str]) -> None:
+    """Refines images of the simulator's test split and lays them between the two domains."""
+    del argv
+    config = read_config(WORKDIR.value)
+    count = 64 if QUICK.value else 512
+    synthetic = data.load(config.data.synthetic.to_dict() | {"split": "test", "count": count})
+    camera = data.load(config.data.test.to_dict() | {"count": COLUMNS})
+    refined = load_refiner(WORKDIR.value)(synthetic.images)
+
+    rows = [synthetic.images[:COLUMNS], refined[:COLUMNS], camera.images[:COLUMNS]]
+    write_image(HERE / "samples.png", images.grid(np.stack(rows), scale=SCALE))
+
+    before, after = images.to_unit(synthetic.images), images.to_unit(refined)
+    window = label_shift.window(synthetic.labels, before.shape[:3])
+    shift = label_shift.summarize(label_shift.measure(before, after, window), before.shape[2])
+    result = {
+        "command": f"python -m experiments.refined_samples --workdir={WORKDIR.value}",
+        "images": count,
+        "seed": config.seed,
+        "label_shift": shift,
+        **doctor.sample_statistics(after, before),
+    }
+    (HERE / "result.json").write_text(json.dumps(result, indent=2) + "\n")
+    print(json.dumps(result, indent=2))
+
+
+if __name__ == "__main__":
+    command.run(main)
