@@ -33,7 +33,7 @@ from absl import flags
 from ml_collections import ConfigDict
 from rich.console import Console
 
-from simgan_jax import command, data, image_files
+from simgan_jax import command, data, image_files, weights
 from simgan_jax.data import Arrays
 from simgan_jax.errors import UserError
 from simgan_jax.files import replacing, write_bytes
@@ -48,8 +48,9 @@ __all__ = ["Options", "load_refiner", "refine", "refine_arrays", "refine_folder"
 
 T, S = TypeVar("T"), TypeVar("S")
 
-# Decoded values and images that wait for the device, and refined ones that wait to be written.
-VALUES_AHEAD, ITEMS_AHEAD = 2**25, 256
+# What waits, decoded, for the device, and refined, to be written; and what a thread takes at a time.
+VALUES_AHEAD, CHUNKS_AHEAD = 2**25, 32
+CHUNK_ITEMS, CHUNK_VALUES = 8, 2**16
 # Each size of window is compiled. Images of the most frequent sizes are refined at once; those of other
 # sizes through windows with sides of this ladder, which fit many sizes.
 WHOLE_SIZES = 8
@@ -112,7 +113,7 @@ def refine(
     """Refines a folder, or a data set given as `name:key=value,key=value`.
 
     Args:
-        workdir: of the run.
+        workdir: of the run, or a file of weights.
         source: folder; or a name in `data.SOURCES` with keyword arguments, whose height and width are
             those of the run by default; or "synthetic", "real", "test": a set of the run.
         output: folder; made if missing.
@@ -185,7 +186,7 @@ class _Folder:
         names = [name for name in names if not fnmatch(name, f"{MANIFEST}*.json")]
         if not names:
             raise UserError(f"{folder}: no files there")
-        entries = pool.map(self._entry, names)
+        entries = ahead(pool, self._entry, names, lambda _: 0)
         self.entries = [entry for entry in entries if entry.name not in self.failed]
 
     def read(self, entry: Entry) -> Picture | None:
@@ -318,7 +319,7 @@ def ahead(
     values: Callable[[T], int],
     drain: bool = False,
 ) -> Iterator[S]:
-    """`map` in a pool, in order, with a bound on what is under way.
+    """`map` in a pool, in order, a few items at a time, with a bound on what is under way.
 
     Args:
         pool: of threads.
@@ -329,23 +330,41 @@ def ahead(
     """
     pending: deque = deque()
     held = 0
+
+    def results() -> Iterator[S]:
+        nonlocal held
+        future, size = pending.popleft()
+        held -= size
+        yield from future.result()
+
     try:
-        for item in items:
-            pending.append((pool.submit(function, item), values(item)))
-            held += pending[-1][1]
+        for chunk, size in _chunks(items, values):
+            pending.append((pool.submit(lambda chunk=chunk: [function(x) for x in chunk]), size))
+            held += size
             while pending and (
                 held > VALUES_AHEAD
-                or len(pending) > ITEMS_AHEAD
+                or len(pending) > CHUNKS_AHEAD
                 or (drain and pending[0][0].done())
             ):
-                future, size = pending.popleft()
-                held -= size
-                yield future.result()
+                yield from results()
         while pending:
-            yield pending.popleft()[0].result()
+            yield from results()
     finally:
         for future, _ in pending:
             future.cancel()
+
+
+def _chunks(items: Iterable[T], values: Callable[[T], int]) -> Iterator[tuple[list[T], int]]:
+    """Small items a few at a time: to hand one over costs as much as to decode it."""
+    chunk, size = [], 0
+    for item in items:
+        chunk.append(item)
+        size += values(item)
+        if len(chunk) == CHUNK_ITEMS or size > CHUNK_VALUES:
+            yield chunk, size
+            chunk, size = [], 0
+    if chunk:
+        yield chunk, size
 
 
 def _planned(entries: list[Entry], refiner: Refine) -> list[Entry]:
@@ -450,13 +469,17 @@ def main(argv: Sequence[str]) -> None:
         parse_shard(f.shard), f.images, f.copy, f.on_error, f.jpeg_quality, f.overwrite
     )
     chosen = {"step": f.step, "max_pixels": f.max_pixels, "seed": f.noise_seed}
-    refine(f.workdir, f.input, f.output, options, **chosen)
+    if bool(f.workdir) == bool(f.pretrained):
+        raise UserError("give either --workdir=RUN or --pretrained=NAME")
+    workdir = f.workdir or weights.pretrained(f.pretrained)
+    refine(workdir, f.input, f.output, options, **chosen)
 
 
 def run() -> None:
     """The command."""
     default = Options()
-    flags.DEFINE_string("workdir", None, "Folder of the run.", required=True)
+    flags.DEFINE_string("workdir", None, "Folder of the run, or a file of weights.")
+    flags.DEFINE_string("pretrained", None, "Instead: a refiner of the package, such as eyes.")
     flags.DEFINE_string("input", None, "Folder, or data set NAME:KEY=VALUE,...", required=True)
     flags.DEFINE_string("output", None, "Folder to write.", required=True)
     flags.DEFINE_integer("step", None, "Of the checkpoint; the chosen or newest one by default.")

@@ -20,6 +20,8 @@ from simgan_jax.files import replacing
 
 SUFFIXES = (".npz", ".safetensors")
 ABOUT = "about"
+# Refiners that come with the package.
+PRETRAINED = Path(__file__).parent / "pretrained"
 
 
 def write(
@@ -61,6 +63,19 @@ def read(path: str | Path) -> tuple[ConfigDict, PyTree[Float[np.ndarray, "..."]]
         reason = " ".join(str(error).split())[:150]
         raise UserError(f"{path}: not a refiner's weights ({reason}); export them again") from error
     return config, unflatten_dict(arrays, sep="/"), step
+
+
+def pretrained(name: str) -> Path:
+    """File of a refiner that comes with the package.
+
+    Raises:
+        UserError: no such refiner.
+    """
+    path = PRETRAINED / f"{name}.safetensors"
+    if not path.is_file():
+        names = sorted(file.stem for file in PRETRAINED.glob("*.safetensors"))
+        raise UserError(f"no pretrained refiner {name!r}; there are: {', '.join(names) or 'none'}")
+    return path
 
 
 def _read_npz(path: Path) -> tuple[dict[str, Any], str]:

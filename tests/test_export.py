@@ -18,7 +18,9 @@ def make_run(folder, **refiner):
     config.refiner.update(refiner)
     network = make_setup(config).refiner
     inputs = [jnp.zeros((1, 8, 8, n)) for n in (1, network.noise_channels) if n]
-    params = jax.jit(network.init)(jax.random.key(0), *inputs)["params"]
+    shapes = jax.eval_shape(network.init, jax.random.key(0), *inputs)["params"]
+    random = np.random.default_rng(0)
+    params = jax.tree.map(lambda x: random.normal(0, 0.3, x.shape).astype(np.float32), shapes)
     weights.write(folder / "run.npz", config, params, step=7)
     return folder / "run.npz"
 
@@ -128,6 +130,16 @@ def test_damaged_or_missing_weights_are_one_line(tmp_path, name):
     (tmp_path / name).write_bytes(b"nothing of the kind")
     with pytest.raises(UserError, match="not a refiner's weights"):
         load_refiner(tmp_path / name)
+
+
+def test_a_pretrained_refiner_is_found_by_its_name(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(weights, "PRETRAINED", tmp_path)
+    with pytest.raises(UserError, match="no pretrained refiner 'eyes'; there are: none"):
+        weights.pretrained("eyes")
+    weights.write(tmp_path / "eyes.safetensors", *weights.read(run))
+    assert weights.pretrained("eyes") == tmp_path / "eyes.safetensors"
+    with pytest.raises(UserError, match="no pretrained refiner '../run'; there are: eyes"):
+        weights.pretrained("../run")
 
 
 def test_images_to_compare_on_may_be_the_users(run, tmp_path):

@@ -42,11 +42,10 @@ from simgan_jax.state import create_train_state
 def random_refine(seed=0, max_pixels=None, **settings):
     """A small refiner with random weights, large enough to change an image a lot."""
     refiner = Refiner(**{"features": 4, "blocks": 1} | settings)
-    inputs = [jnp.zeros((1, 16, 16, refiner.channels))]
-    if refiner.noise_channels:
-        inputs += [jnp.zeros((1, 16, 16, refiner.noise_channels))]
-    params = jax.jit(refiner.init)(jax.random.key(seed), *inputs)["params"]
-    params["head"]["bias"] += 0.3
+    inputs = [jnp.zeros((1, 8, 8, n)) for n in (refiner.channels, refiner.noise_channels) if n]
+    shapes = jax.eval_shape(refiner.init, jax.random.key(0), *inputs)["params"]
+    random = np.random.default_rng(seed)
+    params = jax.tree.map(lambda x: random.normal(0, 0.3, x.shape).astype(np.float32), shapes)
     return Refine(refiner, params, max_pixels)
 
 
@@ -418,11 +417,16 @@ def test_ahead_keeps_order_and_bounds_what_is_under_way():
 
 @pytest.fixture(scope="module")
 def workdir(tmp_path_factory):
-    """A run of configs/gaze.py:tiny that has not begun to learn: its first state is its checkpoint."""
+    """A run of configs/gaze.py:tiny with one checkpoint of random numbers."""
     folder = tmp_path_factory.mktemp("run")
     config = gaze.get_config("tiny")
     setup = parallel.distribute(make_setup(config), devices=1)
-    state = jax.jit(create_train_state, static_argnums=1)(jax.random.key(0), setup)
+    key = jax.random.key(0)
+    shapes = jax.eval_shape(lambda: create_train_state(key, setup))
+    random = np.random.default_rng(0)
+    state = jax.tree.map(
+        lambda x: jnp.asarray(random.normal(0, 0.3, x.shape), x.dtype), shapes.replace(key=None)
+    ).replace(key=key, step=jnp.int32(7))
     (folder / "config.json").write_text(json.dumps(config.to_dict()))
     Checkpoints(folder).save(parallel.place(state, setup), setup)
     return folder
@@ -440,7 +444,7 @@ def test_refine_uses_the_refiner_and_the_image_size_of_the_run(workdir, tmp_path
     np.testing.assert_array_equal(picture.pixels[0], expected[2])
     with np.load(tmp_path / "out/labels.npz") as labels:
         np.testing.assert_array_equal(labels["gaze"], eyes.labels["gaze"])
-    assert manifest.about["model"]["step"] == 0
+    assert manifest.about["model"]["step"] == 7
 
 
 @pytest.mark.parametrize(
