@@ -14,8 +14,8 @@ from jaxtyping import Array, PyTree
 from ml_collections import ConfigDict
 from rich.console import Console
 
-from simgan_jax.errors import UserError
 from simgan_jax import parallel
+from simgan_jax.errors import UserError
 from simgan_jax.parallel import collect, place, shardings
 from simgan_jax.setup import Setup, make_setup
 from simgan_jax.state import TrainState, create_train_state, refiner_params

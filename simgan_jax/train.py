@@ -124,7 +124,8 @@ def calls(
     guard = "disallow" if jax.process_count() == 1 else "allow"
     programs = {}
     while step < phase.last:
-        count = 1 if jax.default_backend() == "cpu" else steps_until(step, phase, config.watch.log_every)
+        on_cpu = jax.default_backend() == "cpu"
+        count = 1 if on_cpu else steps_until(step, phase, config.watch.log_every)
         if count not in programs:
             programs[count] = parallel.resident_program(phase.step, setup, phase.lead, count)
 

@@ -14,7 +14,7 @@ def test_cross_entropy_is_the_mean_over_patches():
     softplus = np.log1p(np.exp([-2.0, 1.0]))
     np.testing.assert_allclose(losses.cross_entropy(LOGITS, REFINED), [softplus.mean()], rtol=1e-6)
     np.testing.assert_allclose(
-        losses.cross_entropy(LOGITS, REAL), [(softplus + [2.0, -1.0]).mean()], rtol=1e-6
+        losses.cross_entropy(LOGITS, REAL), [(softplus + np.array([2.0, -1.0])).mean()], rtol=1e-6
     )
 
 
