@@ -46,10 +46,20 @@ def convolve(
     strides = tuple(window_strides)
     if isinstance(padding, str):
         padding = lax.padtype_to_pads(images.shape[1:3], kernel.shape[:2], strides, padding)
-    return _convolve(images, kernel, strides, tuple(map(tuple, padding)))
+    padding = tuple(map(tuple, padding))
+    whole = partial(_convolve, strides=strides, padding=padding)
+    if strides != (1, 1) or padding != ((0, 0), (0, 0)):
+        return whole(images, kernel)
+    return lax.platform_dependent(images, kernel, cpu=_padded_then_cropped, default=whole)
 
 
-Conv = partial(nn.Conv, conv_general_dilated=convolve)
+def _padded_then_cropped(images, kernel):
+    """Without padding by way of zero padding, for which XLA's CPU code is a third faster."""
+    margins = [((taps - 1) // 2, taps // 2) for taps in kernel.shape[:2]]
+    padded = _convolve(images, kernel, (1, 1), tuple(margins))
+    (top, bottom), (left, right) = margins
+    height, width = padded.shape[1:3]
+    return padded[:, top : height - bottom, left : width - right]
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(2, 3))
@@ -82,6 +92,7 @@ def _backward(strides, padding, saved, gradient):
     return lax.platform_dependent(*saved, gradient, cpu=channels_last, default=by_xla)
 
 
+Conv = partial(nn.Conv, conv_general_dilated=convolve)
 _convolve.defvjp(_forward, _backward)
 
 
