@@ -138,7 +138,7 @@ def test_a_pretrained_refiner_is_found_by_its_name(run, tmp_path, monkeypatch):
         weights.pretrained("eyes")
     weights.write(tmp_path / "eyes.safetensors", *weights.read(run))
     assert weights.pretrained("eyes") == tmp_path / "eyes.safetensors"
-    with pytest.raises(UserError, match="no pretrained refiner '../run'; there are: eyes"):
+    with pytest.raises(UserError, match=r"no pretrained refiner '\.\./run'; there are: eyes"):
         weights.pretrained("../run")
 
 
