@@ -2,6 +2,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from simgan_jax import losses
 from simgan_jax.losses import REAL, REFINED
@@ -75,3 +77,35 @@ def test_r1_penalty_of_a_linear_discriminator_is_its_squared_weight():
         return jnp.stack([jnp.zeros_like(margin), margin], -1)
 
     np.testing.assert_allclose(losses.r1_penalty(apply, jnp.ones((2, 2, 2, 1))), [25.0, 25.0])
+
+
+@given(st.integers(1, 4), st.integers(1, 4), st.floats(-5, 5))
+def test_means_do_not_change_with_the_number_of_patches_or_a_shift_of_both_logits(
+    rows, columns, up
+):
+    more = jnp.tile(LOGITS, (1, rows, columns, 1)) + up
+    for loss in (losses.cross_entropy, losses.least_squares, losses.hinge, losses.hinge_refiner):
+        np.testing.assert_allclose(loss(more, REAL), loss(LOGITS, REAL), rtol=1e-5)
+
+
+@given(st.integers(1, 5))
+def test_lambda_does_not_change_with_the_size_of_the_image(times):
+    a, b = jnp.array([0.2, -0.4]).reshape(1, 1, 2, 1), jnp.array([1.0, 0.0]).reshape(1, 1, 2, 1)
+    large = [jnp.tile(x, (1, times, times, 1)) for x in (a, b)]
+    np.testing.assert_allclose(losses.self_regularization(*large), [0.6], rtol=1e-5)
+
+
+def test_gradient_of_the_self_regularization_is_the_weighted_sign_over_the_pixels():
+    a = jnp.array([0.0, 1.0, -1.0, 0.5]).reshape(1, 2, 2, 1)
+    b = jnp.array([0.5, 0.5, 1.0, 0.0]).reshape(1, 2, 2, 1)
+    weight = jnp.array([1.0, 2.0, 0.0, 4.0]).reshape(1, 2, 2, 1)
+    gradient = jax.grad(lambda x: losses.self_regularization(x, b, weight).sum())(a)
+    assert gradient.ravel().tolist() == [-0.25, 0.5, 0, 1]
+
+
+def test_every_adversarial_pair_pushes_the_two_networks_apart():
+    for discriminator_loss, refiner_loss in losses.ADVERSARIAL.values():
+        as_refined = jax.grad(lambda x, f=discriminator_loss: f(x, REFINED).sum())(0 * LOGITS)
+        as_real = jax.grad(lambda x, f=refiner_loss: f(x, REAL).sum())(0 * LOGITS)
+        assert (as_refined[..., REFINED] < 0).all()
+        assert (as_real[..., REFINED] > 0).all()
