@@ -35,11 +35,11 @@ class Strength(NamedTuple):
     noise: float = 0.12
 
 
-PHOTOMETRIC = Strength(shift=0)
+DEFAULT = Strength()
 
 
 def augment(
-    key: Key[Array, ""], images: Float[Array, "b h w c"], strength: Strength = Strength()
+    key: Key[Array, ""], images: Float[Array, "b h w c"], strength: Strength = DEFAULT
 ) -> tuple[Float[Array, "b h w c"], Int[Array, "b 2"]]:
     """Changes every image in its own way; image i depends on the key and on i alone.
 
@@ -75,9 +75,7 @@ def blur(image: Float[Array, "h w c"], sigma: Float[Array, ""] | float) -> Float
     return image
 
 
-def light_gradient(
-    slope: Float[Array, "2"], height: int, width: int
-) -> Float[Array, "h w 1"]:
+def light_gradient(slope: Float[Array, "2"], height: int, width: int) -> Float[Array, "h w 1"]:
     """A plane of light, 0 at the centre, slope (x, y) at the right and the lower border."""
     x = jnp.linspace(-1, 1, width)
     y = jnp.linspace(-1, 1, height)

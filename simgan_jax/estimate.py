@@ -1,8 +1,8 @@
 """Trains an estimator on one labelled set and tests it on another.
 
-What a refined set is worth is the error, on real images, of an estimator trained on it (sections 3.1 and
-3.2 of the paper). Training sees its own domain alone: it stops early by a validation part of the training
-set, and no function here that trains takes a test set.
+What a refined set is worth is the error, on real images, of an estimator trained on it (sections 3.1
+and 3.2 of the paper). Training sees its own domain alone: it stops early by a validation part of the
+training set, and no function here that trains takes a test set.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jaxtyping import Array, Float, Key, PyTree, Shaped
+from jaxtyping import Array, Float, Int, Key, PyTree, Shaped
 
 from simgan_jax import augment, augment_hand, parallel
 from simgan_jax.data import Arrays
@@ -39,6 +39,7 @@ class Settings:
         width: factor on the gaze network's widths; 1 is the paper's network.
         features: of the hourglass (paper's: 256).
         stacks: of the hourglass (paper's: 2).
+        depth: poolings in an hourglass (paper's: 4).
         downsample: side of a hand image / side of the heat maps.
         steps: updates at most.
         batch: images an update.
@@ -52,9 +53,10 @@ class Settings:
     width: float = 0.25
     features: int = 32
     stacks: int = 1
+    depth: int = 4
     downsample: int = 2
-    steps: int = 600
-    batch: int = 64
+    steps: int = 1500
+    batch: int = 32
     micro_batch: int = 16
     learning_rate: float = 1e-3
     validation: float = 0.1
@@ -184,46 +186,61 @@ def score(task: str, predictions: Sequence[np.ndarray], test: Arrays) -> dict[st
         test: with the task's label; with a label `participant`, intervals and a table go by person.
 
     Returns:
-        "error" (mean over images and seeds), "std" over seeds, "median", "interval" (95 %, bootstrap over
-        persons or images), "within" and its "threshold", "axes" with mean size and bias of each signed
-        component, "curve" (share of errors below each of "thresholds"), "participants", "per_seed",
-        "unit".
+        "error" (mean over images and seeds), "std" over seeds, "median", "interval" (95 %, bootstrap
+        over persons or images), "within" and its "threshold", "axes" with mean size and bias of each
+        signed component, "curve" (share of errors below each of "thresholds"), "participants",
+        "per_seed", "unit".
     """
     kind, size = TASKS[task], test.images.shape[1:3]
     targets = label_of(task, test, "the test set")
     errors = np.stack([kind.errors(p, targets) for p in predictions])
-    per_image = errors.reshape(*errors.shape[:2], -1).mean((0, 2))
+    per_image = per_image_errors(task, predictions, test)
     per_seed = errors.reshape(len(errors), -1).mean(1)
     signed = np.stack([kind.signed(p, targets) for p in predictions])
-    people = test.labels.get("participant")
-    by_person = people is not None and len(np.unique(people)) > 1
+    who = people(test)
     threshold = kind.within(size)
+    good = (errors <= threshold).reshape(*errors.shape[:2], -1).mean((0, 2))
     thresholds = np.linspace(0, kind.range(size), CURVE_POINTS)
     result = {
         "error": float(per_seed.mean()),
         "std": float(per_seed.std(ddof=1)) if len(errors) > 1 else None,
         "median": float(np.median(errors)),
-        "interval": mean_interval(per_image, people if by_person else None),
-        "within": float((errors <= threshold).mean()),
-        "within_interval": mean_interval(
-            (errors <= threshold).reshape(*errors.shape[:2], -1).mean((0, 2)),
-            people if by_person else None,
-        ),
+        "interval": mean_interval(per_image, who),
+        "within": float(good.mean()),
+        "within_interval": mean_interval(good, who),
         "threshold": threshold,
         "unit": kind.unit,
         "axes": {
-            name: {"error": float(np.abs(signed[..., i]).mean()), "bias": float(signed[..., i].mean())}
+            name: {
+                "error": float(np.abs(signed[..., i]).mean()),
+                "bias": float(signed[..., i].mean()),
+            }
             for i, name in enumerate(kind.axes)
         },
         "per_seed": per_seed.tolist(),
         "thresholds": thresholds.tolist(),
         "curve": keypoints.pck_curve(errors, thresholds).tolist(),
     }
-    if by_person:
+    if who is not None:
         result["participants"] = {
-            str(person): float(per_image[people == person].mean()) for person in np.unique(people)
+            str(person): float(per_image[who == person].mean()) for person in np.unique(who)
         }
     return result
+
+
+def per_image_errors(
+    task: str, predictions: Sequence[np.ndarray], test: Arrays
+) -> Float[np.ndarray, "n"]:
+    """Error of every test image, the mean over seeds (and joints)."""
+    targets = label_of(task, test, "the test set")
+    errors = np.stack([TASKS[task].errors(p, targets) for p in predictions])
+    return errors.reshape(*errors.shape[:2], -1).mean((0, 2))
+
+
+def people(test: Arrays) -> Int[np.ndarray, "n"] | None:
+    """The label `participant`, None if there is none or one person only."""
+    who = test.labels.get("participant")
+    return who if who is not None and len(np.unique(who)) > 1 else None
 
 
 def mean_prediction(task: str, labelled: Arrays, count: int) -> np.ndarray:
@@ -363,6 +380,7 @@ def _hand_network(settings, targets):
         joints=targets.shape[1],
         features=settings.features,
         stacks=settings.stacks,
+        depth=settings.depth,
         downsample=settings.downsample,
     )
 

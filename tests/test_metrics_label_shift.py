@@ -114,7 +114,9 @@ def test_an_unrelated_image_is_not_followed():
 
 
 def test_summary_of_hand_computed_motions():
-    shift = label_shift.Shift(np.array([[3.0, 4.0], [0.0, 1.0], [9.0, 9.0]]), np.array([0.9, 0.9, 0.1]))
+    shift = label_shift.Shift(
+        np.array([[3.0, 4.0], [0.0, 1.0], [9.0, 9.0]]), np.array([0.9, 0.9, 0.1])
+    )
     summary = label_shift.summarize(shift, 110)
     assert summary["mean"] == 3.0
     assert summary["std"] == 2.0

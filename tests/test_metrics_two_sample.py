@@ -39,7 +39,9 @@ def test_two_samples_of_one_distribution_are_not():
 
 
 def test_the_same_seed_gives_the_same_number():
-    assert accuracy(noise(20, 0), noise(20, 1), seed=4) == accuracy(noise(20, 0), noise(20, 1), seed=4)
+    assert accuracy(noise(20, 0), noise(20, 1), seed=4) == accuracy(
+        noise(20, 0), noise(20, 1), seed=4
+    )
 
 
 def test_micro_batches_change_nothing_but_rounding():

@@ -1,8 +1,8 @@
 """Kernel inception distance (Binkowski 2018) on the features of a small network that ships with it.
 
-The network, about 67,000 parameters in `kid.safetensors`, was trained on the embedded eyes to read gaze,
-iris, lids and recording conditions (`python -m experiments.kid_features`). Inception features would need
-a download and photographs of 299 pixels.
+The network, 67,000 parameters in `kid.safetensors`, was trained on embedded eyes to read gaze, iris,
+lids and recording conditions (`python -m experiments.kid_features`). Inception features would need a
+download and photographs of 299 pixels.
 """
 
 from functools import cache
@@ -24,7 +24,7 @@ SIZE = (35, 55)
 
 
 class FeatureNetwork(nn.Module):
-    """Four convolutions; the features are every layer's spatial mean and a dense summary of the last."""
+    """Four convolutions; features are every layer's spatial mean and a dense summary of the last."""
 
     @nn.compact
     def __call__(self, grey: Float[Array, "b 35 55 1"]) -> Float[Array, "b d"]:
@@ -74,7 +74,10 @@ def kid(
     one_a, one_b = np.ones((1, len(a))), np.ones((1, len(b)))
     value = _mmd(within_a, within_b, between, one_a, one_b)[0]
     rng = np.random.default_rng(seed)
-    counts = [rng.multinomial(n, np.full(n, 1 / n), size=resamples).astype(float) for n in map(len, (a, b))]
+    counts = [
+        rng.multinomial(n, np.full(n, 1 / n), size=resamples).astype(float)
+        for n in map(len, (a, b))
+    ]
     low, high = np.quantile(_mmd(within_a, within_b, between, *counts), [0.025, 0.975])
     return {"value": float(value), "interval": [float(low), float(high)]}
 
@@ -103,7 +106,7 @@ def _kernel(a, b):
 
 
 def _mmd(within_a, within_b, between, count_a, count_b):
-    """Squared discrepancy of weighted samples [r, n], [r, m]; an image is never compared with itself."""
+    """Squared discrepancy of weighted samples [r, n], [r, m]; no image is compared with itself."""
 
     def off_diagonal(kernel, count):
         total = ((count @ kernel) * count).sum(1) - (count**2) @ np.diag(kernel)

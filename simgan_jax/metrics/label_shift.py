@@ -46,8 +46,8 @@ def measure(
     """Registers each image after on the image before, within its window.
 
     Reliable for motions up to about 3 pixels. On drawn eyes whose iris moves by up to 2 px behind fixed
-    lids the error is 0.07 px in the mean; a change of gain, light, blur, tone curve or noise without motion
-    reads as 0.02 to 0.1 px, a new glint in the pupil as 0.15 px (tests/test_metrics_label_shift.py).
+    lids the error is 0.07 px in the mean; a change of gain, light, blur, tone curve or noise without
+    motion reads as 0.02 to 0.1 px, a new glint in the pupil as 0.15 px.
 
     Args:
         before: any scale; channels are averaged.

@@ -1,4 +1,4 @@
-"""How well two sets of images can be told apart: fresh discriminators, patch and frequency statistics."""
+"""How well two sets of images can be told apart: fresh discriminators, patches, frequencies."""
 
 from functools import partial
 from typing import NamedTuple
@@ -30,12 +30,15 @@ class Budget(NamedTuple):
     micro_batch: int = 0
 
 
+BUDGET, NETWORK = Budget(), Discriminator()
+
+
 def discriminator_accuracy(
     real: Shaped[np.ndarray, "n h w c"],
     other: Shaped[np.ndarray, "m h w c"],
-    budget: Budget = Budget(),
+    budget: Budget = BUDGET,
     whole_image: bool = False,
-    network: Discriminator = Discriminator(),
+    network: Discriminator = NETWORK,
     seed: int = 0,
 ) -> dict:
     """Accuracy of a new discriminator on images that it has not seen; 0.5 is chance.
@@ -118,7 +121,10 @@ def random_patches(
     n, height, width, _ = sample.shape
     side = min(side, height, width)
     which = rng.integers(n, size=count)
-    top, left = rng.integers(height - side + 1, size=count), rng.integers(width - side + 1, size=count)
+    top, left = (
+        rng.integers(height - side + 1, size=count),
+        rng.integers(width - side + 1, size=count),
+    )
     rows = (top[:, None] + np.arange(side))[:, :, None]
     columns = (left[:, None] + np.arange(side))[:, None, :]
     patches = sample[which[:, None, None], rows, columns]

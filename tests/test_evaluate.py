@@ -1,0 +1,142 @@
+"""Reports: on plain arrays, on hand-made errors, and on a run by its command line."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from test_estimate import SETTINGS, blobs
+
+from simgan_jax import evaluate, figures
+from simgan_jax.data import Arrays
+from simgan_jax.errors import UserError
+from simgan_jax.evaluate import Candidate, Plan
+from simgan_jax.models import Discriminator
+from simgan_jax.models.discriminator import Layer
+
+NETWORK = Discriminator(layers=(Layer(4, 3, 2),))
+PLAN = Plan(
+    rows=("synthetic", "refined", "real", "synthetic_augmented", "refined_4x"),
+    seeds=2,
+    images=60,
+    probe=24,
+    discriminator_steps=4,
+    whole_image=True,
+    estimator=replace(SETTINGS, steps=30, looks=2),
+)
+
+
+def darker(images):
+    return (images * 0.6).astype(np.uint8)
+
+
+def report(**keywords):
+    everything = {
+        "synthetic": blobs(100, 0),
+        "refine": darker,
+        "real": blobs(90, 1),
+        "test": blobs(40, 2),
+    }
+    return evaluate.evaluate(PLAN, "gaze", **everything | keywords, network=NETWORK)
+
+
+@pytest.fixture(scope="module")
+def full():
+    return report()
+
+
+def test_the_report_has_every_row_and_figure_of_its_contract(full):
+    assert set(full["estimators"]) == {
+        *("synthetic", "refined", "real", "synthetic_augmented", "mean_predictor")
+    }
+    for row in full["estimators"].values():
+        assert row["interval"][0] <= row["error"] <= row["interval"][1]
+        assert 0 <= row["within"] <= 1
+    assert full["estimators"]["synthetic"]["std"] >= 0
+    assert full["skipped"] == {"refined_4x": "76 images, 240 would be needed"}
+    assert full["seeds"] == 2
+    assert {"mean", "std", "dx", "dy", "interval"} <= full["label_shift"].keys()
+    assert full["label_shift"]["estimate"]["estimator"] == "synthetic_augmented"
+    assert set(full["realism"]["discriminator_accuracy"]) == {"synthetic", "refined"}
+    assert set(full["realism"]["whole_image_accuracy"]) == {"synthetic", "refined"}
+    assert isinstance(full["realism"]["kid"], float)
+    json.dumps(full)
+
+
+def test_a_darker_image_has_not_moved_and_is_less_real(full):
+    assert full["label_shift"]["mean"] < 0.1
+    realism = full["realism"]
+    assert realism["kid"] > realism["kid_synthetic"]
+    assert abs(realism["kid_real"]) < realism["kid"]
+    assert realism["sliced_wasserstein"]["refined"] > realism["sliced_wasserstein"]["synthetic"]
+
+
+def test_a_refiner_that_moves_the_iris_is_caught():
+    moved = report(refine=lambda images: np.roll(images, 1, axis=2), test=None)
+    assert moved["label_shift"]["dx"] == pytest.approx(1, abs=0.1)
+    assert moved["label_shift"]["dy"] == pytest.approx(0, abs=0.1)
+    assert moved["estimators"] == {}
+
+
+def test_real_labels_are_not_needed(full):
+    found = report(real=Arrays(blobs(90, 1).images))
+    assert "real" not in found["estimators"]
+    assert found["skipped"]["real"] == "data.real has no label 'gaze'"
+    assert found["gap_closed"] is None
+    synthetic = found["estimators"]["synthetic"]["error"]
+    assert synthetic == full["estimators"]["synthetic"]["error"]
+
+
+def test_labels_of_the_test_set_change_no_estimator(full):
+    other = blobs(40, 2)
+    turned = Arrays(other.images, {**other.labels, "gaze": other.labels["gaze"][::-1]})
+    trained = [
+        evaluate.train_rows(
+            replace(PLAN, rows=("synthetic",), seeds=1), "gaze", blobs(76, 0), darker, turned
+        )[0]
+        for turned in (other, turned)
+    ]
+    images = blobs(5, 3).images
+    np.testing.assert_array_equal(*(t["synthetic"][0](images) for t in trained))
+
+
+def test_gain_and_gap_of_hand_made_errors():
+    errors = {"synthetic": np.full(8, 10.0), "refined": np.full(8, 7.0), "real": np.full(8, 4.0)}
+    found = evaluate.compare(errors)
+    assert found["gain"] == pytest.approx(0.3)
+    assert found["gap_closed"] == pytest.approx(0.5)
+    assert found["gap_closed_interval"] == pytest.approx([0.5, 0.5])
+    assert evaluate.compare({"synthetic": np.ones(3)}) == {"gain": None, "gap_closed": None}
+    worse = evaluate.compare(errors | {"real": np.full(8, 11.0)})
+    assert worse["gap_closed"] is None
+
+
+def test_the_most_real_checkpoint_that_keeps_labels_is_selected():
+    candidates = [
+        Candidate(100, kid=0.9, label_shift=0.1),
+        Candidate(200, kid=0.4, label_shift=0.3),
+        Candidate(300, kid=0.2, label_shift=0.8),
+    ]
+    assert evaluate.select(candidates) == 1
+    assert evaluate.select(candidates, largest_shift=1.0) == 2
+    assert evaluate.select(candidates, largest_shift=0.05) == 0
+    lost = Candidate(400, kid=0.0, label_shift=float("nan"))
+    assert evaluate.select([*candidates, lost]) == 1
+
+
+def test_plans_come_from_the_configuration_and_are_checked():
+    config = evaluate.settings()
+    assert evaluate.make_plan(config, "full").seeds == 3
+    assert evaluate.make_plan(config, "quick").estimator.steps == config.quick.estimator_steps
+    with pytest.raises(UserError, match="--level=slow"):
+        evaluate.make_plan(config, "slow")
+    config.quick.rows = ("synthetic", "refined_2x")
+    with pytest.raises(UserError, match="'refined_2x'"):
+        evaluate.make_plan(config, "quick")
+
+
+def test_figures_and_table_are_made(full, tmp_path):
+    names = {path.name for path in figures.draw(full, tmp_path)}
+    assert names == {"cumulative.png", "errors.png", "spectrum.png"}
+    assert evaluate.table(full).row_count == 5
+    assert any(line.startswith("refined against synthetic") for line in evaluate.summary(full))
