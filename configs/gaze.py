@@ -7,6 +7,8 @@ python -m simgan_jax.main --config=configs/gaze.py:paper    UnityEyes, MPIIGaze,
 
 from ml_collections import ConfigDict, config_dict
 
+from simgan_jax import evaluate
+
 
 def get_config(variant: str = "") -> ConfigDict:
     """The configuration of a variant: "" (embedded data), "tiny" or "paper"."""
@@ -90,6 +92,8 @@ def default() -> ConfigDict:
     c.watch.sample_every = 100
     c.watch.checkpoint_every = 100
     c.watch.keep = 3
+
+    c.evaluate = evaluate.settings()
     return c
 
 
@@ -111,6 +115,9 @@ def tiny(c: ConfigDict) -> ConfigDict:
     c.watch.log_every = 5
     c.watch.sample_every = 10
     c.watch.checkpoint_every = 10
+    c.evaluate.quick.update(images=128, probe=64, discriminator_steps=10, estimator_steps=10)
+    c.evaluate.quick.rows = ("synthetic", "refined", "real")
+    c.evaluate.estimator.update(width=0.1, batch=32)
     return c
 
 

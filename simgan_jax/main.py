@@ -7,7 +7,7 @@ from absl import flags
 from ml_collections import config_flags
 from rich.console import Console
 
-from simgan_jax import command, parallel
+from simgan_jax import command, evaluate, parallel
 from simgan_jax.dry_run import dry_run
 from simgan_jax.report import write_report
 from simgan_jax.train import train
@@ -32,6 +32,8 @@ def main(argv: Sequence[str]) -> None:
     if DRY_RUN.value:
         dry_run(config, workdir)
     elif train(config, workdir):
+        if not (workdir / evaluate.FILE).exists():
+            evaluate.evaluate_and_print(workdir, "quick")
         page = write_report(workdir)
         Console(highlight=False, soft_wrap=True).print(f"done: open {page}", markup=False)
 

@@ -1,5 +1,6 @@
 """One self-contained page about a run: `python -m simgan_jax.report --workdir=DIR`."""
 
+import functools
 import math
 import shlex
 from collections.abc import Mapping, Sequence
@@ -37,18 +38,30 @@ def write_report(workdir: str | Path) -> Path:
         UserError: no run there, its config.json is damaged, or the files cannot be written.
     """
     run = read_run(Path(workdir))
-    page = describe(run)
-    environment = jinja2.Environment(
+    for name, text in render(describe(run)).items():
+        write_bytes(run.workdir / name, text.encode())
+    return run.workdir / "report.html"
+
+
+def render(description: Mapping[str, Any]) -> dict[str, str]:
+    """The pages by file name, from what `describe` returns."""
+    pages = {"MODEL_CARD.md": "model_card.md", "report.html": "report.html"}
+    return {
+        file: templates().get_template(template).render(description)
+        for file, template in pages.items()
+    }
+
+
+@functools.cache
+def templates() -> jinja2.Environment:
+    """The templates; what they show is escaped in HTML, and must be there."""
+    return jinja2.Environment(
         loader=jinja2.PackageLoader("simgan_jax"),
         autoescape=lambda name: name.endswith(".html"),
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    for name, template in (("MODEL_CARD.md", "model_card.md"), ("report.html", "report.html")):
-        text = environment.get_template(template).render(page)
-        write_bytes(run.workdir / name, text.encode())
-    return run.workdir / "report.html"
 
 
 def describe(run: Run) -> dict[str, Any]:

@@ -172,7 +172,11 @@ def health(rows: Sequence[Mapping[str, Any]]) -> Finding:
     if not any(row["phase"] == "adversarial" for row in rows):
         detail = "The adversarial phase has no entries in metrics.jsonl."
         return Finding(question, UNKNOWN, "Nothing to judge yet.", detail)
-    complaints = doctor.examine(rows)
+    try:
+        complaints = doctor.examine(rows)
+    except (KeyError, ValueError):  # rows of another version, or damaged
+        detail = "Entries of metrics.jsonl lack what the doctor looks at."
+        return Finding(question, UNKNOWN, "Cannot be judged.", detail)
     if not complaints:
         detail = "Neither collapse nor a stuck or perfect discriminator, and the images do change."
         return Finding(question, GOOD, "Yes: the doctor has no complaints.", detail)

@@ -18,7 +18,7 @@ if (find("compare")) {
     find("after").src = rows[row].refined[moment];
     find("after").alt = `Example ${row + 1}, refined`;
     find("real").src = rows[row].real;
-    if (find("moment")) find("moment-name").value = steps[moment].textContent.replace("step ", "");
+    if (find("moment")) find("moment-name").textContent = steps[moment].textContent.replace("step ", "");
     for (const drawing of document.querySelectorAll(".drawing")) {
       const on = find("labels").checked && Number(drawing.dataset.row) === row;
       drawing.toggleAttribute("hidden", !on);

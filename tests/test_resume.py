@@ -1,0 +1,223 @@
+"""A run that is killed, stopped or damaged goes on as if nothing had happened."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+
+from simgan_jax import logs, parallel
+from simgan_jax.checkpoint import FOLDER, Checkpoints, read_config
+from simgan_jax.errors import UserError
+from simgan_jax.setup import make_setup
+from simgan_jax.train import train
+
+ROOT = Path(__file__).parents[1]
+# A whole run in seconds: 11 steps, a checkpoint every second one.
+SETTINGS = {
+    "data.synthetic.count": 32,
+    "data.real.count": 16,
+    "data.test.count": 16,
+    "refiner.features": 2,
+    "history.size": 16,
+    "train.pretrain_refiner": 2,
+    "train.pretrain_discriminator": 1,
+    "train.steps": 8,
+    "watch.log_every": 1,
+    "watch.sample_every": 4,
+    "watch.checkpoint_every": 2,
+    "watch.keep": 20,
+}
+LAST = 11
+
+
+def command(workdir, **changes):
+    """The command line of a run that only trains."""
+    settings = SETTINGS | changes
+    return [
+        sys.executable,
+        str(ROOT / "tests" / "only_train.py"),
+        f"--config={ROOT / 'configs' / 'gaze.py'}:tiny",
+        f"--workdir={workdir}",
+        *(f"--config.{key}={value}" for key, value in settings.items()),
+    ]
+
+
+def start(workdir, **changes):
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "JAX_NUM_CPU_DEVICES": "1"}
+    return subprocess.Popen(
+        command(workdir, **changes),
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def finish(workdir, **changes):
+    process = start(workdir, **changes)
+    out, err = process.communicate(timeout=240)
+    return process.returncode, out, err
+
+
+def wait_for_step(workdir, step):
+    """Waits until a run has logged a step."""
+    deadline = time.monotonic() + 200
+    while time.monotonic() < deadline:
+        rows = logs.read(Path(workdir) / logs.FILE)
+        if rows and rows[-1]["step"] >= step:
+            return
+        time.sleep(0.02)
+    pytest.fail(f"no step {step} within 200 s")
+
+
+def final_state(workdir, devices=1):
+    setup = parallel.distribute(make_setup(read_config(workdir)), devices)
+    state = Checkpoints(workdir).restore(setup)
+    return jax.device_get(parallel.collect(state, setup))
+
+
+def assert_equal(first, second):
+    def compare(a, b):
+        if jax.dtypes.issubdtype(a.dtype, jax.dtypes.prng_key):
+            a, b = jax.random.key_data(a), jax.random.key_data(b)
+        np.testing.assert_array_equal(a, b)
+
+    jax.tree.map(compare, first, second)
+
+
+@pytest.fixture(scope="module")
+def unbroken(tmp_path_factory):
+    workdir = tmp_path_factory.mktemp("unbroken")
+    code, _, err = finish(workdir)
+    assert code == 0, err
+    return workdir
+
+
+@pytest.mark.parametrize("step", [1, 6])
+def test_a_killed_run_ends_as_an_unbroken_one(unbroken, tmp_path, step):
+    process = start(tmp_path)
+    wait_for_step(tmp_path, step)
+    process.kill()
+    process.communicate()
+    code, _, err = finish(tmp_path)
+    assert code == 0, err
+    assert_equal(final_state(tmp_path), final_state(unbroken))
+    steps = [row["step"] for row in logs.read(tmp_path / logs.FILE)]
+    assert steps == list(range(1, LAST + 1))
+
+
+def test_sigterm_saves_and_ends_cleanly(unbroken, tmp_path):
+    process = start(tmp_path)
+    wait_for_step(tmp_path, 5)
+    process.send_signal(signal.SIGTERM)
+    out, err = process.communicate(timeout=200)
+    assert process.returncode == 0, err
+    assert "the same command goes on from there" in out
+    stopped = Checkpoints(tmp_path).steps()[-1]
+    assert 5 <= stopped < LAST
+    assert finish(tmp_path)[0] == 0
+    assert_equal(final_state(tmp_path), final_state(unbroken))
+
+
+def copied(source, target):
+    """A copy of a run."""
+    shutil.copytree(source, target, dirs_exist_ok=True)
+    return target
+
+
+def largest_file(folder):
+    return max((p for p in folder.rglob("*") if p.is_file()), key=lambda p: p.stat().st_size)
+
+
+def flip(path):
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    path.write_bytes(bytes(content))
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [flip, lambda path: path.write_bytes(path.read_bytes()[:100]), Path.unlink],
+    ids=["flipped", "truncated", "deleted"],
+)
+def test_a_damaged_checkpoint_falls_back_to_the_one_before(unbroken, tmp_path, damage, capfd):
+    workdir = copied(unbroken, tmp_path)
+    damage(largest_file(workdir / FOLDER / str(LAST)))
+    assert final_state(workdir).step == 10
+    assert f"{FOLDER}/{LAST} is damaged" in capfd.readouterr().err
+    assert not (workdir / FOLDER / str(LAST)).exists()
+
+
+def test_a_half_written_checkpoint_is_not_seen(unbroken, tmp_path):
+    workdir = copied(unbroken, tmp_path)
+    (workdir / FOLDER / "99.orbax-checkpoint-tmp").mkdir()
+    assert final_state(workdir).step == LAST
+
+
+def test_without_a_whole_checkpoint_there_is_one_clear_line(unbroken, tmp_path):
+    workdir = copied(unbroken, tmp_path)
+    for folder in (workdir / FOLDER).iterdir():
+        largest_file(folder).unlink()
+    with pytest.raises(UserError, match="no whole checkpoint"):
+        final_state(workdir)
+
+
+def test_a_checkpoint_restores_on_other_numbers_of_devices(unbroken):
+    one = final_state(unbroken)
+    assert_equal(final_state(unbroken, devices=4), one)
+    assert_equal(final_state(unbroken, devices=2), one)
+
+
+def test_a_finished_run_is_left_alone(unbroken):
+    before = (unbroken / logs.FILE).read_text()
+    assert train(read_config(unbroken), unbroken)
+    assert (unbroken / logs.FILE).read_text() == before
+
+
+def test_another_configuration_in_the_same_folder_is_an_error(unbroken):
+    code, _, err = finish(unbroken, **{"train.batch": 4})
+    assert code == 2
+    assert "config.train.batch is 8 there, 4 here" in err
+    assert "Traceback" not in err
+    assert len(err.strip().splitlines()) == 1
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_checkpoint(tmp_path):
+    code, _, err = finish(tmp_path, **{"optimizer.refiner.learning_rate": 1e30})
+    assert code == 2
+    line = err.strip().splitlines()[-1]
+    assert line.startswith("simgan: refiner/")
+    assert "at step" in line
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize(
+    ("argument", "said"),
+    [
+        ("--config.train.bacth=4", "bacth"),
+        ("--config.train.batch=four", "four"),
+        ("--config.loss.psi=nothing", "config.loss.psi"),
+        ("--config.history.size=3", "config.history.size"),
+        ("--config.image.height=20", "config.image"),
+    ],
+)
+def test_a_wrong_setting_is_one_line(tmp_path, argument, said):
+    arguments = [*command(tmp_path)[:4], argument]
+    done = subprocess.run(
+        arguments,
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 2, done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert said in done.stderr
