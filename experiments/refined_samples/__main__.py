@@ -19,7 +19,9 @@ from simgan_jax.checkpoint import read_config
 from simgan_jax.image_files import write_image
 from simgan_jax.metrics import label_shift
 
-WORKDIR = flags.DEFINE_string("workdir", "runs/gaze", "Folder of a finished run of configs/gaze.py.")
+WORKDIR = flags.DEFINE_string(
+    "workdir", "runs/gaze", "Folder of a finished run of configs/gaze.py."
+)
 QUICK = flags.DEFINE_bool("quick", False, "Measure on 64 images instead of 512.")
 
 HERE = Path(__file__).parent
