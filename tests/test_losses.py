@@ -77,11 +77,9 @@ def test_r1_penalty_of_a_linear_discriminator_is_its_squared_weight():
     np.testing.assert_allclose(losses.r1_penalty(apply, jnp.ones((2, 2, 2, 1))), [25.0, 25.0])
 
 
-@given(st.integers(1, 4), st.integers(1, 4), st.floats(-5, 5))
-def test_means_do_not_change_with_the_number_of_patches_or_a_shift_of_both_logits(
-    rows, columns, up
-):
-    more = jnp.tile(LOGITS, (1, rows, columns, 1)) + up
+@pytest.mark.parametrize("up", [-5.0, 3.0])
+def test_means_do_not_change_with_the_number_of_patches_or_a_shift_of_both_logits(up):
+    more = jnp.tile(LOGITS, (1, 3, 2, 1)) + up
     for loss in (losses.cross_entropy, losses.least_squares, losses.hinge, losses.hinge_refiner):
         np.testing.assert_allclose(loss(more, REAL), loss(LOGITS, REAL), rtol=1e-5)
 
