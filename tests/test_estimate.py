@@ -57,7 +57,7 @@ def test_an_estimator_learns_and_beats_the_mean(task, trained):
     estimator = trained if task == "gaze" else estimate.train(task, blobs(256, 0), SETTINGS, seed=0)
     found = estimate.score(task, [estimator(test.images)], test)
     floor = estimate.score(task, [estimate.mean_prediction(task, blobs(256, 0), 90)], test)
-    assert found["error"] < 0.4 * floor["error"]
+    assert found["error"] < 0.5 * floor["error"]
     assert found["within"] > floor["within"]
     if task == "gaze":
         np.testing.assert_allclose(np.linalg.norm(estimator(test.images), axis=1), 1, atol=1e-5)
@@ -148,8 +148,8 @@ def test_what_is_missing_is_named():
         estimate.train("nose", blobs(40, 0), SETTINGS, seed=0)
     with pytest.raises(UserError, match="10 labelled training images"):
         estimate.train("gaze", blobs(10, 0), SETTINGS, seed=0)
-    with pytest.raises(UserError, match=r"depth.*there are width"):
-        estimate.make_settings({"depth": 3})
+    with pytest.raises(UserError, match=r"colour.*there are width"):
+        estimate.make_settings({"colour": 3})
 
 
 augmented = jax.jit(augment.augment, static_argnums=2)
