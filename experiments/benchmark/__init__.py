@@ -1,0 +1,1 @@
+"""Times of the updates of simgan_jax, beside the same algorithm in PyTorch."""
