@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 from jaxtyping import Shaped
@@ -123,8 +123,8 @@ def walk(folder: str | Path) -> list[Path]:
             if name[0] != "." and real not in seen:
                 seen.add(real)
                 folders.append(name)
-        paths += [Path(top, name) for name in names if name[0] != "."]
-    return sorted(paths)
+        paths += [os.path.join(top, name) for name in names if name[0] != "."]
+    return [Path(path) for path in sorted(paths)]
 
 
 def read_header(path: str | Path) -> Header:
@@ -214,13 +214,18 @@ def _opened(path: Path) -> Iterator[tuple[Header, Callable[[], Picture]]]:
     try:
         if path.suffix.lower() == ".npy":
             array = np.load(path, mmap_mode="r", allow_pickle=False)
-            yield _npy_header(array), partial(_decode_npy, array)
-        elif _is_deep_tiff(path):
-            with _tifffile().TiffFile(path) as file:
-                yield _tiff_header(file), partial(_decode_tiff, file)
-        else:
-            with Image.open(path, formats=FORMATS) as image:
-                yield _header(image), partial(_decode, image, path)
+            header = _npy_header(array)
+            yield header, partial(_decode_npy, array, header)
+            return
+        with path.open("rb") as file:
+            if _is_deep_tiff(file):
+                with _tifffile().TiffFile(file) as tiff:
+                    header = _tiff_header(tiff)
+                    yield header, partial(_decode_tiff, tiff, header)
+                return
+            image = Image.open(file, formats=FORMATS)
+            header = _header(image)
+            yield header, partial(_decode, image, header, path)
     except Unsupported as error:
         raise UserError(f"{path}: {error}") from error
     except FileNotFoundError as error:
@@ -264,8 +269,7 @@ def _header(image: Image.Image) -> Header:
     )
 
 
-def _decode(image: Image.Image, path: Path) -> Picture:
-    header = _header(image)
+def _decode(image: Image.Image, header: Header, path: Path) -> Picture:
     names = ("icc_profile", "exif", "dpi")
     extras = {name: image.info[name] for name in names if name in image.info}
     if header.format == "TIFF":
@@ -337,23 +341,25 @@ def _deep_header(kind: str, shape: tuple[int, ...], dtype: np.dtype) -> Header:
     return Header(kind, mode + depth, str(dtype), (*shape[:3], channels), alpha, pillow=False)
 
 
-def _decode_npy(array: np.ndarray) -> Picture:
-    header = _npy_header(array)
+def _decode_npy(array: np.ndarray, header: Header) -> Picture:
     shaped = np.asarray(array).reshape(*header.shape[:3], -1)
     return _picture(header, shaped, {"shape": array.shape})
 
 
-def _is_deep_tiff(path: Path) -> bool:
+def _is_deep_tiff(file: BinaryIO) -> bool:
     """Whether a file is a TIFF that Pillow cannot read, or would cut to 8 bits."""
-    with path.open("rb") as file:
-        if file.read(4) not in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
-            return False
+    is_tiff = file.read(4) in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+    file.seek(0)
+    if not is_tiff:
+        return False
     try:
-        with Image.open(path, formats=["TIFF"]) as image:
-            bits = image.tag_v2.get(TIFF_BITS, (1,))
-            return max(bits) > 8 and (len(bits) > 1 or image.mode not in KINDS)
+        image = Image.open(file, formats=["TIFF"])
     except Image.UnidentifiedImageError:
         return True
+    finally:
+        file.seek(0)
+    bits = image.tag_v2.get(TIFF_BITS, (1,))
+    return max(bits) > 8 and (len(bits) > 1 or image.mode not in KINDS)
 
 
 def _tifffile() -> Any:
@@ -382,8 +388,8 @@ def _tiff_header(file: Any) -> Header:
     return _deep_header("TIFF", (1, *shape), page.dtype)
 
 
-def _decode_tiff(file: Any) -> Picture:
-    header, page = _tiff_header(file), file.pages[0]
+def _decode_tiff(file: Any, header: Header) -> Picture:
+    page = file.pages[0]
     array = page.asarray().reshape(*header.shape[:3], -1)
     return _picture(header, array, {"compression": page.compression.name != "NONE"})
 

@@ -73,12 +73,18 @@ class Manifest:
         """Keeps the journal after an error, for the next run to go on from."""
         self._file.close()
         if kind is None:
-            content = {**self.about, "files": dict(sorted(self.records.items()))}
-            write_bytes(self.path, (json.dumps(content, indent=1) + "\n").encode())
+            write_bytes(self.path, self._text().encode())
             self._journal.unlink()
             shutil.rmtree(self.scratch, ignore_errors=True)
             with contextlib.suppress(OSError):  # other parts are still at work
                 self._journal.parent.rmdir()
+
+    def _text(self) -> str:
+        """JSON with one line for each file."""
+        about = "".join(f"{json.dumps(name)}: {json.dumps(x)},\n" for name, x in self.about.items())
+        items = sorted(self.records.items())
+        files = ",\n".join(f"{json.dumps(name)}: {json.dumps(record)}" for name, record in items)
+        return f'{{\n{about}"files": {{\n{files}\n}}}}\n'
 
     def finished(self, name: str, source: Any) -> bool:
         """Whether a file was made from this very source before; then it counts as made now."""
