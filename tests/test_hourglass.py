@@ -102,7 +102,7 @@ def test_map_pixels_cover_the_image_pixels_edge_to_edge():
 @pytest.mark.parametrize("side", [14, 28, 56])
 def test_decoding_finds_joints_within_a_tenth_of_a_pixel(side):
     joints = np.random.default_rng(0).uniform(4, 51, (20, 14, 2)).astype(np.float32)
-    drawn = heatmaps(joints, (side, side), (56, 56))
+    drawn = heatmaps(jnp.asarray(joints), (side, side), (56, 56))
     found = decode(jnp.log(jnp.maximum(drawn, 1e-9)), (56, 56))
     np.testing.assert_allclose(found, joints, atol=0.1)
 
