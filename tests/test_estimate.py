@@ -15,7 +15,7 @@ from simgan_jax.metrics import angles
 from simgan_jax.models.gaze_estimator import GazeEstimator
 
 SIZE = (20, 24)
-SETTINGS = Settings(width=0.1, steps=90, batch=16, micro_batch=16, looks=3, learning_rate=3e-3)
+SETTINGS = Settings(width=0.1, steps=180, batch=16, micro_batch=16, looks=3, learning_rate=3e-3)
 
 
 def blobs(count, seed):
