@@ -1,5 +1,6 @@
 """How every `python -m simgan_jax.<verb>` starts and ends."""
 
+import re
 import sys
 from collections.abc import Callable, Sequence
 
@@ -9,15 +10,18 @@ from rich.console import Console
 from simgan_jax.errors import UserError
 
 
-def run(main: Callable[[Sequence[str]], None]) -> None:
+def run(main: Callable[[Sequence[str]], None], positional: int = 0) -> None:
     """Runs a verb: exit 0 on success, 2 and one line on a user's mistake, 130 on Ctrl-C.
 
     Args:
         main: takes the positional arguments (the program's name first), as `absl.app.run` calls it.
+        positional: how many of them the verb knows.
     """
 
     def guarded(argv: Sequence[str]) -> None:
         try:
+            for unknown in argv[1 + positional :]:
+                raise UserError(f"{unknown}: unexpected; settings begin with --")
             main(argv)
         except UserError as error:
             fail(str(error))
@@ -40,6 +44,33 @@ def fail(message: str) -> None:
 def _parse_flags(argv: Sequence[str]) -> list[str]:
     """Parses flags; a wrong flag or configuration value is a `UserError`."""
     try:
-        return flags.FLAGS(list(argv))
-    except (flags.Error, AttributeError, TypeError, ValueError, KeyError) as error:
-        raise UserError(" ".join(str(error).split())) from error
+        rest = flags.FLAGS(list(argv))
+        # A configuration file that cannot be read says so when its content is asked for.
+        if "config" in flags.FLAGS and flags.FLAGS["config"].value:
+            flags.FLAGS["config"].value.get("name")
+    except (flags.Error, AttributeError, TypeError, ValueError, KeyError, OSError) as error:
+        raise UserError(explain(error, argv)) from error
+    return rest
+
+
+def explain(error: Exception, argv: Sequence[str]) -> str:
+    """One line for what the parser of flags and configurations says in many.
+
+    Args:
+        error: that it raised.
+        argv: the command line, to name the argument at fault.
+    """
+    # An AttributeError here may hold a KeyError, whose text is the representation of a text.
+    inner = error.args[0] if error.args and isinstance(error.args[0], KeyError) else error
+    text = str(inner.args[0] if isinstance(inner, KeyError) else inner)
+    if isinstance(inner, KeyError) and text.startswith("'"):
+        unknown = text.splitlines()[0].strip("'")
+        argument = next((x for x in argv if f".{unknown}" in x), unknown)
+        near = re.search('Did you mean "(.+?)"', text)
+        hint = f"; did you mean {near[1]}?" if near else ""
+        return f"{argument}: there is no setting {unknown}{hint}"
+    lines = [line for line in text.splitlines() if line.strip()]
+    if "Traceback" in text or isinstance(error, OSError):
+        # The last line is what went wrong in the configuration file.
+        return re.sub(r"^\s*(\w+Error: |\[Errno \d+\] )", "", lines[-1])
+    return " ".join(text.split())

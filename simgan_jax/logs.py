@@ -11,6 +11,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from tensorboardX import SummaryWriter
 
+from simgan_jax.files import replacing
+
 FILE = "metrics.jsonl"
 
 
@@ -34,7 +36,8 @@ class Log:
         if self._on:
             path = self._workdir / FILE
             rows = [row for row in read(path) if row["step"] <= self._step]
-            path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+            with replacing(path) as new:
+                new.write_text("".join(json.dumps(row) + "\n" for row in rows))
             self._file = path.open("a")
             self._board = SummaryWriter(
                 str(self._workdir / "tensorboard"), purge_step=self._step + 1

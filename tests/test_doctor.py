@@ -1,0 +1,96 @@
+import math
+
+import numpy as np
+import pytest
+
+from simgan_jax import doctor
+
+HEALTHY = {
+    "phase": "adversarial",
+    "discriminator/loss": 0.5,
+    "discriminator/gradient_norm": 0.3,
+    "discriminator/accuracy_real": 0.8,
+    "discriminator/accuracy_refined": 0.7,
+    "discriminator/accuracy_history": 0.75,
+}
+SAMPLES = {"samples/change": 0.1, "samples/correlation": 0.9, "samples/diversity": 0.8}
+STUCK = {"discriminator/loss": 0.6935, "discriminator/gradient_norm": 0.001}
+SATURATED = {
+    "discriminator/loss": 0.001,
+    "discriminator/accuracy_real": 1.0,
+    "discriminator/accuracy_refined": 0.999,
+    "discriminator/accuracy_history": 1.0,
+}
+
+
+def test_a_healthy_run_is_left_alone():
+    assert doctor.examine([HEALTHY | SAMPLES] * 5) == []
+    assert doctor.examine([]) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "said", "setting"),
+    [
+        (STUCK, "stuck at ln 2", "config.optimizer.discriminator.learning_rate"),
+        (SATURATED, "always right", "config.train.refiner_updates"),
+        ({"samples/change": 0.005}, "equal the synthetic", "config.loss.self_regularization"),
+        ({"samples/correlation": -0.5}, "inverted", "config.train.pretrain_refiner"),
+        ({"samples/diversity": 0.1}, "collapse", "config.history.size"),
+    ],
+)
+def test_each_failure_is_named_with_the_setting_to_move(change, said, setting):
+    (complaint,) = doctor.examine([HEALTHY | SAMPLES | change] * 3)
+    assert said in complaint
+    assert setting in complaint
+    assert "\n" not in complaint
+
+
+@pytest.mark.parametrize("change", [STUCK, SATURATED])
+def test_the_discriminator_is_judged_by_three_rows_in_a_row(change):
+    sick, well = HEALTHY | SAMPLES | change, HEALTHY | SAMPLES
+    assert doctor.examine([sick, sick]) == []
+    assert doctor.examine([sick, sick, well]) == []
+    assert doctor.examine([sick, well, sick, sick]) == []
+    assert len(doctor.examine([well, sick, sick, sick])) == 1
+
+
+def test_ln_2_in_passing_is_no_complaint():
+    moving = HEALTHY | {"discriminator/loss": math.log(2), "discriminator/gradient_norm": 0.3}
+    assert doctor.examine([moving] * 3) == []
+
+
+def test_one_accuracy_below_one_is_not_saturated():
+    row = HEALTHY | SATURATED | {"discriminator/accuracy_history": 0.9}
+    assert doctor.examine([row] * 3) == []
+
+
+def test_pretraining_is_not_judged():
+    rows = [HEALTHY | STUCK | {"samples/change": 0.0, "phase": "discriminator"}] * 3
+    assert doctor.examine(rows) == []
+
+
+def test_only_the_newest_samples_count():
+    before, after = (HEALTHY | SAMPLES | {"samples/change": x} for x in (0.001, 0.2))
+    assert doctor.examine([before, after]) == []
+    assert len(doctor.examine([after, before])) == 1
+
+
+def test_statistics_of_images_worked_out_by_hand():
+    synthetic = np.array([[-1.0, 1.0], [0.0, 0.5]], np.float32).reshape(2, 1, 2, 1)
+    found = doctor.sample_statistics(synthetic / 2, synthetic)
+    # |x / 2| over 1, 1, 0, 0.5, and half the spread.
+    assert found == pytest.approx(
+        {"samples/change": 0.3125, "samples/correlation": 1, "samples/diversity": 0.5}
+    )
+    inverted = doctor.sample_statistics(-synthetic, synthetic)
+    assert inverted["samples/correlation"] == pytest.approx(-1)
+    assert inverted["samples/diversity"] == pytest.approx(1)
+
+
+def test_flat_images_have_finite_statistics():
+    flat = np.zeros((2, 3, 3, 1), np.float32)
+    assert doctor.sample_statistics(flat, flat) == {
+        "samples/change": 0,
+        "samples/correlation": 0,
+        "samples/diversity": 0,
+    }
