@@ -24,12 +24,18 @@ class Manifest:
     parts), and the journal goes away.
     """
 
-    def __init__(self, output: Path, part: str, about: Mapping[str, Any], overwrite: bool):
+    def __init__(
+        self,
+        output: Path,
+        shard: tuple[int, int],
+        about: Mapping[str, Any],
+        overwrite: bool,
+    ):
         """Finds out what is finished.
 
         Args:
             output: folder, made if missing.
-            part: name of the part, "0-of-1" if there is only one.
+            shard: (i, n) for part i of n.
             about: "model" and "settings" that decide how files come out, and more.
             overwrite: whether what others left there does not count.
 
@@ -39,9 +45,10 @@ class Manifest:
         """
         self.about = dict(about)
         self.records: dict[str, Record] = {}
+        part, self._parts = "{}-of-{}".format(*shard), shard[1]
         self._output, self._journal = output, output / JOURNALS / f"{part}.jsonl"
         self.scratch = output / JOURNALS / part
-        self.path = output / (f"{NAME}.json" if part == "0-of-1" else f"{NAME}.{part}.json")
+        self.path = output / (f"{NAME}.json" if self._parts == 1 else f"{NAME}.{part}.json")
         logs = [*output.glob(f"{NAME}*.json"), *output.glob(f"{JOURNALS}/*.jsonl")]
         if not (logs or overwrite) and output.is_dir() and any(output.iterdir()):
             raise UserError(
@@ -76,8 +83,9 @@ class Manifest:
             write_bytes(self.path, self._text().encode())
             self._journal.unlink()
             shutil.rmtree(self.scratch, ignore_errors=True)
-            with contextlib.suppress(OSError):  # other parts are still at work
-                self._journal.parent.rmdir()
+            if len(list(self._output.glob(f"{NAME}.*-of-{self._parts}.json"))) % self._parts == 0:
+                with contextlib.suppress(OSError):
+                    self._journal.parent.rmdir()
 
     def _text(self) -> str:
         """JSON with one line for each file."""
@@ -124,7 +132,10 @@ def _deciding(about: Mapping[str, Any]) -> list[Any]:
 def _read(log: Path) -> tuple[dict[str, Any], dict[str, Record]]:
     """What a manifest or journal is about, and its records; lines cut short by a kill are left out."""
     about, records = {}, {}
-    text = log.read_text()
+    try:
+        text = log.read_text()
+    except FileNotFoundError:  # a part that ended just now
+        return about, records
     if log.suffix == ".json":
         about = json.loads(text)
         return about, about.pop("files")

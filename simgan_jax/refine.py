@@ -19,13 +19,12 @@ import inspect
 import json
 import math
 import os
-from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
-from dataclasses import dataclass, replace
-from fnmatch import fnmatch
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any
 
 import jax
 import numpy as np
@@ -37,70 +36,18 @@ from simgan_jax import command, data, image_files, weights
 from simgan_jax.data import Arrays
 from simgan_jax.errors import UserError
 from simgan_jax.files import replacing, write_bytes
-from simgan_jax.image_files import JPEG_QUALITY, Header, Picture
-from simgan_jax.manifest import NAME as MANIFEST
 from simgan_jax.manifest import Manifest, Record
 from simgan_jax.progress import progress
-from simgan_jax.record import checksum
+from simgan_jax.refine_inputs import Entry, Folder, Options, Rows
 from simgan_jax.refining import Job, Refine, load_refiner, refined_batches
+from simgan_jax.threads import ahead
 
 __all__ = ["Options", "load_refiner", "refine", "refine_arrays", "refine_folder", "refined_batches"]
 
-T, S = TypeVar("T"), TypeVar("S")
-
-# What waits, decoded, for the device, and refined, to be written; and what a thread takes at a time.
-VALUES_AHEAD, CHUNKS_AHEAD = 2**25, 32
-CHUNK_ITEMS, CHUNK_VALUES = 8, 2**16
 # Each size of window is compiled. Images of the most frequent sizes are refined at once; those of other
 # sizes through windows with sides of this ladder, which fit many sizes.
 WHOLE_SIZES = 8
 LADDER = (512, 384, 256, 192, 128, 96, 64, 48, 32)
-
-
-@dataclass(frozen=True)
-class Options:
-    """What can be asked for.
-
-    Attributes:
-        shard: (i, n): does every n-th file, from the i-th.
-        images: only files whose relative path matches this pattern are refined, others copied.
-        copy: files whose relative path matches this pattern are copied, such as "*_mask.png".
-        on_error: "stop" at a damaged image, or "skip" it and say so.
-        jpeg_quality: 1..95.
-        overwrite: take no notice of what another model or other settings left in the output folder.
-
-    Raises:
-        UserError: another value.
-    """
-
-    shard: tuple[int, int] = (0, 1)
-    images: str = ""
-    copy: str = ""
-    on_error: str = "stop"
-    jpeg_quality: int = JPEG_QUALITY
-    overwrite: bool = False
-
-    def __post_init__(self):
-        if self.on_error not in ("stop", "skip"):
-            raise UserError(f"on_error is {self.on_error!r}; one of stop, skip")
-        if not 1 <= self.jpeg_quality <= 95:
-            raise UserError(f"jpeg_quality is {self.jpeg_quality}, must be in 1..95")
-
-
-class Entry(NamedTuple):
-    """One file of the output.
-
-    Attributes:
-        name: relative path.
-        source: what changes when the input does; in JSON.
-        header: of an image; None for a file that is copied.
-        window: height and width refined at once.
-    """
-
-    name: str
-    source: list[int]
-    header: Header | None = None
-    window: tuple[int, int] | None = None
 
 
 def refine(
@@ -154,7 +101,7 @@ def refine_folder(
     if source.resolve() in (output.resolve(), *output.resolve().parents):
         raise UserError(f"{output}: lies in the input folder; name another one")
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        folder = _Folder(source, options, pool)
+        folder = Folder(source, options, pool)
         return _work(folder, refiner, output, options, workdir, pool)
 
 
@@ -168,92 +115,15 @@ def refine_arrays(
 ) -> Manifest:
     """Refines a data set into PNG files and labels.npz; see the module."""
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        manifest = _work(_Set(arrays, name), refiner, Path(output), options, workdir, pool)
+        manifest = _work(Rows(arrays, name), refiner, Path(output), options, workdir, pool)
     if arrays.labels and options.shard[0] == 0:  # one part writes the labels of all
         with replacing(Path(output) / "labels.npz") as file, file.open("wb") as stream:
             np.savez_compressed(stream, **arrays.labels)
     return manifest
 
 
-class _Folder:
-    """The files of a folder as input."""
-
-    def __init__(self, folder: Path, options: Options, pool: Executor):
-        self.about = {"input": str(folder)}
-        self.failed: dict[str, str] = {}
-        self._folder, self._options = folder, options
-        names = [path.relative_to(folder).as_posix() for path in image_files.walk(folder)]
-        names = [name for name in names if not fnmatch(name, f"{MANIFEST}*.json")]
-        if not names:
-            raise UserError(f"{folder}: no files there")
-        entries = ahead(pool, self._entry, names, lambda _: 0)
-        self.entries = [entry for entry in entries if entry.name not in self.failed]
-
-    def read(self, entry: Entry) -> Picture | None:
-        """Decodes a file; None if it is damaged and to be skipped."""
-        return self._guarded(image_files.read, entry.name)
-
-    def copy(self, entry: Entry, target: Path, scratch: Path) -> Record:
-        """Copies a file and returns its record."""
-        sha = hashlib.sha256()
-        with (
-            (self._folder / entry.name).open("rb") as source,
-            replacing(target, scratch) as file,
-            file.open("wb") as copy,
-        ):
-            while block := source.read(2**20):
-                sha.update(block)
-                copy.write(block)
-        return {"sha256": sha.hexdigest(), "source": entry.source, "action": "copied"}
-
-    def _entry(self, name: str) -> Entry:
-        status = (self._folder / name).stat()
-        source = [status.st_size, status.st_mtime_ns]
-        chosen = fnmatch(name, self._options.images or "*") and not fnmatch(
-            name, self._options.copy
-        )
-        if not chosen or Path(name).suffix.lower() not in image_files.SUFFIXES:
-            return Entry(name, source)
-        header = self._guarded(image_files.read_header, name)
-        floats = header and header.format == "NPY" and header.dtype.startswith("float")
-        if floats and not self._options.images:
-            raise UserError(
-                f"{self._folder / name}: floats, which may be images or labels; say which by "
-                "--images=PATTERN or --copy=PATTERN"
-            )
-        return Entry(name, source, header)
-
-    def _guarded(self, call: Callable[[Path], Any], name: str) -> Any:
-        try:
-            return call(self._folder / name)
-        except UserError as error:
-            if self._options.on_error == "stop":
-                raise
-            self.failed[name] = str(error)
-            return None
-
-
-class _Set:
-    """The rows of a data set as input."""
-
-    def __init__(self, arrays: Arrays, name: str):
-        if not len(arrays):
-            raise UserError(f"{name}: no images")
-        if arrays.images.shape[3] not in (1, 3):
-            raise UserError(f"{name}: {arrays.images.shape[3]} channels; PNG files have 1 or 3")
-        self.about = {"input": name, "input_sha256": checksum(arrays.images)}
-        self.failed: dict[str, str] = {}
-        self._images = arrays.images
-        header = image_files.png(arrays.images[0]).header
-        self.entries = [Entry(f"{row:07}.png", [row], header) for row in range(len(arrays))]
-
-    def read(self, entry: Entry) -> Picture:
-        """The picture of a row."""
-        return image_files.png(self._images[entry.source[0]])
-
-
 def _work(
-    source: _Folder | _Set,
+    source: Folder | Rows,
     refiner: Refine,
     output: Path,
     options: Options,
@@ -278,7 +148,7 @@ def _work(
         if picture is None:
             return None
         # Row i of a set gets the noise that image i gets when the set is refined in one call.
-        is_row = isinstance(source, _Set)
+        is_row = isinstance(source, Rows)
         rows = np.arange(len(picture.pixels)) + (entry.source[0] if is_row else 0)
         name = "" if is_row else entry.name
         return refiner.job(picture.pixels, name, rows, entry.window, tag=(entry, picture))
@@ -298,7 +168,7 @@ def _work(
                 entry, record = item
                 manifest.add(entry.name, record)
 
-    with Manifest(output, f"{part}-of-{parts}", about, options.overwrite) as manifest:
+    with Manifest(output, options.shard, about, options.overwrite) as manifest:
         todo = [entry for entry in entries if not manifest.finished(entry.name, entry.source)]
         todo.sort(key=lambda entry: (str(entry.window), entry.header.dtype if entry.header else ""))
         left, total = (sum(_images(entry) for entry in some) for some in (todo, entries))
@@ -308,63 +178,8 @@ def _work(
                 manifest.add(entry.name, record)
                 advance(_images(entry))
         manifest.about["failed"] = dict(sorted(source.failed.items()))
-    _say(manifest, source, refiner, entries, len(todo))
+    _say(manifest, source, refiner, entries, len(entries) - len(todo))
     return manifest
-
-
-def ahead(
-    pool: Executor,
-    function: Callable[[T], S],
-    items: Iterable[T],
-    values: Callable[[T], int],
-    drain: bool = False,
-) -> Iterator[S]:
-    """`map` in a pool, in order, a few items at a time, with a bound on what is under way.
-
-    Args:
-        pool: of threads.
-        function: to map.
-        items: taken up to the bound before the first result is yielded.
-        values: of an item that its result holds in memory.
-        drain: yield results as soon as they are there instead, and look ahead no more than that.
-    """
-    pending: deque = deque()
-    held = 0
-
-    def results() -> Iterator[S]:
-        nonlocal held
-        future, size = pending.popleft()
-        held -= size
-        yield from future.result()
-
-    try:
-        for chunk, size in _chunks(items, values):
-            pending.append((pool.submit(lambda chunk=chunk: [function(x) for x in chunk]), size))
-            held += size
-            while pending and (
-                held > VALUES_AHEAD
-                or len(pending) > CHUNKS_AHEAD
-                or (drain and pending[0][0].done())
-            ):
-                yield from results()
-        while pending:
-            yield from results()
-    finally:
-        for future, _ in pending:
-            future.cancel()
-
-
-def _chunks(items: Iterable[T], values: Callable[[T], int]) -> Iterator[tuple[list[T], int]]:
-    """Small items a few at a time: to hand one over costs as much as to decode it."""
-    chunk, size = [], 0
-    for item in items:
-        chunk.append(item)
-        size += values(item)
-        if len(chunk) == CHUNK_ITEMS or size > CHUNK_VALUES:
-            yield chunk, size
-            chunk, size = [], 0
-    if chunk:
-        yield chunk, size
 
 
 def _planned(entries: list[Entry], refiner: Refine) -> list[Entry]:
@@ -398,11 +213,12 @@ def _values(entry: Entry) -> int:
 
 
 def _say(
-    manifest: Manifest, source: _Folder | _Set, refiner: Refine, entries: list[Entry], done: int
+    manifest: Manifest, source: Folder | Rows, refiner: Refine, entries: list[Entry], before: int
 ) -> None:
     """What was done, and what the user may not expect."""
+    entries = [entry for entry in entries if entry.name in manifest.records]
     images = [entry for entry in entries if entry.header]
-    before, copied = len(entries) - done, len(entries) - len(images)
+    copied = len(entries) - len(images)
     lines = [
         f"{sum(map(_images, images)):,} images refined, {copied:,} other files copied"
         + (f", {before:,} of these files by an earlier run" if before else "")

@@ -27,7 +27,6 @@ from simgan_jax.images import from_unit, to_unit
 from simgan_jax.models.refiner import Refiner
 from simgan_jax.refine import (
     Options,
-    ahead,
     load_refiner,
     parse_shard,
     refine,
@@ -37,6 +36,7 @@ from simgan_jax.refine import (
 )
 from simgan_jax.refining import Refine, windows
 from simgan_jax.state import create_train_state
+from simgan_jax.threads import ahead
 
 
 def random_refine(seed=0, max_pixels=None, **settings):
@@ -342,6 +342,17 @@ def test_a_data_set_comes_out_as_png_and_labels(refiner, tmp_path):
     np.testing.assert_array_equal(np.stack(pictures), refiner(arrays.images))
     with np.load(tmp_path / "out/labels.npz") as labels:
         np.testing.assert_array_equal(labels["gaze"], arrays.labels["gaze"])
+
+
+def test_only_changed_rows_of_a_data_set_are_redone(refiner, tmp_path):
+    images, out = random_images(4, 16, 16, 1), tmp_path / "out"
+    refine_arrays(refiner, Arrays(images), out, Options())
+    before = {path.name: path.stat().st_mtime_ns for path in out.glob("*.png")}
+    changed = images.copy()
+    changed[2] = 0
+    refine_arrays(refiner, Arrays(changed), out, Options())
+    after = {path.name: path.stat().st_mtime_ns for path in out.glob("*.png")}
+    assert [name for name in sorted(after) if after[name] != before[name]] == ["0000002.png"]
 
 
 def test_files_of_a_set_get_the_noise_of_the_whole_set(tmp_path):
