@@ -1,18 +1,26 @@
 """Reports: on plain arrays, on hand-made errors, and on a run by its command line."""
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from test_estimate import SETTINGS, blobs
 
-from simgan_jax import evaluate, figures
+from configs import gaze
+from simgan_jax import evaluate, figures, parallel, record
+from simgan_jax.checkpoint import Checkpoints
 from simgan_jax.data import Arrays
 from simgan_jax.errors import UserError
 from simgan_jax.evaluate import Candidate, Plan
 from simgan_jax.models import Discriminator
 from simgan_jax.models.discriminator import Layer
+from simgan_jax.setup import make_setup
+from simgan_jax.state import create_train_state
 
 NETWORK = Discriminator(layers=(Layer(4, 3, 2),))
 PLAN = Plan(
@@ -133,6 +141,46 @@ def test_plans_come_from_the_configuration_and_are_checked():
     config.quick.rows = ("synthetic", "refined_2x")
     with pytest.raises(UserError, match="'refined_2x'"):
         evaluate.make_plan(config, "quick")
+
+
+@pytest.fixture
+def run(tmp_path):
+    """A run of the embedded eyes that has saved two untrained checkpoints."""
+    config = gaze.get_config("tiny")
+    config.data.synthetic.count = config.data.real.count = 48
+    config.data.test.count = 16
+    config.evaluate.quick.update(images=32, probe=8, discriminator_steps=2, estimator_steps=2)
+    config.evaluate.estimator.update(batch=8, looks=1)
+    setup = parallel.distribute(make_setup(config))
+    record.claim(tmp_path, config)
+    state = create_train_state(jax.random.key(0), setup)
+    for step in (1, 2):
+        at = state.replace(step=jnp.asarray(step, state.step.dtype))
+        Checkpoints(tmp_path).save(parallel.place(at, setup), setup)
+    return tmp_path
+
+
+def test_a_run_gets_its_report_figures_and_chosen_checkpoint(run, capsys):
+    evaluate.evaluate_and_print(run, "quick", seeds=1)
+    found = json.loads((run / "evaluation.json").read_text())
+    assert set(found["estimators"]) == {"synthetic", "refined", "real", "mean_predictor"}
+    assert found["seeds"] == 1
+    assert found["checkpoint"] == json.loads((run / "chosen.json").read_text())["step"] == 1
+    assert [c["step"] for c in found["candidates"]] == [1, 2]
+    assert (run / "evaluation" / "cumulative.png").stat().st_size > 1000
+    printed = capsys.readouterr().out
+    assert "Error on real test images (degrees), 1 seed(s)" in printed
+    assert "checkpoint 1 chosen by realism and label shift" in printed
+    assert "\x1b" not in printed, "no colours where there is no terminal"
+
+
+def test_a_folder_that_is_no_run_is_one_clear_line(tmp_path):
+    command = [sys.executable, "-m", "simgan_jax.evaluate", f"--workdir={tmp_path}"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.startswith("simgan: ")
+    assert "config.json" in done.stderr
+    assert done.stderr.count("\n") == 1
 
 
 def test_figures_and_table_are_made(full, tmp_path):
