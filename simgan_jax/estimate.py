@@ -143,8 +143,7 @@ def train(
     validation, rows = np.sort(order[:held]), np.sort(order[held:])
     network = TASKS[task].network(settings, targets)
     key = jax.random.key(seed)
-    init = parallel.compile(network.init)
-    params = init(jax.random.fold_in(key, 0), to_unit(training.images[:1]))["params"]
+    params = _init(jax.random.fold_in(key, 0), training.images[:1], network)
     moments = OPTIMIZER.init(params)
     augmentation = jax.random.fold_in(key, 1)
     micro_batch = settings.micro_batch if jax.default_backend() == "cpu" else 0
@@ -287,6 +286,12 @@ def make_settings(config: Mapping[str, Any]) -> Settings:
 
 
 OPTIMIZER = optax.scale_by_adam()
+
+
+@partial(parallel.compile, static_argnames="network")
+def _init(key, images, network):
+    """A fresh network's parameters; a module's own `init` would be compiled for every estimator."""
+    return network.init(key, to_unit(images))["params"]
 
 
 @partial(
