@@ -1,6 +1,7 @@
 """What every test runs under: four CPU devices, key reuse and shapes checked, fixed examples."""
 
 import os
+import tempfile
 from pathlib import Path
 
 import jax
@@ -12,6 +13,14 @@ from jaxtyping import install_import_hook
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 jax.config.update("jax_num_cpu_devices", 4)
 jax.config.update("jax_debug_key_reuse", True)
+
+# Compiling is most of what tests do: each program once a session, also in the processes they start.
+if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+    PROGRAMS = tempfile.TemporaryDirectory(prefix="simgan_jax_programs_")
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = PROGRAMS.name
+    os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
+    jax.config.update("jax_compilation_cache_dir", PROGRAMS.name)
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
 
 # Pure functions of arrays. Not the dataclasses: JAX also fills them with axes, shardings and shapes.
 install_import_hook(
