@@ -577,6 +577,7 @@ def evaluate_and_print(workdir: str | Path, level: str = "full", seeds: int | No
 def main(argv: Sequence[str]) -> None:
     """Measures the run of --workdir."""
     del argv
+    parallel.cores_as_devices()
     evaluate_and_print(flags.FLAGS.workdir, flags.FLAGS.level, flags.FLAGS.seeds)
 
 

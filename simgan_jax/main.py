@@ -10,6 +10,7 @@ from rich.console import Console
 from simgan_jax import command, evaluate, parallel
 from simgan_jax.dry_run import dry_run
 from simgan_jax.report import write_report
+from simgan_jax.setup import make_setup
 from simgan_jax.train import train
 
 CONFIG = config_flags.DEFINE_config_file(
@@ -29,6 +30,8 @@ def main(argv: Sequence[str]) -> None:
     workdir = Path(WORKDIR.value or Path("runs") / config.name)
     if DISTRIBUTED.value:
         parallel.start_processes()
+    else:
+        parallel.cores_as_devices(make_setup(config))
     if DRY_RUN.value:
         dry_run(config, workdir)
     elif train(config, workdir):

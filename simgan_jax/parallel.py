@@ -4,9 +4,12 @@ A step is mapped over one axis, "devices". Networks and counters are replicated;
 one part a device; a batch is cut along its examples. On one device the same program runs.
 """
 
+import math
+import os
 import queue
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import jax
@@ -25,6 +28,7 @@ from simgan_jax.state import TrainState
 from simgan_jax.steps import Batch, Metrics, scan_mean
 
 AXIS = "devices"
+HOST_DEVICES = "xla_force_host_platform_device_count"
 
 # What of a TrainState is mapped: the history's images alone.
 STATE_AXES = TrainState(
@@ -47,6 +51,23 @@ Program = Callable[[TrainState, Batch], tuple[TrainState, Metrics]]
 compile = jax.jit
 
 
+def cores_as_devices(setup: Setup | None = None) -> None:
+    """Lets every core of a CPU be a device, or as many as cut `setup`'s batch into equal parts.
+
+    XLA computes a convolution of a micro-batch on one core; a device for each keeps them all busy. Does
+    nothing once JAX has started, where the number is set already (JAX_NUM_CPU_DEVICES), and to
+    accelerators.
+    """
+    if jax.config.jax_num_cpu_devices > 0 or HOST_DEVICES in os.environ.get("XLA_FLAGS", ""):
+        return
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    fitting = (n for n in range(cores, 1, -1) if setup is None or _obstacle(setup, n) is None)
+    try:
+        jax.config.update("jax_num_cpu_devices", next(fitting, 1))
+    except RuntimeError:  # JAX has started
+        return
+
+
 def distribute(setup: Setup, devices: int | None = None) -> Setup:
     """The setup for the devices at hand: axis and shards.
 
@@ -60,18 +81,8 @@ def distribute(setup: Setup, devices: int | None = None) -> Setup:
     devices = devices or jax.device_count()
     if devices > jax.device_count():
         raise UserError(f"{devices} devices asked for, there are {jax.device_count()}")
-    parts = 2 * devices if setup.history_size else devices
-    if setup.batch % parts or setup.history_size % devices:
-        raise UserError(
-            f"config.train.batch {setup.batch} and config.history.size {setup.history_size} must be "
-            f"multiples of {parts} and {devices} on {devices} devices"
-        )
-    local = setup.batch // devices
-    if setup.micro_batch and local % setup.micro_batch:
-        raise UserError(
-            f"config.train.micro_batch is {setup.micro_batch}, but must divide the {local} images "
-            f"of a batch that each of {devices} devices gets"
-        )
+    if obstacle := _obstacle(setup, devices):
+        raise UserError(obstacle)
     return setup.replace(axis_name=AXIS, devices=devices)
 
 
@@ -228,6 +239,49 @@ def fetch(array: Array) -> np.ndarray:
 def start_processes() -> None:
     """Joins this process to a multi-process run, as the cluster's environment describes it."""
     jax.distributed.initialize()
+
+
+def spread(function: Callable, replicated: PyTree) -> Callable:
+    """Cuts the first axis of arrays among the devices of this process.
+
+    Args:
+        function: (replicated, *arrays [b, ...]) -> array [b, ...], each example by itself.
+        replicated: what every device needs, its parameters.
+
+    Returns:
+        (*arrays [b, ...]) -> array [devices, b / devices, ...] of as many devices as divide b.
+    """
+    programs = {}
+
+    def call(*arrays):
+        count = math.gcd(len(arrays[0]), jax.local_device_count())
+        if count not in programs:
+            devices = jax.local_devices()[:count]
+            mesh = Mesh(np.array(devices), (AXIS,), axis_types=(AxisType.Auto,))
+            copy = jax.device_put(replicated, NamedSharding(mesh, PartitionSpec()))
+            axes = (None, *(0 for _ in arrays))
+            programs[count] = partial(jax.pmap(function, AXIS, in_axes=axes, devices=devices), copy)
+        parts = jax.tree.map(lambda x: x.reshape(count, -1, *x.shape[1:]), arrays)
+        return programs[count](*parts)
+
+    return call
+
+
+def _obstacle(setup: Setup, devices: int) -> str | None:
+    """Why a run cannot use so many devices, if it cannot."""
+    parts = 2 * devices if setup.history_size else devices
+    if setup.batch % parts or setup.history_size % devices:
+        return (
+            f"config.train.batch {setup.batch} and config.history.size {setup.history_size} must be "
+            f"multiples of {parts} and {devices} on {devices} devices"
+        )
+    local = setup.batch // devices
+    if setup.micro_batch and local % setup.micro_batch:
+        return (
+            f"config.train.micro_batch is {setup.micro_batch}, but must divide the {local} images "
+            f"of a batch that each of {devices} devices gets"
+        )
+    return None
 
 
 def _put(leaf: Array, sharding: NamedSharding) -> Array:

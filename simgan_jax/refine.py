@@ -32,7 +32,7 @@ from absl import flags
 from ml_collections import ConfigDict
 from rich.console import Console
 
-from simgan_jax import command, data, image_files, weights
+from simgan_jax import command, data, image_files, parallel, weights
 from simgan_jax.data import Arrays
 from simgan_jax.errors import UserError
 from simgan_jax.files import replacing, write_bytes
@@ -280,6 +280,7 @@ def parse_shard(text: str) -> tuple[int, int]:
 def main(argv: Sequence[str]) -> None:
     """Kept to flags."""
     del argv
+    parallel.cores_as_devices()
     f = flags.FLAGS
     options = Options(
         parse_shard(f.shard), f.images, f.copy, f.on_error, f.jpeg_quality, f.overwrite

@@ -24,8 +24,8 @@ from simgan_jax.image_files import luminance
 from simgan_jax.images import from_unit, to_unit
 from simgan_jax.setup import make_setup
 
-# Pixels refined in one call. On CPU what stays in cache is fastest; on accelerators a mebipixel takes
-# some 256 MiB a feature map with the paper's 64 features.
+# Pixels a device refines in one call. On CPU what stays in cache is fastest; on accelerators a
+# mebipixel takes some 256 MiB a feature map with the paper's 64 features.
 CPU_BATCH_PIXELS, ACCELERATOR_PIXELS = 2**13, 2**20
 # An image larger than this is refined window by window. On CPU that is faster than at once, too.
 CPU_WINDOW_PIXELS = 2**14
@@ -129,8 +129,8 @@ class Refine:
         Args:
             refiner: a `models.refiner.Refiner`.
             params: of it.
-            max_pixels: most pixels refined in one call, which bounds memory; larger images are refined
-                in windows, without seams. By default what is fast on the device.
+            max_pixels: most pixels a device refines at once, which bounds memory; larger images are
+                refined in windows, without seams. By default what is fast on the device.
             seed: of the noise of refiners that take noise.
             config: of the run it comes from.
             step: of the run.
@@ -154,7 +154,7 @@ class Refine:
                 f"max_pixels is {self.max_pixels}, must be at least {smallest}: the refiner looks at "
                 f"{refiner.receptive_field} x {refiner.receptive_field} pixels for each"
             )
-        self._compiled = parallel.compile(self._forward)
+        self._refine = parallel.spread(self._forward, params)
 
     def __call__(
         self, images: Shaped[np.ndarray, "n h w c"], rows: Int[np.ndarray, "n"] | None = None
@@ -264,6 +264,7 @@ class Refine:
     def _batch(self, window: tuple[int, int], most: int | None) -> int:
         """Windows in a batch; a power of two for few, so that few sizes are compiled."""
         size = min(max(1, self._batch_pixels // math.prod(window)), LARGEST_BATCH)
+        size *= jax.local_device_count()
         return size if most is None else min(size, 2 ** (most - 1).bit_length())
 
     def _windows(self, job: Job) -> tuple[list[Window], list[Window]]:
@@ -302,10 +303,11 @@ class Refine:
         full = patches + patches[-1:] * (size - len(patches))
         images = np.stack([cut(p.job.inputs[p.image], p) for p in full])
         noise = None if full[0].noise is None else np.stack([cut(p.noise, p) for p in full])
-        return patches, self._compiled(self.params, images, noise)
+        return patches, self._refine(images, noise)
 
     def _land(self, patches: list[Patch], refined: Array) -> Iterator[Job]:
-        for patch, image in zip(patches, np.asarray(refined), strict=False):
+        images = np.asarray(refined).reshape(-1, *refined.shape[2:])
+        for patch, image in zip(patches, images, strict=False):
             (top, first, last), (left, start, end) = patch.rows, patch.columns
             part = image[first - top : last - top, start - left : end - left]
             patch.job.refined[patch.image, first:last, start:end] = part
