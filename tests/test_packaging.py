@@ -1,0 +1,96 @@
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+import zipfile
+from email.parser import Parser
+from pathlib import Path
+
+import pytest
+
+import simgan_jax
+from simgan_jax import scripts
+
+ROOT = Path(__file__).parent.parent
+LEFT_OUT = shutil.ignore_patterns(".*", "__pycache__", "*.egg-info", "build", "dist", "runs")
+BUILD = "import sys; from setuptools import build_meta as b; b.build_{}(sys.argv[1])"
+
+
+def build(folder, kind):
+    """Builds in a copy, since setuptools writes beside what it packs."""
+    shutil.copytree(ROOT, folder / "source", ignore=LEFT_OUT, dirs_exist_ok=True)
+    command = [sys.executable, "-c", BUILD.format(kind), str(folder)]
+    done = subprocess.run(
+        command, cwd=folder / "source", capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    (path,) = build(tmp_path_factory.mktemp("wheel"), "wheel").glob("*.whl")
+    with zipfile.ZipFile(path) as file:
+        yield file
+
+
+def test_the_wheel_holds_every_file_of_the_package_and_nothing_else(wheel):
+    files = [x for x in (ROOT / "simgan_jax").rglob("*") if x.is_file()]
+    expected = {x.relative_to(ROOT).as_posix() for x in files if "__pycache__" not in x.parts}
+    assert "simgan_jax/py.typed" in expected
+    packed = {name for name in wheel.namelist() if ".dist-info/" not in name}
+    assert packed == expected
+
+
+def test_version_licence_and_readme_are_in_the_wheel(wheel):
+    info = f"simgan_jax-{simgan_jax.__version__}.dist-info"
+    metadata = Parser().parsestr(wheel.read(f"{info}/METADATA").decode())
+    assert metadata["Version"] == simgan_jax.__version__
+    assert metadata["License-Expression"] or metadata["License"] == "Apache-2.0"
+    assert metadata.get_payload().startswith("# simgan_jax")
+    assert set(metadata.get_all("Provides-Extra")) == {
+        "benchmark",
+        "browser",
+        "docs",
+        "onnx",
+        "test",
+        "tiff",
+    }
+
+
+def test_every_command_of_the_wheel_starts_a_module_that_exists(wheel):
+    (name,) = [name for name in wheel.namelist() if name.endswith("entry_points.txt")]
+    commands = re.findall(r"^(\S+) = simgan_jax\.scripts:(\w+)$", wheel.read(name).decode(), re.M)
+    assert len(commands) == 6
+    for command, function in commands:
+        assert command == f"simgan-{function}"
+        (module,) = getattr(scripts, function).args
+        assert (ROOT / "simgan_jax" / f"{module.replace('.', '/')}.py").exists()
+
+
+def test_the_sdist_holds_what_a_clone_holds(tmp_path):
+    (path,) = build(tmp_path, "sdist").glob("*.tar.gz")
+    with tarfile.open(path) as file:
+        names = {name.partition("/")[2] for name in file.getnames()}
+    for name in ("configs/gaze.py", "experiments/colab.ipynb", "tests/conftest.py", "CHANGELOG.md"):
+        assert name in names
+
+
+def test_the_newest_entry_of_the_changelog_is_this_version():
+    headings = re.findall(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(), re.M)
+    assert headings[0] == simgan_jax.__version__
+
+
+def test_a_command_does_what_its_module_does(tmp_path):
+    start = "import sys; from simgan_jax import scripts; sys.argv[0] = 'x'; scripts.export()"
+    arguments = ["--workdir=nowhere", "--format=npz", "--output=a.npz"]
+    done = subprocess.run(
+        [sys.executable, "-c", start, *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("simgan: nowhere/config.json: no such file")
