@@ -1,0 +1,241 @@
+"""The host loop: what a run leaves, whatever way its data take, and when it stops."""
+
+import math
+import os
+import signal
+
+import jax
+import numpy as np
+import pytest
+from PIL import Image
+
+from configs import gaze
+from simgan_jax import dry_run, logs, parallel
+from simgan_jax.checkpoint import Checkpoints
+from simgan_jax.data import Arrays
+from simgan_jax.errors import UserError
+from simgan_jax.setup import make_setup
+from simgan_jax.train import (
+    calls,
+    checked,
+    interruptions,
+    load_sets,
+    phases,
+    select,
+    steps_until,
+    train,
+)
+
+LAST = 6
+
+
+def tiny():
+    """Six steps: two of each phase."""
+    c = gaze.get_config("tiny")
+    c.image.height = c.image.width = 24
+    c.refiner.features = 2
+    c.data.synthetic.count = c.data.real.count = 32
+    c.data.test.count = 16
+    c.history.size = 16
+    c.train.refiner_updates = 1
+    c.train.pretrain_refiner = c.train.pretrain_discriminator = c.train.steps = 2
+    c.watch.log_every = 1
+    c.watch.sample_every = 3
+    c.watch.checkpoint_every = 3
+    return c
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A finished run on all devices, its data on them."""
+    workdir = tmp_path_factory.mktemp("run")
+    assert train(tiny(), workdir)
+    return workdir
+
+
+def final(workdir):
+    """The last state of a run, its key as numbers."""
+    setup = parallel.distribute(make_setup(tiny()))
+    state = parallel.collect(Checkpoints(workdir).restore(setup), setup)
+    return jax.device_get(state.replace(key=jax.random.key_data(state.key)))
+
+
+REFINER = {"loss", "self_regularization", "change", "gradient_norm"}
+DISCRIMINATOR = {
+    *("loss", "loss_real", "gradient_norm"),
+    *("accuracy_real", "accuracy_refined", "accuracy_history"),
+}
+BY_PHASE = {
+    "refiner": {f"refiner/{name}" for name in REFINER},
+    "discriminator": {f"discriminator/{name}" for name in DISCRIMINATOR},
+    "adversarial": {
+        *(f"refiner/{name}" for name in {*REFINER, "adversarial"}),
+        *(f"discriminator/{name}" for name in DISCRIMINATOR),
+    },
+}
+
+
+def test_every_step_is_logged_with_what_its_phase_measures(run):
+    rows = logs.read(run / logs.FILE)
+    found = [(row["step"], row["phase"]) for row in rows]
+    assert found == list(enumerate(np.repeat(list(BY_PHASE), 2).tolist(), 1))
+    for row in rows:
+        assert BY_PHASE[row["phase"]] | {"images_per_second"} <= row.keys()
+        numbers = {name: value for name, value in row.items() if name != "phase"}
+        assert all(math.isfinite(value) for value in numbers.values())
+        for name in numbers:
+            if "accuracy" in name:
+                assert 0 <= row[name] <= 1
+            if "norm" in name or "change" in name or name == "images_per_second":
+                assert row[name] > 0
+    for row in rows[2::3]:
+        assert {"samples/change", "samples/correlation", "samples/diversity"} <= row.keys()
+
+
+def test_a_phase_measures_nothing_of_a_network_that_it_leaves_alone(run):
+    for row in logs.read(run / logs.FILE):
+        if row["phase"] != "adversarial":
+            absent = {"refiner": "discriminator/", "discriminator": "refiner/"}[row["phase"]]
+            assert not [name for name in row if name.startswith(absent)]
+
+
+def test_a_run_leaves_settings_events_and_the_whole_state(run):
+    names = {str(path.relative_to(run)) for path in run.rglob("*.*")}
+    assert {"config.json", "environment.json"} <= names
+    assert any("events.out.tfevents" in name for name in names)
+    assert Checkpoints(run).steps() == [3, LAST]
+    state = final(run)
+    assert state.step == LAST
+    assert state.refiner.updates == state.discriminator.updates == 4
+    assert state.history.count == 16
+
+
+def test_rows_of_samples_show_the_same_images_over_time(run):
+    first, last = (np.asarray(Image.open(run / "samples" / f"{n:06d}.png")) for n in (3, LAST))
+    assert first.shape == last.shape
+    # Of synthetic | refined | real only the refined ones have changed.
+    changed = np.flatnonzero((first != last).any(0)) / (first.shape[1] / 3)
+    assert len(changed)
+    assert changed.min() > 0.95
+    assert changed.max() < 2.05
+
+
+def test_a_streamed_run_ends_as_a_resident_one(run, tmp_path):
+    streamed = tiny()
+    streamed.data.resident_gib = 0.0
+    assert train(streamed, tmp_path)
+    jax.tree.map(np.testing.assert_array_equal, final(tmp_path), final(run))
+    ours, theirs = (logs.read(folder / logs.FILE) for folder in (tmp_path, run))
+    for a, b in zip(ours, theirs, strict=True):
+        assert a | {"images_per_second": 0} == b | {"images_per_second": 0}
+
+
+def test_the_loop_hands_no_array_of_the_host_to_a_step(run):
+    """The guard lies around the call: sets left on the host are stopped, those on devices are not."""
+    config = tiny()
+    setup = parallel.distribute(make_setup(config))
+    adversarial = phases(config)[-1]
+    synthetic, real = load_sets(config, setup)
+    sets = select(config, synthetic, real)
+
+    def first_call(sets):
+        state = Checkpoints(run).restore(setup)
+        advance, steps = next(calls(adversarial, 4, sets, setup, config, resident=True))
+        assert steps == 1
+        return advance(state)
+
+    state, _ = first_call(parallel.replicate(sets, setup))
+    assert state.step == LAST + 1
+    with pytest.raises(Exception, match="Disallowed host-to-device transfer"):
+        first_call(sets)
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_good_checkpoint(tmp_path):
+    config = tiny()
+    # The discriminator learns undisturbed; the refiner's first loss is too large for a float32.
+    config.train.pretrain_refiner = 0
+    config.watch.checkpoint_every = 2
+    config.loss.self_regularization = 3e38
+    with pytest.raises(
+        UserError,
+        match=r"^(refiner|discriminator)/\w+ is (nan|inf) at step 3; the last good checkpoint is 2\. ",
+    ):
+        train(config, tmp_path)
+    assert [row["step"] for row in logs.read(tmp_path / logs.FILE)] == [1, 2]
+    setup = parallel.distribute(make_setup(config))
+    kept = Checkpoints(tmp_path)
+    assert kept.steps() == [2]
+    state = kept.restore(setup)
+    assert state.step == 2
+    for network in (state.refiner, state.discriminator):
+        assert all(np.isfinite(x).all() for x in jax.tree.leaves(network.params))
+
+
+def test_the_schedule_is_the_refiner_then_the_discriminator_then_both(tiny_config):
+    found = [(p.name, p.first, p.last, dict(p.lead)) for p in phases(tiny_config)]
+    assert found == [
+        ("refiner", 0, 2, {"synthetic": ()}),
+        ("discriminator", 2, 3, {"synthetic": (), "real": ()}),
+        ("adversarial", 3, 6, {"synthetic": (3,), "real": (1,)}),
+    ]
+
+
+@pytest.mark.parametrize(("step", "every", "steps"), [(3, 5, 2), (5, 5, 4), (8, 5, 1), (3, 1, 1)])
+def test_a_call_goes_to_the_next_line_of_the_log_or_the_end(tiny_config, step, every, steps):
+    tiny_config.train.steps = 6
+    last = phases(tiny_config)[-1]
+    assert last.last == 9
+    assert steps_until(step, last, every) == steps
+
+
+@pytest.mark.parametrize(
+    ("images", "said"),
+    [
+        (np.zeros((0, 24, 24, 1), np.uint8), "config.data.real: no images"),
+        (np.zeros((2, 24, 25, 1), np.uint8), r"images are \(24, 25, 1\).*says \(24, 24, 1\)"),
+        (np.zeros((2, 24, 24, 3), np.uint8), r"images are \(24, 24, 3\)"),
+        (np.zeros((2, 24, 24, 1), np.uint16), "images are uint16, config.image.dtype says uint8"),
+    ],
+)
+def test_images_that_do_not_fit_the_configuration_are_an_error(tiny_config, images, said):
+    with pytest.raises(UserError, match=said):
+        checked("data.real", Arrays(images), make_setup(tiny_config))
+
+
+def test_the_mask_must_be_a_label_of_the_synthetic_set(tiny_config):
+    mask = np.ones((2, 24, 24), np.uint8)
+    synthetic = Arrays(np.zeros((2, 24, 24, 1), np.uint8), {"iris_mask": mask})
+    real = Arrays(np.zeros((3, 24, 24, 1), np.uint8))
+    assert {name: x.shape for name, x in select(tiny_config, synthetic, real).items()} == {
+        "synthetic": (2, 24, 24, 1),
+        "real": (3, 24, 24, 1),
+        "mask": (2, 24, 24),
+    }
+    tiny_config.loss.weight.label = "hand_mask"
+    with pytest.raises(UserError, match=r"'hand_mask'.*has labels \['iris_mask'\]"):
+        select(tiny_config, synthetic, real)
+    tiny_config.loss.weight.label = ""
+    assert set(select(tiny_config, synthetic, real)) == {"synthetic", "real"}
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_is_noted_once_and_the_handlers_come_back(number):
+    before = signal.getsignal(number)
+    with interruptions() as interrupted:
+        assert not interrupted()
+        os.kill(os.getpid(), number)
+        assert interrupted()
+        assert signal.getsignal(number) == signal.SIG_DFL
+    assert signal.getsignal(number) == before
+
+
+def test_a_dry_run_says_what_a_run_takes_and_makes_nothing(tiny_config, tmp_path, capsys):
+    dry_run.dry_run(tiny_config, tmp_path / "run")
+    out = capsys.readouterr().out
+    # 3x3 stem 1 -> 2, one block of two 3x3 convolutions 2 -> 2, 1x1 head: 20 + 2 x 38 + 3.
+    assert "99 parameters" in out
+    assert "75,906 parameters" in out
+    assert "refiner 2, discriminator 1, adversarial 3" in out
+    assert "synthetic 32, real 32, mask 32" in out
+    assert "on the device" in out
+    assert not (tmp_path / "run").exists()
