@@ -9,8 +9,8 @@ import pdoc
 
 import simgan_jax
 
-# Annotations of base classes in other packages that pdoc cannot resolve.
-warnings.filterwarnings("ignore", message="Error parsing type annotation")
+# It cannot resolve annotations of base classes in other packages.
+warnings.filterwarnings("ignore", module="pdoc")
 folder = Path(sys.argv[1] if sys.argv[1:] else "build/api")
 # All modules by name: pdoc itself would stop at the public names of the package.
 modules = [x.name for x in pkgutil.walk_packages(simgan_jax.__path__, "simgan_jax.")]
