@@ -34,10 +34,12 @@ def default() -> ConfigDict:
     size = {"height": c.image.get_ref("height"), "width": c.image.get_ref("width")}
     eyes = {"source": "procedural_eyes", "seed": 0} | size
     c.data = ConfigDict()
-    simulator = {"domain": "simulator", "split": "train", "count": 8000, "equalized": True}
+    simulator = {"domain": "simulator", "split": "train", "count": 8000, "equalized": False}
     c.data.synthetic = ConfigDict(eyes | simulator)
     c.data.real = ConfigDict(eyes | {"domain": "camera", "split": "train", "count": 4000})
     c.data.test = ConfigDict(eyes | {"domain": "camera", "split": "test", "count": 2000})
+    # Labelled real images for the estimator "trained on real", if data.real has no labels.
+    c.data.labelled = ConfigDict()
     # Sets stay on the device up to this size, larger ones are streamed from memory.
     c.data.resident_gib = 4.0
 
@@ -65,7 +67,7 @@ def default() -> ConfigDict:
     c.loss.label_shift_target = 0.0
     c.loss.psi = "identity"  # or channel_mean, derivatives
     # Pixels inside this label's mask carry the gaze, and weigh more. "" is the paper's loss.
-    c.loss.weight = ConfigDict({"label": "iris_mask", "outside": 1.0, "inside": 6.0})
+    c.loss.weight = ConfigDict({"label": "iris_mask", "outside": 1.0, "inside": 3.0})
     c.loss.r1 = 0.0
 
     # momentum is b1 of Adam.

@@ -136,6 +136,7 @@ def evaluate(
     refine: Callable[[np.ndarray], np.ndarray],
     real: Arrays,
     test: Arrays | None = None,
+    labelled: Arrays | None = None,
     network: Discriminator = two_sample.NETWORK,
     seed: int = 0,
     say: Say = lambda line: None,
@@ -147,8 +148,9 @@ def evaluate(
         task: a name of `estimate.TASKS`, or "none".
         synthetic: images and labels of the simulator.
         refine: integer images to refined ones.
-        real: images, for realism; their labels, if any, are used by the rows "real" alone.
+        real: images, for realism.
         test: labelled real images, used to test alone; None leaves the estimators out.
+        labelled: real images whose labels, if any, the rows "real" alone use; by default `real`.
         network: architecture of the fresh discriminators.
         seed: of everything.
         say: gets a line when something has been measured.
@@ -174,10 +176,10 @@ def evaluate(
     if test is None or task == "none":
         result["estimators"] = {}
         return result
-    estimators, skipped = train_rows(plan, task, trained, refine, real, seed, say)
-    result |= judge_rows(
-        task, estimators, real if estimate.has_label(task, real) else trained, test
-    )
+    labelled = real if labelled is None else labelled
+    estimators, skipped = train_rows(plan, task, trained, refine, labelled, seed, say)
+    mean_of = labelled if estimate.has_label(task, labelled) else trained
+    result |= judge_rows(task, estimators, mean_of, test)
     result["skipped"] = skipped
     name = "synthetic_augmented" if "synthetic_augmented" in estimators else "synthetic"
     if name in estimators:
@@ -191,7 +193,7 @@ def train_rows(
     task: str,
     synthetic: Arrays,
     refine: Callable[[np.ndarray], np.ndarray],
-    real: Arrays,
+    labelled: Arrays,
     seed: int = 0,
     say: Say = lambda line: None,
 ) -> tuple[dict[str, list[estimate.Estimator]], dict[str, str]]:
@@ -202,17 +204,17 @@ def train_rows(
     """
     count = min(plan.images, len(synthetic))
     most = max([4 * count if "_4x" in row else count for row in plan.rows], default=count)
-    labelled = synthetic[: min(most, len(synthetic))]
-    sets = {"synthetic": labelled}
+    drawn = synthetic[: min(most, len(synthetic))]
+    sets = {"synthetic": drawn}
     if any(row.startswith("refined") for row in plan.rows):
-        sets["refined"] = Arrays(refine(labelled.images), labelled.labels)
-    if estimate.has_label(task, real):
-        sets["real"] = real
+        sets["refined"] = Arrays(refine(drawn.images), drawn.labels)
+    if estimate.has_label(task, labelled):
+        sets["real"] = labelled
     estimators, skipped = {}, {}
     for row in plan.rows:
         base, wanted = row.split("_")[0], 4 * count if "_4x" in row else count
         if base not in sets:
-            skipped[row] = f"data.real has no label {estimate.TASKS[task].label!r}"
+            skipped[row] = f"the real images have no label {estimate.TASKS[task].label!r}"
             continue
         if "_4x" in row and len(sets[base]) < wanted:
             skipped[row] = f"{len(sets[base])} images, {wanted} would be needed"
@@ -479,6 +481,7 @@ def evaluate_run(
         test = data.load(config.data.test)
         estimate.label_of(config.task, synthetic, "config.data.synthetic")
         estimate.label_of(config.task, test, "config.data.test")
+    labelled = data.load(config.data.labelled) if config.data.get("labelled") else None
     step = choose(workdir, synthetic, real)
     say(f"checkpoint {step} chosen by realism and label shift")
     report = {"level": level, "checkpoint": step} | evaluate(
@@ -488,6 +491,7 @@ def evaluate_run(
         load_refiner(workdir, step),
         real,
         test,
+        labelled,
         make_setup(config).discriminator,
         config.seed,
         say,

@@ -89,7 +89,7 @@ def test_a_refiner_that_moves_the_iris_is_caught():
 def test_real_labels_are_not_needed(full):
     found = report(real=Arrays(blobs(90, 1).images))
     assert "real" not in found["estimators"]
-    assert found["skipped"]["real"] == "data.real has no label 'gaze'"
+    assert found["skipped"]["real"] == "the real images have no label 'gaze'"
     assert found["gap_closed"] is None
     synthetic = found["estimators"]["synthetic"]["error"]
     assert synthetic == full["estimators"]["synthetic"]["error"]

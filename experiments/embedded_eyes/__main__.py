@@ -1,0 +1,40 @@
+"""Embedded eyes: the paper's comparison on data that everybody has.
+
+    python -m experiments.embedded_eyes [--quick] [--full] [--seeds=3]
+
+Domains: synthetic are the embedded simulator's eyes, real the embedded camera's training split without
+labels, test the camera's test split (other people). The ceiling is trained on the camera's labels.
+
+Variants, each one change of "default" (configs/gaze.py):
+    equalized       the simulator's histograms are equalised first, as the camera's are
+    no history      the discriminator sees new refined images alone (the paper's figure 5 and table)
+    global          one adversarial loss an image instead of one a patch (the paper's figure 6)
+    no weights      self-regularisation weighs all pixels the same (the paper's)
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from configs.gaze import get_config
+from experiments import protocol
+from simgan_jax import command
+
+
+def main(argv: Sequence[str]) -> None:
+    """Runs the experiment."""
+    del argv
+    changes = {
+        "default": {},
+        "equalized": {"data.synthetic.equalized": True},
+        "no history": {"history.size": 0},
+        "global": {"loss.local": False},
+        "no weights": {"loss.weight.label": ""},
+    }
+    variants = {name: get_config() for name in changes}
+    for name, change in changes.items():
+        variants[name].update_from_flattened_dict(change)
+    protocol.run("embedded_eyes", variants, Path(__file__).parent)
+
+
+if __name__ == "__main__":
+    command.run(main)

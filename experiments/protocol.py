@@ -1,0 +1,172 @@
+"""How the experiments go about it; fixed before any of their scores was seen.
+
+An experiment is a set of variants, each a configuration. Every variant is trained with several GAN
+seeds; the seed of a run is that of its estimators too. Of each run
+
+- the checkpoint is chosen by `evaluate.choose`: realism and label shift, no label of a real image;
+- estimators are trained on synthetic, on refined and on labelled real images (the ceiling), each
+  without and with augmentation, with the same settings, and stop early by a part of their own
+  training set;
+- the test set is looked at once, at the end.
+
+A figure is the mean over GAN seeds and its spread their standard deviation. Runs lie in
+runs/experiments/NAME/VARIANT-SEED with their own reports; a finished one is not repeated, an
+interrupted one goes on.
+"""
+
+import json
+import statistics
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from absl import flags
+from ml_collections import ConfigDict
+from rich.console import Console
+from rich.table import Table
+
+from experiments.benchmark.__main__ import machine
+from simgan_jax import data, evaluate, images, parallel
+from simgan_jax.image_files import write_image
+from simgan_jax.refining import load_refiner
+from simgan_jax.setup import make_setup
+from simgan_jax.train import train
+
+QUICK = flags.DEFINE_bool("quick", False, "Little data, one seed: minutes, to try the program.")
+FULL = flags.DEFINE_bool("full", False, "The paper's networks, batch and steps: for accelerators.")
+SEEDS = flags.DEFINE_integer("seeds", 3, "GAN seeds a variant.")
+
+RUNS = Path("runs/experiments")
+ROWS = tuple(f"{row}{suffix}" for row in evaluate.ROWS for suffix in ("", "_augmented"))
+PICTURES = 10
+
+
+def run(name: str, variants: Mapping[str, ConfigDict], here: Path) -> dict[str, Any]:
+    """Trains and evaluates every variant with every seed, and writes result.json and samples.png.
+
+    Args:
+        name: of the experiment, a module of experiments/.
+        variants: a configuration for each; all of one task and one synthetic set.
+        here: folder of the results.
+
+    Returns:
+        As in result.json: by variant the means and spreads of `figures_of`, and each run's own.
+    """
+    variants = {variant: _sized(config) for variant, config in variants.items()}
+    parallel.cores_as_devices(make_setup(next(iter(variants.values()))))
+    seeds = range(1 if QUICK.value else SEEDS.value)
+    runs: dict[str, list[Path]] = {variant: [] for variant in variants}
+    # Seed by seed, so that an interrupted experiment has all variants of the first seeds.
+    for seed in seeds:
+        for variant, config in variants.items():
+            config.seed = seed
+            size = "quick" if QUICK.value else "full" if FULL.value else ""
+            workdir = RUNS / name / size / f"{variant}-{seed}"
+            runs[variant].append(workdir)
+            if not (workdir / evaluate.FILE).exists():
+                if not train(config, workdir):
+                    raise KeyboardInterrupt
+                evaluate.evaluate_and_print(workdir, "full" if FULL.value else "quick")
+    reports = {
+        variant: [json.loads((folder / evaluate.FILE).read_text()) for folder in folders]
+        for variant, folders in runs.items()
+    }
+    flag = "".join(f" --{f.name}" for f in (QUICK, FULL) if f.value)
+    result = {
+        "command": f"python -m experiments.{name}{flag}",
+        "machine": machine(),
+        "seeds": len(seeds),
+        "variants": {variant: summarize(each) for variant, each in reports.items()},
+    }
+    show(result)
+    if not QUICK.value:
+        (here / "result.json").write_text(json.dumps(result, indent=2) + "\n")
+        draw_samples({variant: folders[0] for variant, folders in runs.items()}, here)
+    return result
+
+
+def figures_of(report: Mapping[str, Any]) -> dict[str, float]:
+    """The figures of one evaluation.json that experiments compare, by name."""
+    shift, realism = report["label_shift"], report["realism"]
+    figures = {f"error/{row}": x["error"] for row, x in report["estimators"].items()}
+    figures |= {f"within/{row}": x["within"] for row, x in report["estimators"].items()}
+    for row, x in report["estimators"].items():
+        for axis, y in x["axes"].items():
+            figures[f"bias/{row}/{axis}"] = y["bias"]
+            figures[f"error/{row}/{axis}"] = y["error"]
+    for key, value in report.items():
+        if key.startswith(("gain", "gap_closed")) and isinstance(value, float):
+            figures[key] = value
+    figures |= {
+        f"label_shift/{key}": shift[key] for key in ("mean", "std", "dx", "dy") if key in shift
+    }
+    accuracy = realism["discriminator_accuracy"]
+    figures |= {f"discriminator_accuracy/{row}": accuracy[row] for row in ("synthetic", "refined")}
+    figures |= {"kid/refined": realism["kid"], "kid/synthetic": realism["kid_synthetic"]}
+    return figures | {"kid/real": realism["kid_real"], "checkpoint": report["checkpoint"]}
+
+
+def summarize(reports: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Mean, standard deviation over runs (None for one) and single values of every figure."""
+    each = [figures_of(report) for report in reports]
+    names = [name for name in each[0] if all(name in one for one in each)]
+    summary = {}
+    for name in names:
+        values = [one[name] for one in each]
+        std = statistics.stdev(values) if len(values) > 1 else None
+        summary[name] = {"mean": statistics.fmean(values), "std": std, "runs": values}
+    return summary
+
+
+def show(result: Mapping[str, Any]) -> None:
+    """Prints the result as a table, a column a variant."""
+    variants = result["variants"]
+    table = Table(title=f"{result['command']}, {result['seeds']} GAN seed(s)")
+    for heading in ("mean ± spread over GAN seeds", *variants):
+        table.add_column(heading, justify="left" if heading.startswith("mean") else "right")
+    names = dict.fromkeys(name for figures in variants.values() for name in figures)
+    for name in names:
+        cells = []
+        for figures in variants.values():
+            x = figures.get(name)
+            spread = "" if not x or x["std"] is None else f" ± {x['std']:.3g}"
+            cells.append(f"{x['mean']:.3g}{spread}" if x else "")
+        table.add_row(name, *cells)
+    Console(highlight=False).print(table)
+
+
+def draw_samples(workdirs: Mapping[str, Path], here: Path) -> None:
+    """Writes samples.png: synthetic images, a row of refined ones for each variant, real images.
+
+    Real images are those that trained the discriminator: no test image is shown.
+    """
+    rows = []
+    for workdir in workdirs.values():
+        config = evaluate.read_config(workdir)
+        synthetic = data.load(config.data.synthetic).images[-PICTURES:]
+        rows = rows or [synthetic]
+        rows.append(load_refiner(workdir)(synthetic))
+    real = data.load(config.data.real).images
+    rows.append(real[np.linspace(0, len(real) - 1, PICTURES).astype(int)])
+    write_image(here / "samples.png", images.grid(np.stack(rows), scale=2))
+
+
+def _sized(config: ConfigDict) -> ConfigDict:
+    """A variant at the size that the flags ask for."""
+    quick = config.evaluate.quick
+    quick.rows = ROWS
+    if FULL.value:
+        config.evaluate.full.rows = (*ROWS, "synthetic_4x", "refined_4x")
+        config.refiner.features = 64
+        config.train.update(batch=512, micro_batch=0, steps=10000, pretrain_refiner=1000)
+        config.train.pretrain_discriminator = 200
+        config.history.size = 51200
+    elif QUICK.value:
+        config.refiner.features = 8
+        config.refiner.blocks = 1
+        config.history.size = 128
+        config.train.update(steps=40, pretrain_refiner=20, pretrain_discriminator=10)
+        config.watch.update(sample_every=40, checkpoint_every=40)
+        quick.update(images=600, probe=100, discriminator_steps=20, estimator_steps=40)
+    return config

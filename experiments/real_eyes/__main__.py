@@ -1,0 +1,63 @@
+"""Real eyes: does the estimator get better on photographs when it trains on refined images?
+
+    SIMGAN_DATA=... python -m experiments.real_eyes [--quick] [--full] [--seeds=3]
+
+Domains: synthetic are the embedded simulator's eyes; real are MPIIGaze eyes of participant p00, day01
+to day07, without their labels, and 144 unlabelled MPIIGaze eyes of several people; test are day08 to
+day10 of p00. Train and test are the same person on other days: figures say nothing of other people. The
+ceiling is trained on the labels of day01 to day07, which nothing else uses.
+
+Variants: "plain" leaves the simulator's grey values as rendered; "equalized" first equalises their
+histograms, as MPIIGaze has done with its photographs: what one can do without a network.
+"""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from ml_collections import ConfigDict
+
+from configs.gaze import get_config
+from experiments import protocol
+from simgan_jax import command
+from simgan_jax.errors import UserError
+
+DATA = "SIMGAN_DATA"
+
+
+def config(equalized: bool) -> ConfigDict:
+    """The configuration of a variant.
+
+    Raises:
+        UserError: the data are not there.
+    """
+    folder = os.environ.get(DATA, "")
+    prepared, unlabelled = Path(folder) / "tfds", Path(folder) / "mpiigaze_unlabelled"
+    for needed in (prepared, unlabelled):
+        if not folder or not needed.is_dir():
+            raise UserError(
+                f"{needed}: no such folder; set {DATA} to a folder with mpiigaze_unlabelled/ (images) "
+                "and tfds/ (python -m simgan_jax.data.prepare mpii_gaze --data_dir=.../tfds)"
+            )
+    c = get_config()
+    c.name = "real_eyes"
+    c.data.synthetic.equalized = equalized
+    size = {"height": c.image.height, "width": c.image.width}
+    p00 = {"source": "mpii_gaze", "data_dir": str(prepared), "split": "all", "subset": "all"} | size
+    others = {"source": "folder", "path": str(unlabelled), "channels": 1} | size
+    known = p00 | {"days": (1, 7)}
+    c.data.real = ConfigDict({"source": "concatenation", "parts": [known, others]})
+    c.data.labelled = ConfigDict(known)
+    c.data.test = ConfigDict(p00 | {"days": (8, 10)})
+    return c
+
+
+def main(argv: Sequence[str]) -> None:
+    """Runs the experiment."""
+    del argv
+    variants = {"plain": config(False), "equalized": config(True)}
+    protocol.run("real_eyes", variants, Path(__file__).parent)
+
+
+if __name__ == "__main__":
+    command.run(main)
