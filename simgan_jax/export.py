@@ -60,16 +60,24 @@ SNIPPETS = {
         refined = np.round((refined + 1) * {half}).astype(np.{dtype})
         """,
     "npz": """
-        import json, numpy as np
-        from simgan_jax.refine import load_refiner
+        import numpy as np
 
-        refined = load_refiner("{path}")(images)  # {dtype} [N, H, W, C]
+        p = np.load("{path}")
 
-        with np.load("{path}") as file:  # or, without this package:
-            arrays = dict(file)
-        settings = json.loads(str(arrays.pop("about")))["config"]["refiner"]
-        kernel = arrays["stem/kernel"]  # [height, width, in, out]
-        """,
+
+        def conv(x, name):
+            kernel = p[name + "/kernel"]  # [height, width, in, out]
+            x = np.pad(x, [(0, 0), *[2 * (len(kernel) // 2,)] * 2, (0, 0)], "{padding}")
+            windows = np.lib.stride_tricks.sliding_window_view(x, kernel.shape[:2], (1, 2))
+            return np.tensordot(windows, kernel, [(4, 5, 3), (0, 1, 2)]) + p[name + "/bias"]
+
+
+        x = images / {half} - 1  # {dtype} [N, H, W, {channels}] to [-1, 1]
+        {noise}x = conv({joined}, "stem").clip(0)
+        for i in range({blocks}):
+            x = (x + conv(conv(x, f"block_{{i}}/Conv_0").clip(0), f"block_{{i}}/Conv_1")).clip(0)
+        refined = np.round((np.tanh(conv(x, "head")) + 1) * {half}).astype(np.{dtype})
+        {background}""",
     "safetensors": """
         import json
         from safetensors import safe_open
@@ -136,21 +144,29 @@ def export(
 
 
 def snippet(refiner: Refine, form: str, output: str | Path) -> str:
-    """Python that loads a file and refines integer `images` [N, H, W, C] to `refined`."""
-    dtype = refiner.config.image.dtype
-    channels = refiner.refiner.noise_channels
+    """Python that loads a file and refines integer `images` [N, H, W, C] to `refined`.
+
+    What an npz file needs is NumPy alone; it is the network written out.
+    """
+    dtype, network = refiner.config.image.dtype, refiner.refiner
+    half, channels = np.iinfo(dtype).max / 2, network.noise_channels
     noise = f"noise = np.random.standard_normal((*x.shape[:3], {channels})).astype(np.float32)\n"
+    keep = f"refined = np.where(images / {half} - 1 == {network.background}, images, refined)"
     return (
         textwrap.dedent(SNIPPETS[form])
-        .strip()
         .format(
             path=output,
             dtype=dtype,
-            half=np.iinfo(dtype).max / 2,
+            half=half,
             channels=refiner.channels,
             noise=noise if channels else "",
             inputs="x, noise" if channels else "x",
+            joined="np.concatenate([x, noise], axis=3)" if channels else "x",
+            padding={"REFLECT": "reflect", "SAME": "constant"}[network.padding],
+            blocks=network.blocks,
+            background="" if network.background is None else keep,
         )
+        .strip()
     )
 
 

@@ -2,6 +2,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from documents import block
 from jax.export import deserialize
 
 from configs import gaze
@@ -57,7 +58,8 @@ def test_the_printed_snippet_refines_like_the_run(run, tmp_path, capsys, form):
     assert f"{path}: differs from the model by {error:.1e} at most" in printed
     code = printed.split("to load it:\n\n")[1]
     assert code.strip() == snippet(load_refiner(run), form, path)
-    assert len(code.strip().splitlines()) <= 10
+    lines = [line for line in code.splitlines() if line and not line.startswith("import")]
+    assert len(lines) <= 11
     names = {"images": eyes()}
     exec(code, names)
     expected = load_refiner(run)(names["images"])
@@ -74,6 +76,34 @@ def test_a_refiner_with_noise_takes_it_as_second_input(noisy_run, tmp_path, form
     names = {"images": eyes(2, (40, 61))}
     exec(snippet(load_refiner(noisy_run), form, path), names)
     assert names["refined"].shape == (2, 40, 61, 1)
+
+
+def test_the_snippet_for_numpy_writes_out_every_kind_of_refiner(tmp_path):
+    settings = {"kernel": 5, "blocks": 2, "padding": "SAME", "background": 1.0}
+    config, params, step = weights.read(make_run(tmp_path, **settings))
+    config.image.dtype = "uint16"
+    weights.write(tmp_path / "depth.npz", config, params, step)
+    refiner = load_refiner(tmp_path / "depth.npz")
+    images = eyes().astype(np.uint16) * 257
+    images[:, :9] = 65535
+    names = {"images": images}
+    exec(snippet(refiner, "npz", tmp_path / "depth.npz"), names)
+    assert np.abs(names["refined"].astype(int) - refiner(images)).max() <= 1
+    np.testing.assert_array_equal(names["refined"][:, :9], 65535)
+    assert (names["refined"][:, 9:] != images[:, 9:]).mean() > 0.5
+
+
+@pytest.mark.parametrize("form", ["stablehlo", "npz", "onnx"])
+def test_the_document_shows_the_snippets_of_the_embedded_eyes(tmp_path, monkeypatch, form):
+    need(form)
+    monkeypatch.chdir(tmp_path)
+    run = make_run(tmp_path, blocks=4)
+    export(run, form, f"refiner.{form}")
+    code = block("docs/export.md", "python", f"refiner.{form}")
+    assert code.strip() == snippet(load_refiner(run), form, f"refiner.{form}")
+    names = {"images": eyes()}
+    exec(code, names)
+    assert np.abs(names["refined"].astype(int) - load_refiner(run)(names["images"])).max() <= 1
 
 
 def test_stablehlo_is_for_all_platforms_any_batch_and_any_size(run, tmp_path):
