@@ -24,8 +24,12 @@ def get_config(variant: str = "") -> ConfigDict:
         "height": c.image.get_ref("height"),
         "width": c.image.get_ref("width"),
         "channels": c.image.get_ref("channels"),
-        "fit": "resize",
-        "on_error": "stop",
+        "fit": "cover",  # scaled, and cut in the middle; or resize (stretched), crop, none
+        "on_error": "stop",  # at a damaged image; or skip
+        "convert": False,  # colour to grey or grey to colour, where channels asks
+        "dtype": "",  # uint8 or uint16 converts; the files' own otherwise
+        "pattern": "*",  # only files whose path below the folder matches
+        "count": 0,  # only the first so many
     }
     c.data.synthetic = ConfigDict(folder)
     c.data.real = ConfigDict(folder)
