@@ -16,6 +16,8 @@ def get_config(variant: str = "") -> ConfigDict:
     """The configuration of a variant: "" (embedded data), "tiny" or "paper"."""
     c = hands(gaze.get_config("" if variant == "paper" else variant))
     c.name = "_".join(["hand", variant]) if variant else "hand"
+    if not variant:
+        c.evaluate.quick.update(images=2000, probe=300, estimator_steps=250)
     return paper(c) if variant == "paper" else c
 
 
@@ -33,6 +35,8 @@ def hands(c: ConfigDict) -> ConfigDict:
     # Most of a depth image is background, which cannot change: the hand's pixels make up for it.
     c.loss.weight = ConfigDict({"label": "hand_mask", "outside": 0.0, "inside": 4.0})
     c.loss.self_regularization = 1.0
+    # An hourglass of its own for 14 x 14 heat maps: 2 poolings; the paper's has 4 for 64 x 64.
+    c.evaluate.estimator.update(depth=2, downsample=4)
     return c
 
 
@@ -64,4 +68,5 @@ def paper(c: ConfigDict) -> ConfigDict:
     c.train.pretrain_discriminator = 200
     c.train.steps = 10000
     c.train.ema = 0.0
+    c.evaluate.estimator.update(features=256, stacks=2, depth=4, downsample=4)
     return c
