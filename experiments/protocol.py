@@ -26,7 +26,7 @@ from ml_collections import ConfigDict
 from rich.console import Console
 from rich.table import Table
 
-from experiments.benchmark.__main__ import machine
+from experiments.machine import machine
 from simgan_jax import data, evaluate, images, parallel
 from simgan_jax.image_files import write_image
 from simgan_jax.refining import load_refiner

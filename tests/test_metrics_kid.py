@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from simgan_jax.metrics.kid import kid
+from simgan_jax.metrics.kid import LARGEST, features, kid
 
 
 def reference(x, y):
@@ -43,3 +43,13 @@ def test_interval_holds_the_value_and_narrows_with_more_images():
     few, many = kid(x[:50], y[:50]), kid(x, y)
     assert many["interval"][0] < many["value"] < many["interval"][1]
     assert np.diff(many["interval"]) < 0.6 * np.diff(few["interval"])
+
+
+def test_one_foreign_image_does_not_decide():
+    rng = np.random.default_rng(0)
+    ordinary = rng.integers(60, 200, (40, 35, 55, 1), np.uint8)
+    foreign = np.full((1, 35, 55, 1), 255, np.uint8)
+    assert np.abs(features(foreign)).max() == LARGEST
+    clean = kid(features(ordinary[:20]), features(ordinary[20:]), 2)["value"]
+    mixed = kid(features(ordinary[:20]), features(np.concatenate([ordinary[21:], foreign])), 2)
+    assert abs(mixed["value"] - clean) < 5

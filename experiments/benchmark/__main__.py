@@ -9,12 +9,10 @@ measured.
 
 import json
 import os
-import platform
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
-from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -30,6 +28,7 @@ from rich.table import Table
 
 from configs.gaze import get_config
 from experiments.benchmark.memory import peak_bytes
+from experiments.machine import machine
 from simgan_jax import command, parallel
 from simgan_jax.refining import Refine
 from simgan_jax.setup import Setup, make_setup
@@ -264,24 +263,6 @@ def spread(values: Sequence[float]) -> dict[str, float]:
     """Median and quartiles."""
     low, median, high = np.percentile(values, [25, 50, 75])
     return {"median": median, "low": low, "high": high}
-
-
-def machine() -> dict[str, str | int]:
-    """What the figures belong to."""
-    cpu = platform.processor()
-    info = Path("/proc/cpuinfo")
-    if info.exists():
-        names = [x for x in info.read_text().splitlines() if x.startswith("model name")]
-        cpu = names[0].split(":")[1].strip() if names else cpu
-    return {
-        "cpu": cpu,
-        "cores": len(os.sched_getaffinity(0)),
-        "load_before": os.getloadavg()[0],
-        "device": jax.devices()[0].device_kind,
-        "python": platform.python_version(),
-        "jax": jax.__version__,
-        "jaxlib": version("jaxlib"),
-    }
 
 
 def show(result: dict) -> None:
