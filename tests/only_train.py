@@ -1,15 +1,26 @@
-"""The entry point without what follows training: python only_train.py --config=... --workdir=..."""
+"""The entry point without what follows training.
+
+python only_train.py --config=... --workdir=... [--distributed]
+"""
 
 from pathlib import Path
 
 from absl import flags
 from ml_collections import config_flags
 
-from simgan_jax import command
+from simgan_jax import command, parallel
 from simgan_jax.train import train
 
 CONFIG = config_flags.DEFINE_config_file("config")
 WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run.")
+DISTRIBUTED = flags.DEFINE_bool("distributed", False, "Join the other processes first.")
+
+
+def main(argv):
+    if DISTRIBUTED.value:
+        parallel.start_processes()
+    train(CONFIG.value, Path(WORKDIR.value))
+
 
 if __name__ == "__main__":
-    command.run(lambda argv: train(CONFIG.value, Path(WORKDIR.value)))
+    command.run(main)
