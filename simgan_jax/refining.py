@@ -316,17 +316,27 @@ class Refine:
                 yield patch.job
 
 
-def load_refiner(workdir: str | Path, step: int | None = None, **options: Any) -> Refine:
+def load_refiner(
+    workdir: str | Path | None = None,
+    step: int | None = None,
+    *,
+    pretrained: str | None = None,
+    **options: Any,
+) -> Refine:
     """The refiner of a run, as a function of images.
 
     Args:
         workdir: of the run, or a file of weights (.npz, .safetensors) from `export`.
         step: of the checkpoint; by default the chosen one, else the newest.
+        pretrained: instead of `workdir`, a refiner that comes with the package, "eyes".
         **options: `max_pixels` and `seed` of `Refine`.
 
     Raises:
-        UserError: no run there, or no such checkpoint.
+        UserError: no run there, no such checkpoint or refiner, or not exactly one of the two named.
     """
+    if (workdir is None) == (pretrained is None):
+        raise UserError("name either the folder of a run or a pretrained refiner")
+    workdir = weights.pretrained(pretrained) if workdir is None else workdir
     if Path(workdir).suffix in weights.SUFFIXES:
         config, params, step = weights.read(workdir)
     else:

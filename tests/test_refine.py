@@ -19,11 +19,12 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from configs import gaze
-from simgan_jax import data, image_files, make_setup, parallel
+from simgan_jax import data, image_files, make_setup, parallel, weights
 from simgan_jax.checkpoint import Checkpoints
 from simgan_jax.data import Arrays
 from simgan_jax.errors import UserError
 from simgan_jax.images import from_unit, to_unit
+from simgan_jax.metrics import label_shift
 from simgan_jax.models.refiner import Refiner
 from simgan_jax.refine import (
     Options,
@@ -510,3 +511,25 @@ def test_killed_and_started_again_it_makes_the_files_of_an_unbroken_run(workdir,
     refine(workdir, str(tmp_path / "in"), tmp_path / "whole")
     assert tree(out) == tree(tmp_path / "whole")
     assert len(tree(out)) == 602
+
+
+# The refiner that comes with the package
+
+
+def test_the_pretrained_refiner_changes_eyes_and_keeps_their_irises():
+    refine = load_refiner(pretrained="eyes")
+    eyes = data.load({"source": "procedural_eyes", "count": 32, "height": 35, "width": 55})
+    refined = refine(eyes.images)
+    before, after = to_unit(eyes.images), to_unit(refined)
+    assert np.abs(after - before).mean() > 0.1
+    window = label_shift.window(eyes.labels, before.shape[:3])
+    shift = label_shift.summarize(label_shift.measure(before, after, window), before.shape[2])
+    assert shift["mean"] < 0.5
+    assert weights.pretrained("eyes").stat().st_size < 1.5e6
+
+
+def test_a_refiner_is_of_a_run_or_of_the_package(tmp_path):
+    with pytest.raises(UserError, match="name either"):
+        load_refiner()
+    with pytest.raises(UserError, match="name either"):
+        load_refiner(tmp_path, pretrained="eyes")
