@@ -42,13 +42,16 @@ ROWS = tuple(f"{row}{suffix}" for row in evaluate.ROWS for suffix in ("", "_augm
 PICTURES = 10
 
 
-def run(name: str, variants: Mapping[str, ConfigDict], here: Path) -> dict[str, Any]:
+def run(
+    name: str, variants: Mapping[str, ConfigDict], here: Path, show_real: bool = True
+) -> dict[str, Any]:
     """Trains and evaluates every variant with every seed, and writes result.json and samples.png.
 
     Args:
         name: of the experiment, a module of experiments/.
         variants: a configuration for each; all of one task and one synthetic set.
         here: folder of the results.
+        show_real: whether real images may be in the picture; others' photographs may not.
 
     Returns:
         As in result.json: by variant the means and spreads of `figures_of`, and each run's own.
@@ -73,6 +76,7 @@ def run(name: str, variants: Mapping[str, ConfigDict], here: Path) -> dict[str, 
         for variant, folders in runs.items()
     }
     flag = "".join(f" --{f.name}" for f in (QUICK, FULL) if f.value)
+    flag += f" --seeds={SEEDS.value}" if SEEDS.value != SEEDS.default else ""
     result = {
         "command": f"python -m experiments.{name}{flag}",
         "machine": machine(),
@@ -82,7 +86,8 @@ def run(name: str, variants: Mapping[str, ConfigDict], here: Path) -> dict[str, 
     show(result)
     if not QUICK.value:
         (here / "result.json").write_text(json.dumps(result, indent=2) + "\n")
-        draw_samples({variant: folders[0] for variant, folders in runs.items()}, here)
+        firsts = {variant: folders[0] for variant, folders in runs.items()}
+        draw_samples(firsts, here, show_real)
     return result
 
 
@@ -136,7 +141,7 @@ def show(result: Mapping[str, Any]) -> None:
     Console(highlight=False).print(table)
 
 
-def draw_samples(workdirs: Mapping[str, Path], here: Path) -> None:
+def draw_samples(workdirs: Mapping[str, Path], here: Path, show_real: bool) -> None:
     """Writes samples.png: synthetic images, a row of refined ones for each variant, real images.
 
     Real images are those that trained the discriminator: no test image is shown.
@@ -147,8 +152,9 @@ def draw_samples(workdirs: Mapping[str, Path], here: Path) -> None:
         synthetic = data.load(config.data.synthetic).images[-PICTURES:]
         rows = rows or [synthetic]
         rows.append(load_refiner(workdir)(synthetic))
-    real = data.load(config.data.real).images
-    rows.append(real[np.linspace(0, len(real) - 1, PICTURES).astype(int)])
+    if show_real:
+        real = data.load(config.data.real).images
+        rows.append(real[np.linspace(0, len(real) - 1, PICTURES).astype(int)])
     write_image(here / "samples.png", images.grid(np.stack(rows), scale=2))
 
 

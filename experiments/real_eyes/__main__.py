@@ -56,7 +56,7 @@ def main(argv: Sequence[str]) -> None:
     """Runs the experiment."""
     del argv
     variants = {"plain": config(False), "equalized": config(True)}
-    protocol.run("real_eyes", variants, Path(__file__).parent)
+    protocol.run("real_eyes", variants, Path(__file__).parent, show_real=False)
 
 
 if __name__ == "__main__":
