@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from simgan_jax.images import from_unit, to_unit
 from simgan_jax.models import Discriminator, Refiner
 from simgan_jax.models.discriminator import EYES, HANDS, spectral_normalize
 
@@ -95,6 +96,17 @@ def test_noise_changes_the_output_and_background_passes_unchanged():
     assert noises[0].shape == (1, 2, 2, 2)
     assert jnp.abs(first - second)[0, :, 0].min() > 0
     assert first[0, :, 1].ravel().tolist() == [1, 1]
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16"])
+def test_background_of_stored_images_passes_through_compiled_code(dtype):
+    module = Refiner(features=4, blocks=1, background=1.0)
+    top = np.iinfo(dtype).max
+    stored = np.array([top, top - 1, 0, top], dtype).reshape(1, 2, 2, 1)
+    params = module.init(jax.random.key(0), to_unit(stored))
+    refined = jax.jit(lambda p, x: from_unit(module.apply(p, to_unit(x)), x.dtype))(params, stored)
+    kept = np.asarray(refined == stored).ravel().tolist()
+    assert kept == [True, False, False, True]
 
 
 def test_background_passes_no_gradient_to_the_parameters():
