@@ -102,7 +102,7 @@ def test_noise_changes_the_output_and_background_passes_unchanged():
 def test_background_of_stored_images_passes_through_compiled_code(dtype):
     module = Refiner(features=4, blocks=1, background=1.0)
     top = np.iinfo(dtype).max
-    stored = np.array([top, top - 1, 0, top], dtype).reshape(1, 2, 2, 1)
+    stored = jnp.array([top, top - 1, 0, top], dtype).reshape(1, 2, 2, 1)
     params = module.init(jax.random.key(0), to_unit(stored))
     refined = jax.jit(lambda p, x: from_unit(module.apply(p, to_unit(x)), x.dtype))(params, stored)
     kept = np.asarray(refined == stored).ravel().tolist()
