@@ -115,5 +115,9 @@ def read(path: str | Path) -> list[dict]:
 
 
 def first_not_finite(metrics: Mapping[str, float]) -> str | None:
-    """Name of a metric that is NaN or infinite, None if all are finite."""
-    return next((name for name, value in metrics.items() if not math.isfinite(value)), None)
+    """Name of a metric that is NaN or infinite, None if all are finite.
+
+    The refiner's come first, as its updates do: what it breaks, the discriminator then sees.
+    """
+    broken = [name for name, value in metrics.items() if not math.isfinite(value)]
+    return min(broken, key=lambda name: not name.startswith("refiner/"), default=None)

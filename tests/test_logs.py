@@ -54,6 +54,8 @@ def test_no_file_is_no_rows(tmp_path):
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 def test_the_first_value_that_is_not_finite_is_named(value):
     assert logs.first_not_finite({"a": 1.0, "b": value, "c": math.nan}) == "b"
+    both = {"discriminator/loss": value, "refiner/change": 1.0, "refiner/loss": value}
+    assert logs.first_not_finite(both) == "refiner/loss"
 
 
 def test_finite_values_have_no_name():
