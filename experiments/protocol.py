@@ -84,10 +84,9 @@ def run(
         "variants": {variant: summarize(each) for variant, each in reports.items()},
     }
     show(result)
-    if not QUICK.value:
-        (here / "result.json").write_text(json.dumps(result, indent=2) + "\n")
-        firsts = {variant: folders[0] for variant, folders in runs.items()}
-        draw_samples(firsts, here, show_real)
+    (here / "result.json").write_text(json.dumps(result, indent=2) + "\n")
+    firsts = {variant: folders[0] for variant, folders in runs.items()}
+    draw_samples(firsts, here, show_real)
     return result
 
 
