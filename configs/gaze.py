@@ -119,7 +119,7 @@ def tiny(c: ConfigDict) -> ConfigDict:
     c.watch.checkpoint_every = 10
     c.evaluate.quick.update(images=128, probe=64, discriminator_steps=10, estimator_steps=10)
     c.evaluate.quick.rows = ("synthetic", "refined", "real")
-    c.evaluate.estimator.update(width=0.1, batch=32)
+    c.evaluate.estimator.width = 0.1
     return c
 
 
@@ -143,4 +143,5 @@ def paper(c: ConfigDict) -> ConfigDict:
     c.train.steps = 10000
     c.train.micro_batch = 0
     c.train.ema = 0.0
+    c.evaluate.estimator.update(width=1.0, batch=64)
     return c

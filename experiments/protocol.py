@@ -15,6 +15,7 @@ interrupted one goes on.
 """
 
 import json
+import os
 import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -26,17 +27,19 @@ from ml_collections import ConfigDict
 from rich.console import Console
 from rich.table import Table
 
+from experiments.flags import QUICK
 from experiments.machine import machine
 from simgan_jax import data, evaluate, images, parallel
+from simgan_jax.errors import UserError
 from simgan_jax.image_files import write_image
 from simgan_jax.refining import load_refiner
 from simgan_jax.setup import make_setup
 from simgan_jax.train import train
 
-QUICK = flags.DEFINE_bool("quick", False, "Little data, one seed: minutes, to try the program.")
 FULL = flags.DEFINE_bool("full", False, "The paper's networks, batch and steps: for accelerators.")
 SEEDS = flags.DEFINE_integer("seeds", 3, "GAN seeds a variant.")
 
+DATA = "SIMGAN_DATA"
 RUNS = Path("runs/experiments")
 ROWS = tuple(f"{row}{suffix}" for row in evaluate.ROWS for suffix in ("", "_augmented"))
 PICTURES = 10
@@ -57,6 +60,13 @@ def run(
         As in result.json: by variant the means and spreads of `figures_of`, and each run's own.
     """
     variants = {variant: _sized(config) for variant, config in variants.items()}
+    # Of variants with the same data, the first one's estimators on synthetic and real images serve all.
+    firsts: dict[str, str] = {}
+    for variant, config in variants.items():
+        of_data = firsts.setdefault(config.data.to_json_best_effort(), variant)
+        if of_data != variant:
+            for level in (config.evaluate.quick, config.evaluate.full):
+                level.rows = tuple(row for row in level.rows if row.startswith("refined"))
     parallel.cores_as_devices(make_setup(next(iter(variants.values()))))
     seeds = range(1 if QUICK.value else SEEDS.value)
     runs: dict[str, list[Path]] = {variant: [] for variant in variants}
@@ -75,6 +85,10 @@ def run(
         variant: [json.loads((folder / evaluate.FILE).read_text()) for folder in folders]
         for variant, folders in runs.items()
     }
+    for variant, config in variants.items():
+        first = reports[firsts[config.data.to_json_best_effort()]]
+        for report, other in zip(reports[variant], first, strict=True):
+            report["estimators"] = other["estimators"] | report["estimators"]
     flag = "".join(f" --{f.name}" for f in (QUICK, FULL) if f.value)
     flag += f" --seeds={SEEDS.value}" if SEEDS.value != SEEDS.default else ""
     result = {
@@ -85,9 +99,25 @@ def run(
     }
     show(result)
     (here / "result.json").write_text(json.dumps(result, indent=2) + "\n")
-    firsts = {variant: folders[0] for variant, folders in runs.items()}
-    draw_samples(firsts, here, show_real)
+    draw_samples({variant: folders[0] for variant, folders in runs.items()}, here, show_real)
     return result
+
+
+def photographs(*names: str) -> list[Path]:
+    """Folders of photographs that do not come with the package, below $SIMGAN_DATA.
+
+    Raises:
+        UserError: one is not there.
+    """
+    folders = [Path(os.environ.get(DATA, "")) / name for name in names]
+    for folder in folders:
+        if DATA not in os.environ or not folder.is_dir():
+            raise UserError(
+                f"{folder}: no such folder; set {DATA} to the folder of {', '.join(names)} "
+                "(what they hold: the experiment's docstring; how to prepare MPIIGaze: "
+                "simgan_jax/data/README.md)"
+            )
+    return folders
 
 
 def figures_of(report: Mapping[str, Any]) -> dict[str, float]:
@@ -99,9 +129,12 @@ def figures_of(report: Mapping[str, Any]) -> dict[str, float]:
         for axis, y in x["axes"].items():
             figures[f"bias/{row}/{axis}"] = y["bias"]
             figures[f"error/{row}/{axis}"] = y["error"]
-    for key, value in report.items():
-        if key.startswith(("gain", "gap_closed")) and isinstance(value, float):
-            figures[key] = value
+    for suffix in ("", "_augmented", "_4x"):
+        errors = [figures.get(f"error/{row}{suffix}") for row in evaluate.ROWS]
+        if None not in errors[:2]:
+            figures[f"gain{suffix}"] = 1 - errors[1] / errors[0]
+        if None not in errors and errors[0] > errors[2]:
+            figures[f"gap_closed{suffix}"] = (errors[0] - errors[1]) / (errors[0] - errors[2])
     figures |= {
         f"label_shift/{key}": shift[key] for key in ("mean", "std", "dx", "dy") if key in shift
     }

@@ -10,6 +10,7 @@ import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -78,11 +79,11 @@ def settings() -> ConfigDict:
     c.quick = ConfigDict()
     c.quick.rows = (*ROWS, "synthetic_augmented")
     c.quick.seeds = 1
-    c.quick.images = 4000
+    c.quick.images = 6000
     c.quick.probe = 500
     c.quick.discriminator_steps = 150
     c.quick.whole_image = False
-    c.quick.estimator_steps = 500
+    c.quick.estimator_steps = 2500
     c.full = ConfigDict()
     c.full.rows = (
         *ROWS,
@@ -95,7 +96,7 @@ def settings() -> ConfigDict:
     c.full.probe = 1000
     c.full.discriminator_steps = 300
     c.full.whole_image = True
-    c.full.estimator_steps = 1500
+    c.full.estimator_steps = 8000
     return c
 
 
@@ -210,26 +211,30 @@ def train_rows(
         sets["refined"] = Arrays(refine(drawn.images), drawn.labels)
     if estimate.has_label(task, labelled):
         sets["real"] = labelled
-    estimators, skipped = {}, {}
+    wanted, skipped = {}, {}
     for row in plan.rows:
-        base, wanted = row.split("_")[0], 4 * count if "_4x" in row else count
+        base, size = row.split("_")[0], 4 * count if "_4x" in row else count
         if base not in sets:
             skipped[row] = f"the real images have no label {estimate.TASKS[task].label!r}"
-            continue
-        if "_4x" in row and len(sets[base]) < wanted:
-            skipped[row] = f"{len(sets[base])} images, {wanted} would be needed"
-            continue
-        estimators[row] = []
-        for i in range(plan.seeds):
-            start = time.perf_counter()
-            estimator = estimate.train(
-                task, sets[base][:wanted], plan.estimator, seed + i, row.endswith("_augmented")
-            )
-            estimators[row].append(estimator)
-            say(
-                f"estimator {row}, seed {i + 1} of {plan.seeds}: {min(estimator.validation):.2f} "
-                f"{estimate.TASKS[task].unit} on its own domain ({time.perf_counter() - start:.0f} s)"
-            )
+        elif "_4x" in row and len(sets[base]) < size:
+            skipped[row] = f"{len(sets[base])} images, {size} would be needed"
+        else:
+            wanted[row] = sets[base][:size]
+
+    def train_one(job: tuple[str, int]) -> estimate.Estimator:
+        row, i = job
+        start = time.perf_counter()
+        augmented = row.endswith("_augmented")
+        estimator = estimate.train(task, wanted[row], plan.estimator, seed + i, augmented)
+        say(
+            f"estimator {row}, seed {i + 1} of {plan.seeds}: {min(estimator.validation):.2f} "
+            f"{estimate.TASKS[task].unit} on its own domain ({time.perf_counter() - start:.0f} s)"
+        )
+        return estimator
+
+    jobs = [(row, i) for row in wanted for i in range(plan.seeds)]
+    trained = dict(zip(jobs, parallel.each_on_a_device(train_one, jobs), strict=True))
+    estimators = {row: [trained[row, i] for i in range(plan.seeds)] for row in wanted}
     return estimators, skipped
 
 
@@ -379,12 +384,16 @@ def measure_realism(
     if plan.whole_image:
         kinds["whole_image_accuracy"] = True
     for key, whole_image in kinds.items():
-        found = {
-            name: two_sample.discriminator_accuracy(
-                real, pairs[name][0], budget, whole_image, network, seed
-            )
-            for name in ("synthetic", "refined")
-        }
+        judge = partial(
+            two_sample.discriminator_accuracy,
+            real,
+            budget=budget,
+            whole_image=whole_image,
+            network=network,
+            seed=seed,
+        )
+        found = parallel.each_on_a_device(judge, (synthetic, refined))
+        found = dict(zip(("synthetic", "refined"), found, strict=True))
         result[key] = {name: x["accuracy"] for name, x in found.items()}
         result[f"{key}_interval"] = {name: x["interval"] for name, x in found.items()}
     return result

@@ -8,7 +8,8 @@ import math
 import os
 import queue
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
@@ -265,6 +266,32 @@ def spread(function: Callable, replicated: PyTree) -> Callable:
         return programs[count](*parts)
 
     return call
+
+
+def each_on_a_device(function: Callable[[Any], Any], jobs: Sequence[Any]) -> list[Any]:
+    """Results of independent jobs, as many at a time as this process has devices.
+
+    Args:
+        function: of one job; runs in a thread whose default device is one that no other job uses.
+        jobs: its arguments.
+
+    Raises:
+        Exception: the first that a job has raised, after the jobs under way.
+    """
+    free: queue.Queue = queue.Queue()
+    for device in jax.local_devices():
+        free.put(device)
+
+    def work(job: Any) -> Any:
+        device = free.get()
+        try:
+            with jax.default_device(device):
+                return function(job)
+        finally:
+            free.put(device)
+
+    with ThreadPoolExecutor(jax.local_device_count()) as pool:
+        return list(pool.map(work, jobs))
 
 
 def _obstacle(setup: Setup, devices: int) -> str | None:

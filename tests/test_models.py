@@ -1,5 +1,6 @@
 from functools import partial
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from simgan_jax.images import from_unit, to_unit
 from simgan_jax.models import Discriminator, Refiner
 from simgan_jax.models.discriminator import EYES, HANDS, spectral_normalize
+from simgan_jax.models.gaze_estimator import max_pool
 
 EYE = jnp.zeros((1, 35, 55, 1))
 
@@ -148,3 +150,18 @@ def test_spectral_norm_of_a_normalized_kernel_is_one():
     largest = np.linalg.svd(np.asarray(normalized["kernel"]).reshape(-1, 5), compute_uv=False)[0]
     assert largest == pytest.approx(1, rel=1e-3)
     assert normalized["bias"].tolist() == [7] * 5
+
+
+@pytest.mark.parametrize("window", [2, 3])
+@pytest.mark.parametrize("sides", [(8, 8), (9, 13), (7, 12)])
+def test_max_pool_and_its_gradient_are_those_of_the_library(window, sides):
+    x = jax.random.normal(jax.random.key(0), (2, *sides, 3))
+
+    def weighted(pool, x):
+        y = pool(x)
+        return jnp.sum(y * jnp.arange(y.size).reshape(y.shape))
+
+    ours = partial(weighted, lambda x: max_pool(x, window))
+    theirs = partial(weighted, lambda x: nn.max_pool(x, (window, window), strides=(2, 2)))
+    np.testing.assert_array_equal(ours(x), theirs(x))
+    np.testing.assert_array_equal(jax.grad(ours)(x), jax.grad(theirs)(x))

@@ -1,3 +1,5 @@
+import threading
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -183,3 +185,26 @@ def equal(first, second):
         np.testing.assert_array_equal(a, b)
 
     jax.tree.map(compare, first, second)
+
+
+def test_jobs_run_at_once_each_on_a_device_of_its_own():
+    together = threading.Barrier(jax.local_device_count(), timeout=60)
+    jobs = range(2 * jax.local_device_count())
+
+    def job(i):
+        together.wait()  # passes when as many jobs are under way as there are devices
+        return i, jnp.ones(3).device
+
+    results = parallel.each_on_a_device(job, jobs)
+    assert [i for i, _ in results] == list(jobs)
+    assert {device for _, device in results} == set(jax.local_devices())
+
+
+def test_an_error_of_a_job_is_raised():
+    def job(i):
+        if i == 1:
+            raise UserError("the second")
+        return i
+
+    with pytest.raises(UserError, match="the second"):
+        parallel.each_on_a_device(job, range(3))

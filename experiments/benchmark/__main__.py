@@ -28,6 +28,7 @@ from rich.table import Table
 
 from configs.gaze import get_config
 from experiments.benchmark.memory import peak_bytes
+from experiments.flags import QUICK
 from experiments.machine import machine
 from simgan_jax import command, parallel
 from simgan_jax.refining import Refine
@@ -35,7 +36,6 @@ from simgan_jax.setup import Setup, make_setup
 from simgan_jax.state import create_train_state
 from simgan_jax.steps import discriminator_step, refiner_step, train_step
 
-QUICK = flags.DEFINE_bool("quick", False, "3 rounds instead of 15.")
 OUTPUT = flags.DEFINE_string(
     "output", str(Path(__file__).parent / "result.json"), "The file to write."
 )

@@ -11,7 +11,6 @@ Variants: "plain" leaves the simulator's grey values as rendered; "equalized" fi
 histograms, as MPIIGaze has done with its photographs: what one can do without a network.
 """
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -20,9 +19,6 @@ from ml_collections import ConfigDict
 from configs.gaze import get_config
 from experiments import protocol
 from simgan_jax import command
-from simgan_jax.errors import UserError
-
-DATA = "SIMGAN_DATA"
 
 
 def config(equalized: bool) -> ConfigDict:
@@ -31,14 +27,7 @@ def config(equalized: bool) -> ConfigDict:
     Raises:
         UserError: the data are not there.
     """
-    folder = os.environ.get(DATA, "")
-    prepared, unlabelled = Path(folder) / "tfds", Path(folder) / "mpiigaze_unlabelled"
-    for needed in (prepared, unlabelled):
-        if not folder or not needed.is_dir():
-            raise UserError(
-                f"{needed}: no such folder; set {DATA} to a folder with mpiigaze_unlabelled/ (images) "
-                "and tfds/ (python -m simgan_jax.data.prepare mpii_gaze --data_dir=.../tfds)"
-            )
+    prepared, unlabelled = protocol.photographs("tfds", "mpiigaze_unlabelled")
     c = get_config()
     c.name = "real_eyes"
     c.data.synthetic.equalized = equalized

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from absl import flags
 
+from experiments.flags import QUICK
 from simgan_jax import command, data, doctor, images, load_refiner
 from simgan_jax.checkpoint import read_config
 from simgan_jax.image_files import write_image
@@ -22,7 +23,6 @@ from simgan_jax.metrics import label_shift
 WORKDIR = flags.DEFINE_string(
     "workdir", "runs/gaze", "Folder of a finished run of configs/gaze.py."
 )
-QUICK = flags.DEFINE_bool("quick", False, "Measure on 64 images instead of 512.")
 
 HERE = Path(__file__).parent
 COLUMNS, SCALE = 10, 2

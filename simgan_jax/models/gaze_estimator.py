@@ -1,5 +1,6 @@
 """The gaze estimator: a plain convolutional network from one eye image to a direction."""
 
+from functools import reduce
 from typing import Any
 
 import flax.linen as nn
@@ -42,10 +43,10 @@ class GazeEstimator(nn.Module):
         x = images
         for i, features in enumerate((32, 32, 64)):
             x = self._conv(features, i, x)
-        x = nn.max_pool(x, (3, 3), strides=(2, 2))
+        x = max_pool(x, 3)
         for i, features in enumerate((80, 192)):
             x = self._conv(features, 3 + i, x)
-        x = nn.max_pool(x, (2, 2), strides=(2, 2))
+        x = max_pool(x, 2)
         x = x.reshape(len(x), -1)
         x = nn.relu(nn.Dense(self._scaled(1000), dtype=self.dtype, name="dense_0")(x))
         x = nn.Dense(self.outputs, dtype=self.dtype, name="dense_1")(x)
@@ -59,3 +60,14 @@ class GazeEstimator(nn.Module):
 
     def _scaled(self, features: int) -> int:
         return max(1, round(self.width * features))
+
+
+def max_pool(x: Float[Array, "b h w f"], window: int) -> Float[Array, "b h2 w2 f"]:
+    """Largest value of every square window, each two pixels on from the last, without padding.
+
+    `nn.max_pool` with a gradient that XLA computes in parallel on CPU; a third of a training step.
+    """
+    height, width = ((size - window) // 2 + 1 for size in x.shape[1:3])
+    starts = [(i, j) for i in range(window) for j in range(window)]
+    shifted = [x[:, i : i + 2 * height - 1 : 2, j : j + 2 * width - 1 : 2] for i, j in starts]
+    return reduce(jnp.maximum, shifted)

@@ -168,9 +168,9 @@ def trace_to_iris(dx, dy, pose: Pose):
     eta = eta / length
     tx, ty, tz = eta * dx + bend * nx, eta * dy + bend * ny, eta + bend * nz
     gx, gy, gz = (_rows(pose.axis[:, i], dx) for i in range(3))
-    along = ((IRIS_PLANE - CORNEA_CENTRE) - (x * gx + y * gy + z * gz)) / (
-        tx * gx + ty * gy + tz * gz
-    )
+    # A ray along the plane meets it far away.
+    towards = np.minimum(tx * gx + ty * gy + tz * gz, np.float32(-1e-3))
+    along = ((IRIS_PLANE - CORNEA_CENTRE) - (x * gx + y * gy + z * gz)) / towards
     x, y, z = x + along * tx, y + along * ty, z + along * tz
     planar = []
     for frame in iris_frame(pose.axis):

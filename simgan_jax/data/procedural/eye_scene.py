@@ -58,16 +58,17 @@ def draw_people(rng: np.random.Generator, count: int) -> dict[str, Float[np.ndar
     return {
         "skin": skin,
         "iris": _IRIS[colour] * rng.uniform(0.8, 1.25, (n, 1)),
-        "sclera": rng.uniform(0.26, 0.42, (n, 1)) * np.array([1.0, 0.96, 0.93]),
+        "sclera": rng.uniform(0.17, 0.30, (n, 1)) * np.array([1.0, 0.96, 0.93]),
         "hair": rng.uniform(0.4, 1.6, (n, 1)) * np.array([0.035, 0.025, 0.02]),
         "iris_radius": _cut(rng, 5.75, 0.15, 5.45, 6.05, n),
         "limbus": rng.uniform(0.3, 0.8, n),
         "iris_waves": rng.uniform(0, 2 * np.pi, (n, 3)),
         "eyeball": rng.normal((0.0, -1.9, 5.0), (0.5, 0.4, 0.4), (n, 3)),
         "upper": _cut(rng, 5.5, 0.6, 4.0, 7.0, n),
-        "lower": _cut(rng, 3.9, 0.5, 2.8, 5.0, n),
-        "half_width": _cut(rng, 14.4, 0.8, 12.6, 16.4, n),
+        "lower": _cut(rng, 3.4, 0.5, 2.4, 4.6, n),
+        "half_width": _cut(rng, 14.6, 1.1, 12.4, 17.0, n),
         "tilt": rng.normal(0.1, 0.6, n),
+        "framing": rng.normal((0.0, -0.2, 0.0), (1.1, 0.8, 0.0), (n, 3)),
         "round_upper": rng.uniform(0.15, 0.6, n),
         "round_lower": rng.uniform(0.0, 0.45, n),
         "skew_upper": rng.uniform(-0.2, 0.2, n),
@@ -149,9 +150,10 @@ def draw_scene(
     n = len(person["upper"])
     gaze, head = draw_gaze(rng, n)
     axis = geometry.direction(*(gaze + np.radians(kappa)).T)
-    # Head-pose estimates are imperfect: normalised pictures are rotated, shifted and scaled a little.
+    # Head-pose estimates are imperfect: normalised pictures are rotated, shifted and scaled a little,
+    # and shifted alike in all pictures of a person, whose face is not the average face of the estimate.
     rotation = geometry.head_rotation(head[:, 0], head[:, 1], np.radians(rng.normal(0, 2.5, n)))
-    origin = rng.normal((0, -0.2, DISTANCE), (0.7, 0.7, 0.03 * DISTANCE), (n, 3))
+    origin = rng.normal((0, 0, DISTANCE), (0.7, 0.7, 0.03 * DISTANCE), (n, 3)) + person["framing"]
 
     # The upper lid follows the eye nearly all the way, the lower a third of it.
     down = np.einsum("nij,ni->nj", rotation, axis)[:, 1]
