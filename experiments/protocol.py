@@ -125,6 +125,11 @@ def figures_of(report: Mapping[str, Any]) -> dict[str, float]:
     shift, realism = report["label_shift"], report["realism"]
     figures = {f"error/{row}": x["error"] for row, x in report["estimators"].items()}
     figures |= {f"within/{row}": x["within"] for row, x in report["estimators"].items()}
+    figures |= {
+        f"own_error/{row}": x["own_error"]
+        for row, x in report["estimators"].items()
+        if "own_error" in x
+    }
     for row, x in report["estimators"].items():
         for axis, y in x["axes"].items():
             figures[f"bias/{row}/{axis}"] = y["bias"]

@@ -253,11 +253,14 @@ def judge_rows(
         test: labelled real images.
 
     Returns:
-        "estimators" (rows as of `estimate.score`), "gap_closed" and "gain" with their intervals.
+        "estimators" (rows as of `estimate.score`, and "own_error" on the part of their own training
+        set that stopped them early), "gap_closed" and "gain" with their intervals.
     """
     predictions = {row: [one(test.images) for one in many] for row, many in estimators.items()}
     floor = [estimate.mean_prediction(task, mean_of, len(test))]
     rows = {row: estimate.score(task, p, test) for row, p in predictions.items()}
+    for row, many in estimators.items():
+        rows[row]["own_error"] = float(np.mean([min(one.validation) for one in many]))
     rows["mean_predictor"] = estimate.score(task, floor, test) | {"std": 0.0}
     errors = {row: estimate.per_image_errors(task, p, test) for row, p in predictions.items()}
     return {"estimators": rows, "test_images": len(test)} | compare(errors, estimate.people(test))
