@@ -5,7 +5,8 @@ seeds; the seed of a run is that of its estimators too. Of each run
 
 - the checkpoint is chosen by `evaluate.choose`: realism and label shift, no label of a real image;
 - estimators are trained on synthetic, on refined and on labelled real images (the ceiling), each
-  without and with augmentation, with the same settings, and stop early by a part of their own
+  without and with augmentation, and on synthetic images with the grey values of real ones (what can
+  be done without a network), all with the same settings; they stop early by a part of their own
   training set;
 - the test set is looked at once, at the end.
 
@@ -38,10 +39,16 @@ from simgan_jax.train import train
 
 FULL = flags.DEFINE_bool("full", False, "The paper's networks, batch and steps: for accelerators.")
 SEEDS = flags.DEFINE_integer("seeds", 3, "GAN seeds a variant.")
+VARIANTS = flags.DEFINE_list(
+    "variants", [], "The variants to run, separated by commas; all if none."
+)
 
 DATA = "SIMGAN_DATA"
 RUNS = Path("runs/experiments")
-ROWS = tuple(f"{row}{suffix}" for row in evaluate.ROWS for suffix in ("", "_augmented"))
+ROWS = (
+    *(f"{row}{suffix}" for row in evaluate.ROWS for suffix in ("", "_augmented")),
+    evaluate.MATCHED,
+)
 PICTURES = 10
 
 
@@ -59,7 +66,13 @@ def run(
     Returns:
         As in result.json: by variant the means and spreads of `figures_of`, and each run's own.
     """
-    variants = {variant: _sized(config) for variant, config in variants.items()}
+    unknown = set(VARIANTS.value) - set(variants)
+    if unknown:
+        raise UserError(f"--variants: no {unknown.pop()!r}; there are {', '.join(variants)}")
+    wanted = VARIANTS.value or list(variants)
+    variants = {
+        variant: _sized(config) for variant, config in variants.items() if variant in wanted
+    }
     # Of variants with the same data, the first one's estimators on synthetic and real images serve all.
     firsts: dict[str, str] = {}
     for variant, config in variants.items():
@@ -91,6 +104,7 @@ def run(
             report["estimators"] = other["estimators"] | report["estimators"]
     flag = "".join(f" --{f.name}" for f in (QUICK, FULL) if f.value)
     flag += f" --seeds={SEEDS.value}" if SEEDS.value != SEEDS.default else ""
+    flag += f" --variants={','.join(wanted)}" if VARIANTS.value else ""
     result = {
         "command": f"python -m experiments.{name}{flag}",
         "machine": machine(),

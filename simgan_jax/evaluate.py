@@ -26,7 +26,7 @@ from simgan_jax import command, data, estimate, figures, parallel
 from simgan_jax.checkpoint import Checkpoints, read_config
 from simgan_jax.data import Arrays
 from simgan_jax.errors import UserError
-from simgan_jax.images import to_unit
+from simgan_jax.images import match_histograms, to_unit
 from simgan_jax.metrics import label_shift, two_sample
 from simgan_jax.metrics.intervals import interval, mean_interval, resampled_means
 from simgan_jax.metrics.kid import features, kid
@@ -40,6 +40,8 @@ FILE, CHOSEN, FOLDER = "evaluation.json", "chosen.json", "evaluation"
 LARGEST_SHIFT = 0.5
 PAPER_SHIFT = {"mean": 1.1, "std": 0.8, "width": 55}
 ROWS = ("synthetic", "refined", "real")
+# What can be done without a network: synthetic images with the grey values of real ones.
+MATCHED = "matched"
 
 Say = Callable[[str], None]
 
@@ -49,8 +51,9 @@ class Plan:
     """How much is measured.
 
     Attributes:
-        rows: estimators: "synthetic", "refined" or "real" (labelled real images: the ceiling), perhaps
-            followed by "_4x" (four times the images), perhaps by "_augmented".
+        rows: estimators: "synthetic", "matched" (synthetic with the grey values of real images:
+            what can be done without a network), "refined" or "real" (labelled real images: the
+            ceiling), perhaps followed by "_4x" (four times the images), perhaps by "_augmented".
         seeds: estimators trained a row.
         images: training images a row (four times as many with "_4x"); fewer where there are fewer.
         probe: images, apart from the former, on which realism and label shift are measured.
@@ -77,7 +80,7 @@ def settings() -> ConfigDict:
     c = ConfigDict()
     c.estimator = ConfigDict(asdict(estimate.Settings()))
     c.quick = ConfigDict()
-    c.quick.rows = (*ROWS, "synthetic_augmented")
+    c.quick.rows = (*ROWS, MATCHED, "synthetic_augmented")
     c.quick.seeds = 1
     c.quick.images = 6000
     c.quick.probe = 500
@@ -86,8 +89,7 @@ def settings() -> ConfigDict:
     c.quick.estimator_steps = 2500
     c.full = ConfigDict()
     c.full.rows = (
-        *ROWS,
-        *(f"{row}_augmented" for row in ROWS),
+        *(row + suffix for suffix in ("", "_augmented") for row in (*ROWS, MATCHED)),
         "synthetic_4x",
         "refined_4x",
     )
@@ -119,13 +121,13 @@ def make_plan(config: Mapping[str, Any], level: str) -> Plan:
     for row in chosen["rows"]:
         if row not in {
             f"{base}{size}{aug}"
-            for base in ROWS
+            for base in (*ROWS, MATCHED)
             for size in ("", "_4x")
             for aug in ("", "_augmented")
         }:
             raise UserError(
-                f"config.evaluate.{level}.rows: {row!r}; a row is one of {', '.join(ROWS)}, perhaps "
-                "with _4x, perhaps with _augmented"
+                f"config.evaluate.{level}.rows: {row!r}; a row is one of {', '.join(ROWS)}, "
+                f"{MATCHED}, perhaps with _4x, perhaps with _augmented"
             )
     return Plan(estimator=estimator, **chosen)
 
@@ -178,7 +180,7 @@ def evaluate(
         result["estimators"] = {}
         return result
     labelled = real if labelled is None else labelled
-    estimators, skipped = train_rows(plan, task, trained, refine, labelled, seed, say)
+    estimators, skipped = train_rows(plan, task, trained, refine, real.images, labelled, seed, say)
     mean_of = labelled if estimate.has_label(task, labelled) else trained
     result |= judge_rows(task, estimators, mean_of, test)
     result["skipped"] = skipped
@@ -194,6 +196,7 @@ def train_rows(
     task: str,
     synthetic: Arrays,
     refine: Callable[[np.ndarray], np.ndarray],
+    real: Shaped[np.ndarray, "m h w c"],
     labelled: Arrays,
     seed: int = 0,
     say: Say = lambda line: None,
@@ -207,8 +210,11 @@ def train_rows(
     most = max([4 * count if "_4x" in row else count for row in plan.rows], default=count)
     drawn = synthetic[: min(most, len(synthetic))]
     sets = {"synthetic": drawn}
-    if any(row.startswith("refined") for row in plan.rows):
+    bases = {row.split("_")[0] for row in plan.rows}
+    if "refined" in bases:
         sets["refined"] = Arrays(refine(drawn.images), drawn.labels)
+    if MATCHED in bases:
+        sets[MATCHED] = Arrays(match_histograms(drawn.images, real, seed), drawn.labels)
     if estimate.has_label(task, labelled):
         sets["real"] = labelled
     wanted, skipped = {}, {}

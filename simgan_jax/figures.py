@@ -7,7 +7,13 @@ from typing import Any
 from matplotlib.figure import Figure
 
 # By what an estimator was trained on (Okabe and Ito: told apart by colour-blind readers too).
-COLOURS = {"synthetic": "#d55e00", "refined": "#0072b2", "real": "#009e73", "mean": "#888888"}
+COLOURS = {
+    "synthetic": "#d55e00",
+    "matched": "#e69f00",
+    "refined": "#0072b2",
+    "real": "#009e73",
+    "mean": "#888888",
+}
 
 
 def draw(report: Mapping[str, Any], folder: str | Path) -> list[Path]:

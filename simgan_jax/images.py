@@ -6,7 +6,7 @@ from jaxtyping import Array, Float, Shaped
 
 from simgan_jax.image_files import write_image
 
-__all__ = ["from_unit", "grid", "to_unit", "write_image"]
+__all__ = ["from_unit", "grid", "match_histograms", "to_unit", "write_image"]
 
 # An image of a grid is enlarged by a whole factor up to about this many pixels in width.
 GRID_WIDTH = 192
@@ -38,6 +38,30 @@ def from_unit(images: Float[Array, "..."], dtype: np.dtype) -> Shaped[Array, "..
         return images.astype(dtype)
     half = np.float32(np.iinfo(dtype).max / 2)
     return ((images.clip(-1, 1) + 1) * half).round().astype(dtype)
+
+
+def match_histograms(
+    images: Shaped[np.ndarray, "n h w c"], like: Shaped[np.ndarray, "m h2 w2 c"], seed: int = 0
+) -> Shaped[np.ndarray, "n h w c"]:
+    """Gives every image, channel by channel, the values of an image of `like` drawn at random.
+
+    Ranks of pixels stay: the darkest pixel gets the darkest value, and so on. Where all of `like` have
+    been equalised, this is histogram equalisation.
+
+    Args:
+        images: of any type.
+        like: of the same type and number of channels.
+        seed: of the draw.
+    """
+    result = np.empty_like(images)
+    drawn = np.random.default_rng(seed).integers(len(like), size=len(images))
+    for i, k in enumerate(drawn):
+        for c in range(images.shape[-1]):
+            _, place, counts = np.unique(images[i, ..., c], return_inverse=True, return_counts=True)
+            share = (np.cumsum(counts) - counts / 2) / counts.sum()
+            values = np.quantile(like[k, ..., c], share, method="nearest")
+            result[i, ..., c] = values[place].reshape(images.shape[1:3])
+    return result
 
 
 def grid(

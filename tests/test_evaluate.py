@@ -100,7 +100,12 @@ def test_labels_of_the_test_set_change_no_estimator(full):
     turned = Arrays(other.images, {**other.labels, "gaze": other.labels["gaze"][::-1]})
     trained = [
         evaluate.train_rows(
-            replace(PLAN, rows=("synthetic",), seeds=1), "gaze", blobs(76, 0), darker, turned
+            replace(PLAN, rows=("synthetic",), seeds=1),
+            "gaze",
+            blobs(76, 0),
+            darker,
+            blobs(20, 1).images,
+            turned,
         )[0]
         for turned in (other, turned)
     ]

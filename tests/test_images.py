@@ -11,6 +11,7 @@ from PIL import Image
 
 from simgan_jax import image_files, images
 from simgan_jax.errors import UserError
+from simgan_jax.images import match_histograms
 
 
 def pixels(mode, dtype=np.uint8, size=(7, 9), seed=0):
@@ -291,3 +292,30 @@ def test_a_failed_write_leaves_the_old_file_and_no_temporary_one(tmp_path):
         image_files.write_image(path, np.zeros((4, 4, 2), np.uint8))
     assert path.read_bytes() == b"old"
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.png", "folder"]
+
+
+def test_matched_images_have_the_values_of_another_and_their_own_ranks():
+    rng = np.random.default_rng(0)
+    images = rng.permutation(35 * 55).reshape(1, 35, 55, 1).astype(np.uint16)
+    like = rng.integers(1000, 2000, (1, 35, 55, 1)).astype(np.uint16)
+    matched = match_histograms(images, like)
+    np.testing.assert_array_equal(np.sort(matched, axis=None), np.sort(like, axis=None))
+    order = np.argsort(images, axis=None)
+    assert (np.diff(matched.ravel()[order].astype(int)) >= 0).all()
+
+
+def test_equal_values_stay_equal_when_matched():
+    images = np.repeat(np.uint8([[[[10], [20]]]]), 2, axis=3)
+    images[..., 1] = 7
+    like = np.uint8([[[[0, 0], [100, 50], [200, 100]]]])
+    matched = match_histograms(images, like)
+    assert len(np.unique(matched[..., 1])) == 1
+    assert matched[0, 0, 0, 0] < matched[0, 0, 1, 0]
+
+
+def test_every_matched_image_follows_a_draw_of_its_own():
+    images = np.zeros((40, 2, 2, 1), np.uint8)
+    like = np.arange(5, dtype=np.uint8)[:, None, None, None] * np.ones((1, 3, 3, 1), np.uint8)
+    matched = match_histograms(images, like, seed=1)
+    assert set(np.unique(matched)) == set(range(5))
+    np.testing.assert_array_equal(matched, match_histograms(images, like, seed=1))

@@ -6,7 +6,6 @@ Domains: synthetic are the embedded simulator's eyes, real the embedded camera's
 labels, test the camera's test split (other people). The ceiling is trained on the camera's labels.
 
 Variants, each one change of "default" (configs/gaze.py):
-    equalized       the simulator's histograms are equalised first, as the camera's are
     no history      the discriminator sees new refined images alone (the paper's figure 5 and table)
     global          one adversarial loss an image instead of one a patch (the paper's figure 6)
     no weights      self-regularisation weighs all pixels the same (the paper's)
@@ -25,7 +24,6 @@ def main(argv: Sequence[str]) -> None:
     del argv
     changes = {
         "default": {},
-        "equalized": {"data.synthetic.equalized": True},
         "no history": {"history.size": 0},
         "global": {"loss.local": False},
         "no weights": {"loss.weight.label": ""},
