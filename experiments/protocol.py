@@ -213,6 +213,7 @@ def _sized(config: ConfigDict) -> ConfigDict:
     """A variant at the size that the flags ask for."""
     quick = config.evaluate.quick
     quick.rows = ROWS
+    config.watch.keep = 100  # all checkpoints are there to choose from
     if FULL.value:
         config.evaluate.full.rows = (*ROWS, "synthetic_4x", "refined_4x")
         config.refiner.features = 64
