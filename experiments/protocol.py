@@ -30,7 +30,7 @@ from rich.table import Table
 
 from experiments.flags import QUICK
 from experiments.machine import machine
-from simgan_jax import data, evaluate, images, parallel
+from simgan_jax import data, evaluate, figures, images, parallel
 from simgan_jax.errors import UserError
 from simgan_jax.image_files import write_image
 from simgan_jax.refining import load_refiner
@@ -55,7 +55,9 @@ PICTURES = 10
 def run(
     name: str, variants: Mapping[str, ConfigDict], here: Path, show_real: bool = True
 ) -> dict[str, Any]:
-    """Trains and evaluates every variant with every seed, and writes result.json and samples.png.
+    """Trains and evaluates every variant with every seed; writes result.json and pictures.
+
+    samples.png shows images of every variant, curves.png the first one's cumulative errors.
 
     Args:
         name: of the experiment, a module of experiments/.
@@ -113,6 +115,8 @@ def run(
     }
     show(result)
     (here / "result.json").write_text(json.dumps(result, indent=2) + "\n")
+    rows = figures.mean_curves([each["estimators"] for each in next(iter(reports.values()))])
+    figures.cumulative(rows).savefig(here / "curves.png", dpi=120)
     draw_samples({variant: folders[0] for variant, folders in runs.items()}, here, show_real)
     return result
 
@@ -137,30 +141,30 @@ def photographs(*names: str) -> list[Path]:
 def figures_of(report: Mapping[str, Any]) -> dict[str, float]:
     """The figures of one evaluation.json that experiments compare, by name."""
     shift, realism = report["label_shift"], report["realism"]
-    figures = {f"error/{row}": x["error"] for row, x in report["estimators"].items()}
-    figures |= {f"within/{row}": x["within"] for row, x in report["estimators"].items()}
-    figures |= {
+    found = {f"error/{row}": x["error"] for row, x in report["estimators"].items()}
+    found |= {f"within/{row}": x["within"] for row, x in report["estimators"].items()}
+    found |= {
         f"own_error/{row}": x["own_error"]
         for row, x in report["estimators"].items()
         if "own_error" in x
     }
     for row, x in report["estimators"].items():
         for axis, y in x["axes"].items():
-            figures[f"bias/{row}/{axis}"] = y["bias"]
-            figures[f"error/{row}/{axis}"] = y["error"]
+            found[f"bias/{row}/{axis}"] = y["bias"]
+            found[f"error/{row}/{axis}"] = y["error"]
     for suffix in ("", "_augmented", "_4x"):
-        errors = [figures.get(f"error/{row}{suffix}") for row in evaluate.ROWS]
+        errors = [found.get(f"error/{row}{suffix}") for row in evaluate.ROWS]
         if None not in errors[:2]:
-            figures[f"gain{suffix}"] = 1 - errors[1] / errors[0]
+            found[f"gain{suffix}"] = 1 - errors[1] / errors[0]
         if None not in errors and errors[0] > errors[2]:
-            figures[f"gap_closed{suffix}"] = (errors[0] - errors[1]) / (errors[0] - errors[2])
-    figures |= {
+            found[f"gap_closed{suffix}"] = (errors[0] - errors[1]) / (errors[0] - errors[2])
+    found |= {
         f"label_shift/{key}": shift[key] for key in ("mean", "std", "dx", "dy") if key in shift
     }
     accuracy = realism["discriminator_accuracy"]
-    figures |= {f"discriminator_accuracy/{row}": accuracy[row] for row in ("synthetic", "refined")}
-    figures |= {"kid/refined": realism["kid"], "kid/synthetic": realism["kid_synthetic"]}
-    return figures | {"kid/real": realism["kid_real"], "checkpoint": report["checkpoint"]}
+    found |= {f"discriminator_accuracy/{row}": accuracy[row] for row in ("synthetic", "refined")}
+    found |= {"kid/refined": realism["kid"], "kid/synthetic": realism["kid_synthetic"]}
+    return found | {"kid/real": realism["kid_real"], "checkpoint": report["checkpoint"]}
 
 
 def summarize(reports: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
@@ -181,11 +185,11 @@ def show(result: Mapping[str, Any]) -> None:
     table = Table(title=f"{result['command']}, {result['seeds']} GAN seed(s)")
     for heading in ("mean ± spread over GAN seeds", *variants):
         table.add_column(heading, justify="left" if heading.startswith("mean") else "right")
-    names = dict.fromkeys(name for figures in variants.values() for name in figures)
+    names = dict.fromkeys(name for column in variants.values() for name in column)
     for name in names:
         cells = []
-        for figures in variants.values():
-            x = figures.get(name)
+        for column in variants.values():
+            x = column.get(name)
             spread = "" if not x or x["std"] is None else f" ± {x['std']:.3g}"
             cells.append(f"{x['mean']:.3g}{spread}" if x else "")
         table.add_row(name, *cells)

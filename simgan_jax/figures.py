@@ -1,9 +1,10 @@
 """Pictures of an evaluation: cumulative errors, bars with intervals, power spectra."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from matplotlib.figure import Figure
 
 # By what an estimator was trained on (Okabe and Ito: told apart by colour-blind readers too).
@@ -52,6 +53,18 @@ def cumulative(rows: Mapping[str, Mapping[str, Any]]) -> Figure:
     )
     axes.legend(fontsize="small")
     return figure
+
+
+def mean_curves(runs: Sequence[Mapping[str, Mapping[str, Any]]]) -> dict[str, dict[str, Any]]:
+    """Rows for `cumulative` whose curves are means over runs.
+
+    Args:
+        runs: of each, the rows of `estimate.score`; those of the first run are taken.
+    """
+    return {
+        name: dict(row) | {"curve": np.mean([run[name]["curve"] for run in runs], axis=0).tolist()}
+        for name, row in runs[0].items()
+    }
 
 
 def errors(rows: Mapping[str, Mapping[str, Any]]) -> Figure:

@@ -49,3 +49,13 @@ def test_missing_photographs_are_one_clear_line(tmp_path, monkeypatch):
         protocol.photographs("eyes")
     (tmp_path / "eyes").mkdir()
     assert protocol.photographs("eyes") == [tmp_path / "eyes"]
+
+
+def test_the_table_has_a_column_for_every_variant(capsys):
+    reports = [report({"synthetic": 8.0, "refined": x}) for x in (5.0, 7.0)]
+    summary = protocol.summarize(reports)
+    protocol.show({"command": "run", "seeds": 2, "variants": {"one": summary, "two": summary}})
+    printed = capsys.readouterr().out
+    assert "one" in printed
+    assert "two" in printed
+    assert printed.count("6 ± 1.41") == 2
