@@ -17,7 +17,7 @@ def get_config(variant: str = "") -> ConfigDict:
     c = hands(gaze.get_config("" if variant == "paper" else variant))
     c.name = "_".join(["hand", variant]) if variant else "hand"
     if not variant:
-        c.evaluate.quick.update(images=2000, probe=300, estimator_steps=250)
+        c.evaluate.quick.update(images=4000, probe=300, estimator_steps=2000)
     return paper(c) if variant == "paper" else c
 
 
@@ -36,7 +36,7 @@ def hands(c: ConfigDict) -> ConfigDict:
     c.loss.weight = ConfigDict({"label": "hand_mask", "outside": 0.0, "inside": 4.0})
     c.loss.self_regularization = 1.0
     # An hourglass of its own for 14 x 14 heat maps: 2 poolings; the paper's has 4 for 64 x 64.
-    c.evaluate.estimator.update(depth=2, downsample=4, batch=32, micro_batch=16)
+    c.evaluate.estimator.update(depth=2, downsample=4)
     return c
 
 
@@ -68,5 +68,5 @@ def paper(c: ConfigDict) -> ConfigDict:
     c.train.pretrain_discriminator = 200
     c.train.steps = 10000
     c.train.ema = 0.0
-    c.evaluate.estimator.update(features=256, stacks=2, depth=4, downsample=4)
+    c.evaluate.estimator.update(features=256, stacks=2, depth=4, downsample=4, batch=32)
     return c

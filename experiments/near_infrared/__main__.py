@@ -7,8 +7,9 @@ eyes under near-infrared light without labels (nir_eyes/unlabelled); test are ot
 of the iris (nir_eyes/labelled, 500). All at 50 x 50 pixels, errors in pixels there. There is no row
 trained on real images: labelled ones are for testing. The floor is the mean of the synthetic labels.
 
-Variants: "default" is the deterministic refiner of configs/gaze.py; "noise" has a map of noise beside
-the image, so that one rendering can become a sharp or a blurred photograph.
+Variants: "default" is configs/gaze.py; "matched" first gives every rendering the grey values of an
+unlabelled photograph, which leaves less to the refiner; "noise" has a map of noise beside the image, so
+that one rendering can become a sharp or a blurred photograph.
 """
 
 from collections.abc import Sequence
@@ -43,7 +44,11 @@ def config(**refiner: object) -> ConfigDict:
 def main(argv: Sequence[str]) -> None:
     """Runs the experiment."""
     del argv
-    variants = {"default": config(), "noise": config(noise_channels=1)}
+    matched = config()
+    matched.data.synthetic = ConfigDict(
+        {"source": "matched", "images": matched.data.synthetic, "like": matched.data.real}
+    )
+    variants = {"default": config(), "matched": matched, "noise": config(noise_channels=1)}
     protocol.run("near_infrared", variants, Path(__file__).parent, show_real=False)
 
 

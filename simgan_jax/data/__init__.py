@@ -11,6 +11,7 @@ from simgan_jax.errors import UserError
 SOURCES = {
     "concatenation": "simgan_jax.data.concatenation",
     "folder": "simgan_jax.data.folder",
+    "matched": "simgan_jax.data.matched",
     "mpii_gaze": "simgan_jax.data.mpii_gaze",
     "nyu_hand": "simgan_jax.data.nyu_hand",
     "procedural_eyes": "simgan_jax.data.procedural.eyes",
