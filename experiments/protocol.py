@@ -158,9 +158,14 @@ def figures_of(report: Mapping[str, Any]) -> dict[str, float]:
             found[f"gain{suffix}"] = 1 - errors[1] / errors[0]
         if None not in errors and errors[0] > errors[2]:
             found[f"gap_closed{suffix}"] = (errors[0] - errors[1]) / (errors[0] - errors[2])
+        shares = [found.get(f"within/{row}{suffix}") for row in evaluate.ROWS]
+        if None not in shares and shares[0] < shares[2]:
+            closed = (shares[1] - shares[0]) / (shares[2] - shares[0])
+            found[f"gap_closed_within{suffix}"] = closed
     found |= {
         f"label_shift/{key}": shift[key] for key in ("mean", "std", "dx", "dy") if key in shift
     }
+    found |= {f"surface_mm/{key}": x for key, x in shift.get("surface_mm", {}).items()}
     accuracy = realism["discriminator_accuracy"]
     found |= {f"discriminator_accuracy/{row}": accuracy[row] for row in ("synthetic", "refined")}
     found |= {"kid/refined": realism["kid"], "kid/synthetic": realism["kid_synthetic"]}

@@ -25,9 +25,10 @@ from rich.table import Table
 from simgan_jax import command, data, estimate, figures, parallel
 from simgan_jax.checkpoint import Checkpoints, read_config
 from simgan_jax.data import Arrays
+from simgan_jax.data.depth import measured_depth
 from simgan_jax.errors import UserError
 from simgan_jax.images import match_histograms, to_unit
-from simgan_jax.metrics import label_shift, two_sample
+from simgan_jax.metrics import keypoints, label_shift, two_sample
 from simgan_jax.metrics.intervals import interval, mean_interval, resampled_means
 from simgan_jax.metrics.kid import features, kid
 from simgan_jax.metrics.two_sample import Budget
@@ -167,6 +168,12 @@ def evaluate(
     result: dict[str, Any] = {"task": task, "seeds": plan.seeds, "label_shift": {}}
     shift = measure_shift(probe, refined_probe)
     result["label_shift"] = summarize_shift(shift, probe, seed)
+    if "centre_mm" in probe.labels and "joints_uvd" in probe.labels:
+        depths = [
+            measured_depth(x, probe.labels["centre_mm"]) for x in (probe.images, refined_probe)
+        ]
+        surface = keypoints.surface_shift(*depths, probe.labels["joints_uvd"])
+        result["label_shift"]["surface_mm"] = surface
     say(f"label shift {result['label_shift']['mean']:.2f} px")
     result["realism"] = measure_realism(
         plan, probe.images, refined_probe, real.images, network, seed
@@ -559,6 +566,11 @@ def summary(report: Mapping[str, Any]) -> list[str]:
         f"label shift {shift['mean']:.2f} ± {shift['std']:.2f} px, drift x {shift.get('dx', 0):+.2f}, "
         f"y {shift.get('dy', 0):+.2f} (paper: 1.1 ± 0.8 px at 55 px)"
     )
+    if surface := shift.get("surface_mm"):
+        lines.append(
+            f"surface above joints: {surface['mean']:+.2f} ± {surface['std']:.2f} mm deeper, "
+            f"{surface['lost']:.1%} of {surface['joints']} lost"
+        )
     accuracy = realism["discriminator_accuracy"]
     lines.append(
         f"fresh patch discriminator: {accuracy['synthetic']:.1%} on synthetic, "

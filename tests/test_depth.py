@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simgan_jax.data.depth import BACKGROUND, decode_depth, encode_depth
+from simgan_jax.data.depth import BACKGROUND, decode_depth, encode_depth, measured_depth
 
 
 def test_window_ends_and_centre_have_the_documented_grey_levels():
@@ -30,3 +30,11 @@ def test_decoding_returns_the_depth_within_half_a_level(centre, offset, half_ran
         return
     back = decode_depth(encode_depth(depth, centre, half_range), centre, half_range)
     assert abs(back[0] - depth[0]) <= half_range / 65535 + 1e-3
+
+
+def test_measured_depth_has_no_background():
+    depth = np.array([[[700.0, np.inf], [650.0, 2000.0]]])
+    images = encode_depth(depth, np.array([720.0])[:, None, None])[..., None]
+    measured = measured_depth(images, np.array([720.0]))
+    np.testing.assert_array_equal(np.isnan(measured), [[[False, True], [False, True]]])
+    np.testing.assert_allclose(measured[0, :, 0], [700, 650], atol=0.01)

@@ -42,3 +42,24 @@ def test_the_surface_at_a_joint_is_the_nearest_reading_around_it():
 def test_lengths_of_curve_and_thresholds_agree_for_unordered_thresholds():
     curve = keypoints.pck_curve(np.arange(10.0), [8, 2])
     assert curve.tolist() == pytest.approx([0.9, 0.3])
+
+
+def test_surface_shift_counts_joints_under_their_own_surface():
+    before = np.full((1, 4, 4), 700.0)
+    after = before + 2
+    after[0, 0, 0] = np.nan  # refinement has removed this pixel
+    after[0, 3, 3] = 704
+    before[0, 1, 1] = np.nan
+    uvd = np.array([[[0, 0, 710], [1, 1, 710], [2, 2, 710], [3, 3, 705], [3, 0, 750]]], float)
+    shift = keypoints.surface_shift(before, after, uvd)
+    assert shift["joints"] == 3  # not the unmeasured one, not the one behind another finger
+    assert shift["lost"] == pytest.approx(1 / 3)
+    assert shift["mean"] == pytest.approx(3)
+    assert shift["std"] == pytest.approx(1)
+
+
+def test_surface_shift_of_no_joint_is_nan():
+    before = np.full((1, 4, 4), np.nan)
+    shift = keypoints.surface_shift(before, before, np.zeros((1, 2, 3)))
+    assert shift["joints"] == 0
+    assert np.isnan([shift["mean"], shift["std"], shift["lost"]]).all()

@@ -6,10 +6,12 @@ from simgan_jax.errors import UserError
 
 def report(errors, checkpoint=1):
     """An evaluation.json of what the protocol reads."""
-    row = {"within": 0.5, "axes": {"pitch": {"bias": 1.0, "error": 2.0}}}
+    row = {"axes": {"pitch": {"bias": 1.0, "error": 2.0}}}
     return {
         "checkpoint": checkpoint,
-        "estimators": {name: row | {"error": error} for name, error in errors.items()},
+        "estimators": {
+            name: row | {"error": error, "within": 1 - error / 10} for name, error in errors.items()
+        },
         "label_shift": {"mean": 0.3, "std": 0.1, "dx": 0.0, "dy": -0.1},
         "realism": {
             "discriminator_accuracy": {"synthetic": 0.9, "refined": 0.6},
@@ -24,6 +26,7 @@ def test_gain_and_gap_closed_are_worked_out_from_the_errors():
     figures = protocol.figures_of(report({"synthetic": 8.0, "refined": 6.0, "real": 4.0}))
     assert figures["gain"] == pytest.approx(0.25)
     assert figures["gap_closed"] == pytest.approx(0.5)
+    assert figures["gap_closed_within"] == pytest.approx(0.5)
     assert figures["bias/refined/pitch"] == 1.0
 
 

@@ -54,3 +54,19 @@ def decode_depth(
     near = np.asarray(centre_mm, np.float64) - half_range_mm
     depth_mm = near + np.asarray(image, np.float64) / BACKGROUND * (2 * half_range_mm)
     return depth_mm.astype(np.float32)
+
+
+def measured_depth(
+    images: UInt16[np.ndarray, "n h w 1"],
+    centre_mm: Real[np.ndarray, "n"],
+    half_range_mm: float = HALF_RANGE_MM,
+) -> Float[np.ndarray, "n h w"]:
+    """`decode_depth` of a set, with NaN where an image shows the background.
+
+    Args:
+        images: 0..65535.
+        centre_mm: as each was encoded.
+        half_range_mm: as they were encoded.
+    """
+    depth_mm = decode_depth(images[..., 0], np.asarray(centre_mm)[:, None, None], half_range_mm)
+    return np.where(images[..., 0] == BACKGROUND, np.float32(np.nan), depth_mm)

@@ -76,3 +76,37 @@ def surface_depth(
     ]
     nearest = np.where(np.isfinite(around), around, np.inf).min(-1)
     return np.where(np.isfinite(nearest), nearest, np.nan)
+
+
+def surface_shift(
+    before_mm: Float[np.ndarray, "n h w"],
+    after_mm: Float[np.ndarray, "n h w"],
+    uvd: Float[np.ndarray, "n j 3"],
+    thickness_mm: float = 20.0,
+) -> dict[str, float]:
+    """How far refinement moves the surface above joints, in depth.
+
+    Joints count whose pixel shows, before, a surface at most `thickness_mm` from them: not another
+    finger that hides them.
+
+    Args:
+        before_mm: depth; inf or NaN where nothing was measured.
+        after_mm: the same scenes afterwards.
+        uvd: (px, px, mm) of joints, before.
+        thickness_mm: most distance of a joint from its surface.
+
+    Returns:
+        "mean" and "std" of the shift in mm (positive is away from the camera), over joints that show a
+        surface before and after; "lost": share of those before that show none afterwards; "joints":
+        their number before.
+    """
+    before, after = (surface_depth(x, uvd[..., :2], reach=0) for x in (before_mm, after_mm))
+    shown = np.abs(before - uvd[..., 2]) <= thickness_mm
+    shift = (after - before)[shown]
+    kept = shift[np.isfinite(shift)]
+    return {
+        "mean": float(kept.mean()) if len(kept) else float("nan"),
+        "std": float(kept.std()) if len(kept) else float("nan"),
+        "lost": float(np.isnan(shift).mean()) if len(shift) else float("nan"),
+        "joints": int(shown.sum()),
+    }
