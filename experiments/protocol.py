@@ -75,13 +75,7 @@ def run(
     variants = {
         variant: _sized(config) for variant, config in variants.items() if variant in wanted
     }
-    # Of variants with the same data, the first one's estimators on synthetic and real images serve all.
-    firsts: dict[str, str] = {}
-    for variant, config in variants.items():
-        of_data = firsts.setdefault(config.data.to_json_best_effort(), variant)
-        if of_data != variant:
-            for level in (config.evaluate.quick, config.evaluate.full):
-                level.rows = tuple(row for row in level.rows if row.startswith("refined"))
+    firsts = share_rows(variants)
     parallel.cores_as_devices(make_setup(next(iter(variants.values()))))
     seeds = range(1 if QUICK.value else SEEDS.value)
     runs: dict[str, list[Path]] = {variant: [] for variant in variants}
@@ -100,9 +94,8 @@ def run(
         variant: [json.loads((folder / evaluate.FILE).read_text()) for folder in folders]
         for variant, folders in runs.items()
     }
-    for variant, config in variants.items():
-        first = reports[firsts[config.data.to_json_best_effort()]]
-        for report, other in zip(reports[variant], first, strict=True):
+    for variant in filter(firsts.get, variants):
+        for report, other in zip(reports[variant], reports[firsts[variant]], strict=True):
             report["estimators"] = other["estimators"] | report["estimators"]
     flag = "".join(f" --{f.name}" for f in (QUICK, FULL) if f.value)
     flag += f" --seeds={SEEDS.value}" if SEEDS.value != SEEDS.default else ""
@@ -119,6 +112,27 @@ def run(
     figures.cumulative(rows).savefig(here / "curves.png", dpi=120)
     draw_samples({variant: folders[0] for variant, folders in runs.items()}, here, show_real)
     return result
+
+
+def share_rows(variants: Mapping[str, ConfigDict]) -> dict[str, str]:
+    """Takes from variants the rows that an earlier one trains on the same images.
+
+    Returns:
+        For each variant that lacks rows, the one that has them.
+    """
+    firsts: dict[str, str] = {}
+    for kinds in (("synthetic", "real", "labelled", "test"), ("real", "labelled", "test")):
+        seen: dict[str, str] = {}
+        for variant, config in variants.items():
+            parts = {name: config.data.get(name, {}) for name in kinds}
+            first = seen.setdefault(ConfigDict(parts).to_json_best_effort(), variant)
+            if first == variant or variant in firsts:
+                continue
+            firsts[variant] = first
+            kept = ("refined",) if "synthetic" in kinds else ("refined", "synthetic", "matched")
+            for level in (config.evaluate.quick, config.evaluate.full):
+                level.rows = tuple(row for row in level.rows if row.startswith(kept))
+    return firsts
 
 
 def photographs(*names: str) -> list[Path]:

@@ -1,5 +1,6 @@
 import pytest
 
+from configs.gaze import get_config
 from experiments import protocol
 from simgan_jax.errors import UserError
 
@@ -62,3 +63,21 @@ def test_the_table_has_a_column_for_every_variant(capsys):
     assert "one" in printed
     assert "two" in printed
     assert printed.count("6 ± 1.41") == 2
+
+
+def test_rows_on_the_same_images_are_trained_once():
+    variants = {name: get_config("tiny") for name in ("first", "same", "equalized", "both")}
+    for config in variants.values():
+        config.evaluate.quick.rows = protocol.ROWS
+    variants["same"].history.size = 0
+    for name in ("equalized", "both"):
+        variants[name].data.synthetic.equalized = True
+    assert protocol.share_rows(variants) == {
+        "same": "first",
+        "both": "equalized",
+        "equalized": "first",
+    }
+    rows = {name: set(config.evaluate.quick.rows) for name, config in variants.items()}
+    assert rows["first"] == set(protocol.ROWS)
+    assert rows["same"] == rows["both"] == {"refined", "refined_augmented"}
+    assert rows["equalized"] == {row for row in protocol.ROWS if not row.startswith("real")}

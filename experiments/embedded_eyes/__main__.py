@@ -5,10 +5,13 @@
 Domains: synthetic are the embedded simulator's eyes, real the embedded camera's training split without
 labels, test the camera's test split (other people). The ceiling is trained on the camera's labels.
 
-Variants, each one change of "default" (configs/gaze.py):
-    no history      the discriminator sees new refined images alone (the paper's figure 5 and table)
-    global          one adversarial loss an image instead of one a patch (the paper's figure 6)
-    no weights      self-regularisation weighs all pixels the same (the paper's)
+Variants:
+    default       configs/gaze.py
+    equalized     the simulator's histograms are equalised first, as the camera's are
+and changes of "equalized":
+    no history    the discriminator sees new refined images alone (the paper's figure 5 and table)
+    global        one adversarial loss an image instead of one a patch (the paper's figure 6)
+    no weights    self-regularisation weighs all pixels the same (the paper's)
 """
 
 from collections.abc import Sequence
@@ -22,11 +25,13 @@ from simgan_jax import command
 def main(argv: Sequence[str]) -> None:
     """Runs the experiment."""
     del argv
+    equalized = {"data.synthetic.equalized": True}
     changes = {
         "default": {},
-        "no history": {"history.size": 0},
-        "global": {"loss.local": False},
-        "no weights": {"loss.weight.label": ""},
+        "equalized": equalized,
+        "no history": equalized | {"history.size": 0},
+        "global": equalized | {"loss.local": False},
+        "no weights": equalized | {"loss.weight.label": ""},
     }
     variants = {name: get_config() for name in changes}
     for name, change in changes.items():
