@@ -68,5 +68,6 @@ def paper(c: ConfigDict) -> ConfigDict:
     c.train.pretrain_discriminator = 200
     c.train.steps = 10000
     c.train.ema = 0.0
-    c.evaluate.estimator.update(features=256, stacks=2, depth=4, downsample=4, batch=32)
+    c.evaluate.estimator.update(features=256, stacks=2, depth=4, downsample=4, resize=256)
+    c.evaluate.estimator.batch = 32
     return c

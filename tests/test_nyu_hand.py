@@ -2,17 +2,26 @@ import json
 import os
 from pathlib import Path
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 import scipy.io
 import tensorflow_datasets as tfds
 from PIL import Image
 
+from configs.hand import get_config
+from simgan_jax import estimate
 from simgan_jax.data import load, nyu_hand
-from simgan_jax.data.depth import decode_depth
+from simgan_jax.data.depth import BACKGROUND, decode_depth
 from simgan_jax.data.nyu_hand.builder import FOCAL, JOINT_NAMES, JOINTS, crop, decode, depth_mm
 from simgan_jax.data.prepare import prepare
 from simgan_jax.errors import UserError
+from simgan_jax.images import to_unit
+from simgan_jax.models.hourglass import decode as decode_maps
+from simgan_jax.setup import make_setup
+from simgan_jax.state import create_train_state
+from simgan_jax.watch import refine_probe
 
 REAL = Path(os.environ.get("SIMGAN_TEST_DATA", "/nowhere")) / "nyu"
 needs_real = pytest.mark.skipif(not REAL.is_dir(), reason="SIMGAN_TEST_DATA has no folder nyu")
@@ -185,3 +194,32 @@ def test_joints_of_the_genuine_frame_fall_on_its_hand():
     assert (example["joints_uvd"][:, :2] < 204).all()
     assert 0.05 < (example["hand_mask"] == 255).mean() < 0.5
     assert depth_mm(path).max() > 1000
+
+
+@needs_real
+def test_the_genuine_frame_passes_through_refiner_and_estimator():
+    joints = np.full((36, 3), np.nan)
+    truth = json.loads((REAL / "test/depth_1_0000001.json").read_text())
+    joints[list(JOINTS)] = truth["uvd_mm"]
+    image = decode(REAL / "test/depth_1_0000001.png", joints, 224)["image"][None]
+    config = get_config("paper")
+    config.refiner.update(features=2, blocks=1)
+    config.history.size = 0
+    setup = make_setup(config)
+    state = create_train_state(jax.random.key(0), setup)
+    refined = np.asarray(refine_probe(state.refiner.params, jnp.asarray(image), setup))
+    assert refined.shape == image.shape
+    assert refined.dtype == np.uint16
+    background = image == BACKGROUND
+    np.testing.assert_array_equal(refined[background], image[background])
+    assert (refined[~background] != image[~background]).any()
+    config.evaluate.estimator.features = 16
+    settings = estimate.make_settings(config.evaluate.estimator.to_dict())
+    estimator = estimate.TASKS["hand"].network(settings, joints[None, list(JOINTS)])
+    unit = to_unit(jnp.asarray(refined))
+    params = estimator.init(jax.random.key(1), unit)["params"]
+    maps = estimator.apply({"params": params}, unit)
+    assert maps.shape == (2, 1, 64, 64, len(JOINTS))
+    uv = decode_maps(maps[-1], (224, 224))
+    assert uv.shape == (1, len(JOINTS), 2)
+    assert np.isfinite(uv).all()
