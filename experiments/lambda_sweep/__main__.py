@@ -7,13 +7,19 @@ Lambda is a leaf of the state: states of several lambdas are one state with one 
 (convolutions whose kernels differ become grouped ones, twice as slow as one after the other); there
 the same program takes the settings of each device in turn, by `lax.map`.
 
-Embedded eyes; no label of the camera's images is read. Realism is KID, label shift that of the iris,
-both on synthetic images that train nothing. "weighted" gives the iris the weight of configs/gaze.py,
-"uniform" weighs all pixels the same, as the paper does. One GAN seed; the same for all settings.
+"held" are runs with `config.loss.label_shift_target`, which move lambda during training so that the
+iris shifts by that many pixels.
+
+Embedded eyes, equalised as the camera's are; no label of the camera's images is read. Realism is KID,
+label shift that of the iris, both on synthetic images that train nothing. "weighted" gives the iris the
+weight of configs/gaze.py, "uniform" weighs all pixels the same, as the paper does. One GAN seed, the
+same for all settings; shorter runs on smaller batches than configs/gaze.py's. Writes result.json,
+curve.png, and samples.png: as rendered, a row a lambda, the camera's.
 """
 
 import json
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,36 +35,38 @@ from configs.gaze import get_config
 from experiments.flags import QUICK
 from experiments.machine import machine
 from experiments.protocol import FULL
-from simgan_jax import command, data, evaluate, images, parallel
+from simgan_jax import command, data, evaluate, images, load_refiner, logs, parallel
 from simgan_jax.image_files import write_image
 from simgan_jax.metrics.kid import features, kid
 from simgan_jax.setup import make_setup
 from simgan_jax.state import TrainState, create_train_state, refiner_params
 from simgan_jax.steps import Batch
-from simgan_jax.train import Phase, phases, select
+from simgan_jax.train import Phase, phases, select, train
 from simgan_jax.watch import refine_probe
 
-LAMBDAS = tuple(float(x) for x in np.geomspace(0.0625, 8, 8))
+LAMBDAS = (0.05, 0.16, 0.5, 1.6, 5.0)
+TARGETS = (0.15, 0.4)
 PROBE, SHOWN = 300, 8
+RUNS = Path("runs/experiments/lambda_sweep")
 
 
-def config(inside: float) -> ConfigDict:
-    """The configuration for a weight of the iris, small enough for eight runs at a time."""
+def config(inside: float, target: float = 0.0) -> ConfigDict:
+    """The configuration for a weight of the iris and a label shift to hold."""
     c = get_config()
+    c.data.synthetic.equalized = True
     c.loss.weight.inside = inside
+    c.loss.label_shift_target = target
     if not FULL.value:
-        c.refiner.update(features=16, blocks=2)
-        c.train.update(
-            batch=16, steps=200, pretrain_refiner=50, pretrain_discriminator=30, ema=0.98
-        )
+        c.train.update(batch=8, steps=300, pretrain_refiner=50, pretrain_discriminator=50, ema=0.98)
         c.history.size = 256
+        c.watch.update(sample_every=10, checkpoint_every=1000)
     if QUICK.value:
         c.refiner.features = 8
         c.train.update(steps=20, pretrain_refiner=10, pretrain_discriminator=5)
     return c
 
 
-def train(c: ConfigDict, lambdas: Sequence[float], sets: Batch) -> list[TrainState]:
+def train_all(c: ConfigDict, lambdas: Sequence[float], sets: Batch) -> list[TrainState]:
     """Trains a state for every lambda, all from the same start and on the same batches."""
     setup = make_setup(c)
     state = create_train_state(jax.random.key(c.seed), setup)
@@ -102,23 +110,39 @@ def main(argv: Sequence[str]) -> None:
     parallel.cores_as_devices()
     curves: dict[str, list[dict[str, float]]] = {}
     pictures = []
+    c = config(inside=1.0)
+    real_features = features(data.load(c.data.real).images[: 2 * PROBE])
+    probe = data.load(c.data.synthetic)[-PROBE:]
+
+    def judge(weight: float, refined: np.ndarray) -> dict[str, float]:
+        shift = evaluate.summarize_shift(evaluate.measure_shift(probe, refined), probe)
+        point = {"lambda": weight, "kid": kid(features(refined), real_features)["value"]}
+        return point | {f"label_shift_{key}": shift[key] for key in ("mean", "std", "dx", "dy")}
+
     for name, inside in weights.items():
         c = config(inside)
+        setup = make_setup(c)
+        refine = parallel.compile(partial(refine_probe, setup=setup))
         synthetic, real = data.load(c.data.synthetic), data.load(c.data.real)
-        probe = synthetic[-PROBE:]
-        states = train(c, LAMBDAS, select(c, synthetic[:-PROBE], real))
-        refine = parallel.compile(refine_probe, static_argnames="setup")
-        real_features = features(real.images[: 2 * PROBE])
+        states = train_all(c, LAMBDAS, select(c, synthetic[:-PROBE], real))
         curves[name] = []
         for weight, state in zip(LAMBDAS, states, strict=True):
-            refined = np.asarray(refine(refiner_params(state), probe.images, make_setup(c)))
-            shift = evaluate.summarize_shift(evaluate.measure_shift(probe, refined), probe)
-            point = {"lambda": weight, "kid": kid(features(refined), real_features)["value"]}
-            point |= {f"label_shift_{key}": shift[key] for key in ("mean", "std", "dx", "dy")}
-            curves[name].append(point)
-            logging.info("%s %s", name, point)
+            refined = np.asarray(refine(refiner_params(state), jnp.asarray(probe.images)))
+            curves[name].append(judge(weight, refined))
+            logging.info("%s %s", name, curves[name][-1])
             if name == "weighted":
                 pictures.append(refined[:SHOWN])
+    curves["held"] = []
+    for target in TARGETS:
+        c = config(weights["weighted"], target)
+        c.data.synthetic.count -= PROBE
+        workdir = RUNS / f"{'quick-' * QUICK.value}{target}"
+        if not train(c, workdir):
+            raise KeyboardInterrupt
+        rows = [row for row in logs.read(workdir / logs.FILE) if "samples/lambda" in row]
+        point = judge(rows[-1]["samples/lambda"], load_refiner(workdir)(probe.images))
+        curves["held"].append({"target": target} | point)
+        logging.info("held %s", curves["held"][-1])
     unrefined = kid(features(probe.images), real_features)["value"]
     flag = "".join(f" --{f.name}" for f in (QUICK, FULL) if f.value)
     result = {
@@ -140,10 +164,13 @@ def draw(curves: dict[str, list[dict[str, float]]], unrefined: float) -> Figure:
     axes = figure.subplots()
     for name, points in curves.items():
         x, y = [p["label_shift_mean"] for p in points], [p["kid"] for p in points]
-        axes.plot(x, y, "o-", label=f"{name} self-regularisation")
+        held = name == "held"
+        label = "label shift held" if held else f"{name} self-regularisation"
+        axes.plot(x, y, "k*" if held else "o-", label=label)
         for p in points:
+            text = f"target {p['target']:g}" if held else f"{p['lambda']:.3g}"
             at = (p["label_shift_mean"], p["kid"])
-            axes.annotate(f"{p['lambda']:.3g}", at, xytext=(4, 4), textcoords="offset points")
+            axes.annotate(text, at, xytext=(4, 4), textcoords="offset points")
     axes.axhline(unrefined, linestyle=":", color="grey", label="not refined")
     axes.set(xlabel="label shift, px", ylabel="KID to real images", yscale="log")
     axes.set_title("lambda, beside each point")
