@@ -8,7 +8,9 @@ day10 of p00. Train and test are the same person on other days: figures say noth
 ceiling is trained on the labels of day01 to day07, which nothing else uses.
 
 Variants: "plain" leaves the simulator's grey values as rendered; "equalized" first equalises their
-histograms, as MPIIGaze has done with its photographs: what one can do without a network.
+histograms, as MPIIGaze has done with its photographs: what one can do without a network. "tight" is
+"equalized" with twice the self-regularisation, and twice the weight of the iris in it: in the others
+the iris sinks by 0.4 pixels, as unlabelled images show.
 """
 
 from collections.abc import Sequence
@@ -21,7 +23,7 @@ from experiments import protocol
 from simgan_jax import command
 
 
-def config(equalized: bool) -> ConfigDict:
+def config(equalized: bool, tight: bool = False) -> ConfigDict:
     """The configuration of a variant.
 
     Raises:
@@ -31,6 +33,8 @@ def config(equalized: bool) -> ConfigDict:
     c = get_config()
     c.name = "real_eyes"
     c.data.synthetic.equalized = equalized
+    if tight:
+        c.loss.self_regularization, c.loss.weight.inside = 1.0, 6.0
     size = {"height": c.image.height, "width": c.image.width}
     p00 = {"source": "mpii_gaze", "data_dir": str(prepared), "split": "all", "subset": "all"} | size
     others = {"source": "folder", "path": str(unlabelled), "channels": 1} | size
@@ -44,7 +48,11 @@ def config(equalized: bool) -> ConfigDict:
 def main(argv: Sequence[str]) -> None:
     """Runs the experiment."""
     del argv
-    variants = {"plain": config(False), "equalized": config(True)}
+    variants = {
+        "plain": config(False),
+        "equalized": config(True),
+        "tight": config(True, tight=True),
+    }
     protocol.run("real_eyes", variants, Path(__file__).parent, show_real=False)
 
 
