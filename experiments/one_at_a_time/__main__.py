@@ -1,0 +1,147 @@
+"""One change at a time: what history, local loss and the other choices do to realism and label shift.
+
+    python -m experiments.one_at_a_time [--quick] [--full] [--seeds=3] [--variants=base,global]
+
+Embedded eyes, equalised as the camera's are; each variant is one change of "base":
+
+    base            configs/gaze.py with smaller batches and fewer steps, for nine minutes a variant
+    no history      the discriminator sees new refined images alone (the paper's figure 5)
+    global          one adversarial loss an image instead of one a patch (the paper's figure 6)
+    no weights      self-regularisation weighs all pixels the same (the paper's)
+    derivatives     psi: image derivatives instead of the image
+    noise           a map of noise beside the image
+    one update      K_g = 1
+    no average      the refiner's last parameters instead of their moving average
+    least squares   instead of the cross-entropy
+
+No label of a camera's image is read: judges are KID, a fresh patch discriminator and the shift of the
+iris, on synthetic images that train nothing, after the last step. Writes result.json and samples.png
+(as rendered, a row a variant, the camera's).
+"""
+
+import json
+import statistics
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ml_collections import ConfigDict
+from rich.console import Console
+from rich.table import Table
+
+from configs.gaze import get_config
+from experiments.flags import QUICK
+from experiments.machine import machine
+from experiments.protocol import FULL, SEEDS, VARIANTS
+from simgan_jax import command, data, evaluate, images, load_refiner, parallel
+from simgan_jax.errors import UserError
+from simgan_jax.image_files import write_image
+from simgan_jax.setup import make_setup
+from simgan_jax.train import train
+
+CHANGES: dict[str, dict[str, Any]] = {
+    "base": {},
+    "no history": {"history.size": 0},
+    "global": {"loss.local": False},
+    "no weights": {"loss.weight.label": ""},
+    "derivatives": {"loss.psi": "derivatives"},
+    "noise": {"refiner.noise_channels": 1},
+    "one update": {"train.refiner_updates": 1},
+    "no average": {"train.ema": 0.0},
+    "least squares": {"loss.adversarial": "least_squares"},
+}
+HERE, RUNS = Path(__file__).parent, Path("runs/experiments/one_at_a_time")
+PROBE, SHOWN = 500, 10
+
+
+def config(variant: str, seed: int) -> ConfigDict:
+    """The configuration of a variant; its synthetic images leave out the last `PROBE`."""
+    c = get_config()
+    c.seed = seed
+    c.data.synthetic.equalized = True
+    c.data.synthetic.count -= PROBE
+    if not FULL.value:
+        c.train.update(batch=8, steps=300, pretrain_refiner=50, pretrain_discriminator=50, ema=0.98)
+        c.history.size = 256
+        c.watch.update(sample_every=1000, checkpoint_every=1000)
+    if QUICK.value:
+        c.train.update(steps=10, pretrain_refiner=5, pretrain_discriminator=5)
+    c.update_from_flattened_dict(CHANGES[variant])
+    return c
+
+
+def main(argv: Sequence[str]) -> None:
+    """Runs the experiment."""
+    del argv
+    names = VARIANTS.value or list(CHANGES)
+    if unknown := set(names) - set(CHANGES):
+        raise UserError(f"--variants: no {unknown.pop()!r}; there are {', '.join(CHANGES)}")
+    seeds = range(1 if QUICK.value else SEEDS.value)
+    parallel.cores_as_devices(make_setup(config("base", 0)))
+    spec = config("base", 0).data.synthetic.to_dict()
+    probe = data.load(spec | {"count": spec["count"] + PROBE})[-PROBE:]
+    real = data.load(config("base", 0).data.real).images
+    found: dict[str, list[dict[str, float]]] = {name: [] for name in names}
+    pictures = {}
+    for seed in seeds:
+        for name in names:
+            c = config(name, seed)
+            workdir = RUNS / ("quick" if QUICK.value else "") / f"{name}-{seed}"
+            file = workdir / "judged.json"
+            if not file.exists():
+                if not train(c, workdir):
+                    raise KeyboardInterrupt
+                refined = load_refiner(workdir)(probe.images)
+                file.write_text(json.dumps(judge(c, probe, refined, real)))
+            found[name].append(json.loads(file.read_text()))
+            if not seed:
+                pictures[name] = load_refiner(workdir)(probe.images[:SHOWN])
+            print(name, seed, found[name][-1], flush=True)
+    result = {
+        "command": "python -m experiments.one_at_a_time" + " --quick" * QUICK.value,
+        "machine": machine(),
+        "seeds": len(seeds),
+        "variants": found,
+    }
+    (HERE / "result.json").write_text(json.dumps(result, indent=2) + "\n")
+    rows = [probe.images[:SHOWN], *pictures.values(), real[:SHOWN]]
+    write_image(HERE / "samples.png", images.grid(np.stack(rows), scale=2))
+    show(found)
+
+
+def judge(c: ConfigDict, probe: data.Arrays, refined: np.ndarray, real: np.ndarray) -> dict:
+    """The figures of one run."""
+    plan = evaluate.make_plan(c.evaluate, "quick")
+    network = make_setup(c).discriminator
+    realism = evaluate.measure_realism(plan, probe.images, refined, real, network, c.seed)
+    shift = evaluate.summarize_shift(evaluate.measure_shift(probe, refined), probe)
+    return {
+        "kid": realism["kid"],
+        "kid of rendered": realism["kid_synthetic"],
+        "fresh discriminator": realism["discriminator_accuracy"]["refined"],
+        "on rendered": realism["discriminator_accuracy"]["synthetic"],
+        "label shift": shift["mean"],
+        "drift x": shift["dx"],
+        "drift y": shift["dy"],
+    }
+
+
+def show(found: dict[str, list[dict[str, float]]]) -> None:
+    """Prints mean and spread over seeds, a row a variant."""
+    table = Table(title="mean ± spread over GAN seeds")
+    measures = next(iter(found.values()))[0]
+    for heading in ("variant", *measures):
+        table.add_column(heading, justify="left" if heading == "variant" else "right")
+    for name, runs in found.items():
+        cells = []
+        for measure in measures:
+            values = [run[measure] for run in runs]
+            spread = f" ± {statistics.stdev(values):.2f}" if len(values) > 1 else ""
+            cells.append(f"{statistics.fmean(values):.2f}{spread}")
+        table.add_row(name, *cells)
+    Console(highlight=False, width=140).print(table)
+
+
+if __name__ == "__main__":
+    command.run(main)
