@@ -1,0 +1,97 @@
+"""How long estimators train, and what refinement is worth then.
+
+    python -m experiments.embedded_eyes --variants=default,equalized
+    python -m experiments.longer_estimators [--workdirs=A,B]
+
+An estimator that has learned little is limited by itself, not by the domain that it learned on. Rows of
+the report of each run, trained for 600, 2,500 and 8,000 updates; one seed. "own" is the error on unseen
+images of the domain that it learned on. Writes result.json and errors.png beside this file.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from absl import flags
+from matplotlib.figure import Figure
+
+from experiments.flags import QUICK
+from experiments.machine import machine
+from simgan_jax import command, data, estimate, evaluate, parallel
+from simgan_jax.checkpoint import read_config
+from simgan_jax.figures import COLOURS
+from simgan_jax.refining import load_refiner
+
+WORKDIRS = flags.DEFINE_list(
+    "workdirs",
+    [f"runs/experiments/embedded_eyes/{variant}-0" for variant in ("default", "equalized")],
+    "Folders of finished runs, separated by commas.",
+)
+
+HERE = Path(__file__).parent
+STEPS = (600, 2500, 8000)
+ROWS = (*evaluate.ROWS, evaluate.MATCHED)
+
+
+def main(argv: Sequence[str]) -> None:
+    """Trains and tests the rows."""
+    del argv
+    parallel.cores_as_devices()
+    runs = {}
+    for i, workdir in enumerate(WORKDIRS.value):
+        # The first run's other rows serve all.
+        runs[Path(workdir).name] = test_rows(workdir, ("refined",) if i else ROWS)
+    result = {
+        "command": "python -m experiments.longer_estimators" + " --quick" * QUICK.value,
+        "machine": machine(),
+        "seeds": 1,
+        "runs": runs,
+    }
+    (HERE / "result.json").write_text(json.dumps(result, indent=2) + "\n")
+    draw(runs).savefig(HERE / "errors.png", dpi=120)
+
+
+def test_rows(workdir: str, names: tuple[str, ...]) -> list[dict[str, Any]]:
+    """Errors of one run's rows at every length of training."""
+    config = read_config(workdir)
+    synthetic, real = data.load(config.data.synthetic), data.load(config.data.real)
+    test = data.load(config.data.test)
+    refine = load_refiner(workdir)  # the chosen checkpoint
+    found = []
+    for steps in (10, 20) if QUICK.value else STEPS:
+        plan = evaluate.make_plan(config.evaluate, "quick")
+        plan = replace(plan, rows=names, estimator=replace(plan.estimator, steps=steps))
+        trained = synthetic[: len(synthetic) - plan.probe]
+        estimators, _ = evaluate.train_rows(
+            plan, config.task, trained, refine, real.images, real, config.seed, print
+        )
+        rows = evaluate.judge_rows(config.task, estimators, trained, test)["estimators"]
+        for name in names:
+            row = {"row": name, "steps": steps, "own": rows[name]["own_error"]}
+            found.append(row | {"error": rows[name]["error"]})
+            print(Path(workdir).name, found[-1], flush=True)
+    return found
+
+
+def draw(runs: dict[str, list[dict[str, Any]]]) -> Figure:
+    """Error against updates: a line a row on real test images, thin on its own domain."""
+    figure = Figure(figsize=(6, 4), layout="constrained")
+    axes = figure.subplots()
+    for i, (run, points) in enumerate(runs.items()):
+        for name in dict.fromkeys(point["row"] for point in points):
+            line = [point for point in points if point["row"] == name]
+            steps = [point["steps"] for point in line]
+            style = {"color": COLOURS[name], "marker": "os^v"[i]}
+            label = f"{name} ({run})" if name == "refined" else name
+            axes.plot(steps, [point["error"] for point in line], label=label, **style)
+            axes.plot(steps, [point["own"] for point in line], linewidth=0.5, **style)
+    axes.set(xscale="log", xlabel="updates of the estimator")
+    axes.set_ylabel(f"error ({estimate.TASKS['gaze'].unit}); thin: own domain")
+    axes.legend(fontsize="small")
+    return figure
+
+
+if __name__ == "__main__":
+    command.run(main)
