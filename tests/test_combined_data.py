@@ -50,11 +50,32 @@ def test_matched_keeps_labels(folders):
     np.testing.assert_array_equal(matched.labels["gaze"], load(eyes).labels["gaze"])
 
 
+def test_crops_are_windows_at_places_of_their_own(folders):
+    whole = load(folders["bright"]).images
+    spec = {"source": "crops", "images": folders["bright"], "height": 5, "width": 6, "copies": 20}
+    crops = load(spec)
+    assert crops.images.shape == (40, 5, 6, 1)
+    assert not crops.labels
+    places = set()
+    for i, crop in enumerate(crops.images):
+        found = [
+            (top, left)
+            for top in range(4)
+            for left in range(3)
+            if (whole[i % 2, top : top + 5, left : left + 6] == crop).all()
+        ]
+        assert len(found) == 1
+        places.update(found)
+    assert len(places) > 8
+    np.testing.assert_array_equal(crops.images, load(spec).images)
+
+
 @pytest.mark.parametrize(
     ("spec", "says"),
     [
         ({"source": "concatenation", "parts": []}, "parts is empty"),
         ({"source": "matched", "images": "ramp", "like": "colour"}, "3 channel"),
+        ({"source": "crops", "images": "ramp", "height": 9, "width": 8}, "9x8 windows of 8x8"),
         ({"source": "concatenation", "parts": ["ramp", "colour"]}, "differ in size or type"),
     ],
 )
@@ -64,7 +85,9 @@ def test_sets_that_do_not_fit_are_one_clear_line(folders, tmp_path, spec, says):
     folders["colour"] = {"source": "folder", "path": str(tmp_path / "colour")}
 
     def name_to_spec(x):
-        return folders.get(x, x) if isinstance(x, str) else [folders[y] for y in x]
+        if isinstance(x, list):
+            return [folders[y] for y in x]
+        return folders.get(x, x)
 
     with pytest.raises(UserError, match=says):
         load({key: name_to_spec(value) for key, value in spec.items()})

@@ -10,6 +10,7 @@ from simgan_jax.errors import UserError
 # Imported when used: a source may need a package that another user does not have or that is slow.
 SOURCES = {
     "concatenation": "simgan_jax.data.concatenation",
+    "crops": "simgan_jax.data.crops",
     "folder": "simgan_jax.data.folder",
     "matched": "simgan_jax.data.matched",
     "mpii_gaze": "simgan_jax.data.mpii_gaze",
