@@ -75,7 +75,7 @@ def run(
     variants = {
         variant: _sized(config) for variant, config in variants.items() if variant in wanted
     }
-    firsts = share_rows(variants)
+    lacking = share_rows(variants)
     parallel.cores_as_devices(make_setup(next(iter(variants.values()))))
     seeds = range(1 if QUICK.value else SEEDS.value)
     runs: dict[str, list[Path]] = {variant: [] for variant in variants}
@@ -94,9 +94,11 @@ def run(
         variant: [json.loads((folder / evaluate.FILE).read_text()) for folder in folders]
         for variant, folders in runs.items()
     }
-    for variant in filter(firsts.get, variants):
-        for report, other in zip(reports[variant], reports[firsts[variant]], strict=True):
-            report["estimators"] = other["estimators"] | report["estimators"]
+    for variant, rows in lacking.items():
+        for base, first in rows.items():
+            for report, other in zip(reports[variant], reports[first], strict=True):
+                of_base = {k: x for k, x in other["estimators"].items() if k.startswith(base)}
+                report["estimators"] = of_base | report["estimators"]
     flag = "".join(f" --{f.name}" for f in (QUICK, FULL) if f.value)
     flag += f" --seeds={SEEDS.value}" if SEEDS.value != SEEDS.default else ""
     flag += f" --variants={','.join(wanted)}" if VARIANTS.value else ""
@@ -114,25 +116,33 @@ def run(
     return result
 
 
-def share_rows(variants: Mapping[str, ConfigDict]) -> dict[str, str]:
+def share_rows(variants: Mapping[str, ConfigDict]) -> dict[str, dict[str, str]]:
     """Takes from variants the rows that an earlier one trains on the same images.
 
     Returns:
-        For each variant that lacks rows, the one that has them.
+        For each variant the rows it lacks ("synthetic", "matched" or "real", with all their suffixes)
+        and who has them.
     """
-    firsts: dict[str, str] = {}
-    for kinds in (("synthetic", "real", "labelled", "test"), ("real", "labelled", "test")):
+
+    def sources(config: ConfigDict, base: str) -> str:
+        parts = {
+            "synthetic": [config.data.synthetic],
+            "matched": [config.data.synthetic, config.data.real],
+            "real": [config.data.get("labelled") or config.data.real],
+        }[base]
+        return json.dumps([part.to_dict() for part in parts], sort_keys=True, default=str)
+
+    lacking: dict[str, dict[str, str]] = {}
+    for base in ("synthetic", "matched", "real"):
         seen: dict[str, str] = {}
         for variant, config in variants.items():
-            parts = {name: config.data.get(name, {}) for name in kinds}
-            first = seen.setdefault(ConfigDict(parts).to_json_best_effort(), variant)
-            if first == variant or variant in firsts:
+            first = seen.setdefault(sources(config, base), variant)
+            if first == variant:
                 continue
-            firsts[variant] = first
-            kept = ("refined",) if "synthetic" in kinds else ("refined", "synthetic", "matched")
+            lacking.setdefault(variant, {})[base] = first
             for level in (config.evaluate.quick, config.evaluate.full):
-                level.rows = tuple(row for row in level.rows if row.startswith(kept))
-    return firsts
+                level.rows = tuple(row for row in level.rows if not row.startswith(base))
+    return lacking
 
 
 def photographs(*names: str) -> list[Path]:

@@ -73,9 +73,9 @@ def test_rows_on_the_same_images_are_trained_once():
     for name in ("equalized", "both"):
         variants[name].data.synthetic.equalized = True
     assert protocol.share_rows(variants) == {
-        "same": "first",
-        "both": "equalized",
-        "equalized": "first",
+        "same": {"synthetic": "first", "matched": "first", "real": "first"},
+        "equalized": {"real": "first"},
+        "both": {"synthetic": "equalized", "matched": "equalized", "real": "first"},
     }
     rows = {name: set(config.evaluate.quick.rows) for name, config in variants.items()}
     assert rows["first"] == set(protocol.ROWS)

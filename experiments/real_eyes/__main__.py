@@ -8,10 +8,11 @@ day10 of p00. Train and test are the same person on other days: figures say noth
 ceiling is trained on the labels of day01 to day07, which nothing else uses.
 
 Variants: "plain" leaves the simulator's grey values as rendered; "equalized" first equalises their
-histograms, as MPIIGaze has done with its photographs: what one can do without a network. "crops"
-is "equalized" with random windows of p00's photographs, 35 x 55 of their 36 x 60 pixels: nearly all real
-images show one person, whose eye lies at one place, and in the other variants the refiner moves irises
-there, as images alone show. "tight" is "equalized" with twice the self-regularisation, and twice the weight of the iris in it.
+histograms, as MPIIGaze has done with its photographs: what one can do without a network. "crops" is
+"equalized" with random windows of p00's photographs, 35 x 55 of their 36 x 60 pixels: nearly all real
+images show this one person, whose eye lies at one place, and in the other variants the refiner moves
+irises there, as images alone show. "tight" is "equalized" with twice the self-regularisation, and twice
+the weight of the iris in it.
 """
 
 from collections.abc import Sequence
