@@ -62,6 +62,7 @@ def main(argv: Sequence[str]) -> None:
     variants = {
         "plain": config(False),
         "equalized": config(True),
+        "crops": config(True, crops=True),
         "tight": config(True, tight=True),
     }
     protocol.run("real_eyes", variants, Path(__file__).parent, show_real=False)
