@@ -48,7 +48,7 @@ def config(equalized: bool, crops: bool = False, tight: bool = False) -> ConfigD
     others = {"source": "folder", "path": str(unlabelled), "channels": 1} | size
     known = p00 | size
     if crops:
-        whole = ConfigDict(p00 | {"height": 36, "width": 60})
+        whole = p00 | {"height": 36, "width": 60}
         known = {"source": "crops", "images": whole, "copies": 2} | size
     c.data.real = ConfigDict({"source": "concatenation", "parts": [known, others]})
     c.data.labelled = ConfigDict(p00 | size)
