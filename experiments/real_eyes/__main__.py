@@ -11,7 +11,7 @@ Variants: "plain" leaves the simulator's grey values as rendered; "equalized" fi
 histograms, as MPIIGaze has done with its photographs: what one can do without a network. "crops" is
 "equalized" with random windows of p00's photographs, 35 x 55 of their 36 x 60 pixels: nearly all real
 images show this one person, whose eye lies at one place, and in the other variants the refiner moves
-irises there, as images alone show. "tight" is "equalized" with twice the self-regularisation, and twice
+irises there, as images alone show. "tight" is "crops" with twice the self-regularisation, and twice
 the weight of the iris in it.
 """
 
@@ -63,7 +63,7 @@ def main(argv: Sequence[str]) -> None:
         "plain": config(False),
         "equalized": config(True),
         "crops": config(True, crops=True),
-        "tight": config(True, tight=True),
+        "tight": config(True, crops=True, tight=True),
     }
     protocol.run("real_eyes", variants, Path(__file__).parent, show_real=False)
 
