@@ -189,6 +189,8 @@ def figures_of(report: Mapping[str, Any]) -> dict[str, float]:
     found |= {
         f"label_shift/{key}": shift[key] for key in ("mean", "std", "dx", "dy") if key in shift
     }
+    for side, (x, y) in shift.get("corners", {}).items():
+        found |= {f"corners/{side}/dx": x, f"corners/{side}/dy": y}
     found |= {f"surface_mm/{key}": x for key, x in shift.get("surface_mm", {}).items()}
     accuracy = realism["discriminator_accuracy"]
     found |= {f"discriminator_accuracy/{row}": accuracy[row] for row in ("synthetic", "refined")}

@@ -168,6 +168,8 @@ def evaluate(
     result: dict[str, Any] = {"task": task, "seeds": plan.seeds, "label_shift": {}}
     shift = measure_shift(probe, refined_probe)
     result["label_shift"] = summarize_shift(shift, probe, seed)
+    if {"eye_mask", "iris_mask", "pupil"} <= set(probe.labels):
+        result["label_shift"]["corners"] = measure_corners(probe, refined_probe)
     if "centre_mm" in probe.labels and "joints_uvd" in probe.labels:
         depths = [
             measured_depth(x, probe.labels["centre_mm"]) for x in (probe.images, refined_probe)
@@ -321,6 +323,28 @@ def measure_shift(before: Arrays, after: Shaped[np.ndarray, "n h w c"]) -> label
     window = label_shift.window(before.labels, before.images.shape[:3])
     shift = _measure(to_unit(before.images), to_unit(after), window)
     return label_shift.Shift(*map(np.asarray, shift))
+
+
+def measure_corners(before: Arrays, after: Shaped[np.ndarray, "n h w c"]) -> dict[str, Any]:
+    """How the lids' edges and the corners of eyes move, on both sides of the iris.
+
+    The shift of the iris alone says nothing of them; an estimator reads gaze from both.
+
+    Returns:
+        "left" and "right": mean motion (x right, y down) in pixels of what lies on that side.
+    """
+    width = before.images.shape[2]
+    around = (before.labels["eye_mask"] > 0) & (before.labels["iris_mask"] == 0)
+    offset = np.arange(width) - before.labels["pupil"][:, :1]
+    reach = 5 * width / 55
+    sides = {"left": offset < -reach, "right": offset > reach}
+    units = to_unit(before.images), to_unit(after)
+    result = {}
+    for name, side in sides.items():
+        shift = _measure(*units, (around & side[:, None]).astype(np.float32))
+        followed = np.asarray(shift.xy)[np.asarray(shift.fit) >= label_shift.FIT]
+        result[name] = followed.mean(0).tolist() if len(followed) else [float("nan")] * 2
+    return result
 
 
 def summarize_shift(shift: label_shift.Shift, before: Arrays, seed: int = 0) -> dict[str, Any]:
@@ -566,6 +590,9 @@ def summary(report: Mapping[str, Any]) -> list[str]:
         f"label shift {shift['mean']:.2f} ± {shift['std']:.2f} px, drift x {shift.get('dx', 0):+.2f}, "
         f"y {shift.get('dy', 0):+.2f} (paper: 1.1 ± 0.8 px at 55 px)"
     )
+    if corners := shift.get("corners"):
+        moved = ", ".join(f"{side} x {x:+.2f}, y {y:+.2f}" for side, (x, y) in corners.items())
+        lines.append(f"corners of the eyes: {moved} px")
     if surface := shift.get("surface_mm"):
         lines.append(
             f"surface above joints: {surface['mean']:+.2f} ± {surface['std']:.2f} mm deeper, "

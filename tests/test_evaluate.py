@@ -12,7 +12,7 @@ import pytest
 from test_estimate import SETTINGS, blobs
 
 from configs import gaze
-from simgan_jax import evaluate, figures, parallel, record
+from simgan_jax import data, evaluate, figures, parallel, record
 from simgan_jax.checkpoint import Checkpoints
 from simgan_jax.data import Arrays
 from simgan_jax.errors import UserError
@@ -193,3 +193,20 @@ def test_figures_and_table_are_made(full, tmp_path):
     assert names == {"cumulative.png", "errors.png", "spectrum.png"}
     assert evaluate.table(full).row_count == 5
     assert any(line.startswith("refined against synthetic") for line in evaluate.summary(full))
+
+
+def test_corners_that_move_apart_are_measured_on_both_sides():
+    eyes = data.load({"source": "procedural_eyes", "count": 48})
+    columns = np.arange(55)
+    wider = np.empty_like(eyes.images)
+    for i, (image, pupil) in enumerate(zip(eyes.images, eyes.labels["pupil"], strict=True)):
+        # Everything right of the iris goes 0.8 px to the right, left of it to the left.
+        offset = np.clip((columns - pupil[0]) / 5, -1, 1)
+        source = columns - 0.8 * offset
+        for row in range(35):
+            wider[i, row, :, 0] = np.interp(source, columns, image[row, :, 0].astype(float))
+    corners = evaluate.measure_corners(eyes, wider)
+    assert corners["left"] == pytest.approx([-0.8, 0], abs=0.2)
+    assert corners["right"] == pytest.approx([0.8, 0], abs=0.2)
+    still = evaluate.measure_corners(eyes, eyes.images)
+    np.testing.assert_allclose([still["left"], still["right"]], 0, atol=0.01)

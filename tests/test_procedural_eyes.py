@@ -369,3 +369,16 @@ def test_export_fields_are_strings_with_the_names_of_a_genuine_file(tmp_path):
         return [leaf for v in value for leaf in leaves(v)] if isinstance(value, list) else [value]
 
     assert all(isinstance(leaf, str) for leaf in leaves(details))
+
+
+def test_eye_mask_covers_iris_and_lids_and_leaves_the_skin():
+    arrays = eyes.load("simulator", "train", 40)
+    eye, iris = arrays.labels["eye_mask"], arrays.labels["iris_mask"]
+    assert eye.shape == arrays.images.shape[:3]
+    assert set(np.unique(eye)) == {0, 255}
+    assert (eye[iris > 0] == 255).all()
+    corners = np.rint(arrays.labels["lid"]).astype(int)
+    inside = (corners >= 0).all(-1) & (corners < (55, 35)).all(-1)
+    rows = np.broadcast_to(np.arange(40)[:, None], inside.shape)[inside]
+    assert (eye[rows, corners[inside][:, 1], corners[inside][:, 0]] == 255).all()
+    assert 0.15 < (eye > 0).mean() < 0.5

@@ -4,6 +4,9 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+from jaxtyping import Float, UInt8
+from PIL import Image, ImageDraw
+from scipy.ndimage import distance_transform_edt
 
 from simgan_jax.data.arrays import Arrays
 from simgan_jax.data.procedural import camera
@@ -24,6 +27,10 @@ PEOPLE = {
 }
 
 
+# Pixels at a width of 55; an estimator reads gaze from the iris between the lids' edges and corners.
+EYE_MARGIN = 2.0
+
+
 def cast(domain: str, split: str) -> dict[str, np.ndarray]:
     """The fixed cast of a domain and split; no two of them share a stream."""
     which = list(PEOPLE).index((domain, split))
@@ -40,6 +47,20 @@ def point_labels(pose: Pose, look: Look, view: View) -> dict[str, np.ndarray]:
         ),
         "lid": view.project(lid[..., 0] / lid[..., 2], lid[..., 1] / lid[..., 2]),
     }
+
+
+def eye_mask(lid: Float[np.ndarray, "k 2"], height: int, width: int) -> UInt8[np.ndarray, "h w"]:
+    """255 between the lids and up to `EYE_MARGIN` beyond their edge, 0 elsewhere.
+
+    Args:
+        lid: (x, y) of points along the lids' edge, pixels.
+        height: of the image.
+        width: of the image.
+    """
+    picture = Image.new("L", (width, height))
+    ImageDraw.Draw(picture).polygon([(float(x), float(y)) for x, y in lid], fill=1)
+    away = distance_transform_edt(np.asarray(picture) == 0)
+    return 255 * (away <= EYE_MARGIN * width / 55).astype(np.uint8)
 
 
 def load(
@@ -69,7 +90,8 @@ def load(
             always have (MPIIGaze's): the least that is done to synthetic images before training.
 
     Returns:
-        uint8 images and the labels gaze, head_pose, pupil, iris_ellipse, lid, iris_mask, participant.
+        uint8 images and the labels gaze, head_pose, pupil, iris_ellipse, lid, participant; iris_mask,
+        255 on the visible iris, and eye_mask, 255 between the lids and just around them.
 
     Raises:
         UserError: a value that is out of range.
@@ -102,11 +124,12 @@ def load(
             images = np.stack([camera.equalize(image) for image in images])
         labels |= point_labels(pose, look, view) | {"participant": who}
         labels["iris_mask"] = np.round(mask * 255).astype(np.uint8)
+        labels["eye_mask"] = np.stack([eye_mask(lid, height, width) for lid in labels["lid"]])
         return images, labels
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         blocks = list(pool.map(block, starts))
-    kinds = {"participant": np.int32, "iris_mask": np.uint8}
+    kinds = {"participant": np.int32, "iris_mask": np.uint8, "eye_mask": np.uint8}
     labels = {
         name: np.concatenate([b[1][name] for b in blocks])[:count].astype(
             kinds.get(name, np.float32), copy=False
