@@ -18,6 +18,7 @@ def get_config(variant: str = "") -> ConfigDict:
     c.name = "_".join(["hand", variant]) if variant else "hand"
     if not variant:
         c.train.batch = 16
+        c.train.pretrain_refiner = 500
         c.train.pretrain_discriminator = 300
         c.evaluate.quick.update(images=4000, probe=300, estimator_steps=2000)
     return paper(c) if variant == "paper" else c
@@ -36,9 +37,10 @@ def hands(c: ConfigDict) -> ConfigDict:
     c.refiner.padding = "SAME"  # the border is background
     # Most of a depth image is background, which cannot change: the hand's pixels make up for it. Most
     # patches are background too, and their part of the adversarial loss teaches nothing: so lambda is
-    # small, and the discriminator needs longer before it can tell hands.
+    # small, and the discriminator needs longer before it can tell hands. A millimetre is 1/150: the
+    # refiner needs longer too before it returns what it was given.
     c.loss.weight = ConfigDict({"label": "hand_mask", "outside": 0.0, "inside": 4.0})
-    c.loss.self_regularization = 0.05
+    c.loss.self_regularization = 0.25
     # An hourglass of its own for 14 x 14 heat maps: 2 poolings; the paper's has 4 for 64 x 64.
     c.evaluate.estimator.update(depth=2, downsample=4)
     return c

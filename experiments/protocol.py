@@ -191,7 +191,10 @@ def figures_of(report: Mapping[str, Any]) -> dict[str, float]:
     }
     for side, (x, y) in shift.get("corners", {}).items():
         found |= {f"corners/{side}/dx": x, f"corners/{side}/dy": y}
-    found |= {f"surface_mm/{key}": x for key, x in shift.get("surface_mm", {}).items()}
+    if surface := shift.get("surface_mm"):
+        low, high = surface["quartiles"]
+        found |= {"surface_mm/median": surface["median"], "surface_mm/lost": surface["lost"]}
+        found |= {"surface_mm/low_quartile": low, "surface_mm/high_quartile": high}
     accuracy = realism["discriminator_accuracy"]
     found |= {f"discriminator_accuracy/{row}": accuracy[row] for row in ("synthetic", "refined")}
     found |= {"kid/refined": realism["kid"], "kid/synthetic": realism["kid_synthetic"]}

@@ -595,8 +595,9 @@ def summary(report: Mapping[str, Any]) -> list[str]:
         lines.append(f"corners of the eyes: {moved} px")
     if surface := shift.get("surface_mm"):
         lines.append(
-            f"surface above joints: {surface['mean']:+.2f} ± {surface['std']:.2f} mm deeper, "
-            f"{surface['lost']:.1%} of {surface['joints']} lost"
+            f"surface above joints: {surface['median']:+.2f} mm deeper, quartiles "
+            f"{surface['quartiles'][0]:+.2f} and {surface['quartiles'][1]:+.2f}; {surface['lost']:.1%} "
+            f"of {surface['joints']} lost"
         )
     accuracy = realism["discriminator_accuracy"]
     lines.append(

@@ -54,12 +54,12 @@ def test_surface_shift_counts_joints_under_their_own_surface():
     shift = keypoints.surface_shift(before, after, uvd)
     assert shift["joints"] == 3  # not the unmeasured one, not the one behind another finger
     assert shift["lost"] == pytest.approx(1 / 3)
-    assert shift["mean"] == pytest.approx(3)
-    assert shift["std"] == pytest.approx(1)
+    assert shift["median"] == pytest.approx(3)
+    assert shift["quartiles"] == pytest.approx([2.5, 3.5])
 
 
 def test_surface_shift_of_no_joint_is_nan():
     before = np.full((1, 4, 4), np.nan)
     shift = keypoints.surface_shift(before, before, np.zeros((1, 2, 3)))
     assert shift["joints"] == 0
-    assert np.isnan([shift["mean"], shift["std"], shift["lost"]]).all()
+    assert np.isnan([shift["median"], *shift["quartiles"], shift["lost"]]).all()
