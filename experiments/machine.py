@@ -17,8 +17,10 @@ def machine() -> dict[str, str | int]:
         cpu = names[0].split(":")[1].strip() if names else cpu
     return {
         "cpu": cpu,
-        "cores": len(os.sched_getaffinity(0)),
-        "load_before": os.getloadavg()[0],
+        "cores": len(os.sched_getaffinity(0))
+        if hasattr(os, "sched_getaffinity")
+        else os.cpu_count(),
+        "load": os.getloadavg()[0],
         "device": jax.devices()[0].device_kind,
         "devices": jax.device_count(),
         "python": platform.python_version(),

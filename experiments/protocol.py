@@ -1,4 +1,4 @@
-"""How the experiments go about it; fixed before any of their scores was seen.
+"""How the experiments go about it.
 
 An experiment is a set of variants, each a configuration. Every variant is trained with several GAN
 seeds; the seed of a run is that of its estimators too. Of each run
@@ -28,7 +28,7 @@ from ml_collections import ConfigDict
 from rich.console import Console
 from rich.table import Table
 
-from experiments.flags import QUICK
+from experiments.flags import QUICK, command_line
 from experiments.machine import machine
 from simgan_jax import data, evaluate, figures, images, parallel
 from simgan_jax.errors import UserError
@@ -37,7 +37,9 @@ from simgan_jax.refining import load_refiner
 from simgan_jax.setup import make_setup
 from simgan_jax.train import train
 
-FULL = flags.DEFINE_bool("full", False, "The paper's networks, batch and steps: for accelerators.")
+FULL = flags.DEFINE_bool(
+    "full", False, "A refiner, batch and steps of the paper's size: for accelerators."
+)
 SEEDS = flags.DEFINE_integer("seeds", 3, "GAN seeds a variant.")
 VARIANTS = flags.DEFINE_list(
     "variants", [], "The variants to run, separated by commas; all if none."
@@ -99,11 +101,8 @@ def run(
             for report, other in zip(reports[variant], reports[first], strict=True):
                 of_base = {k: x for k, x in other["estimators"].items() if k.startswith(base)}
                 report["estimators"] = of_base | report["estimators"]
-    flag = "".join(f" --{f.name}" for f in (QUICK, FULL) if f.value)
-    flag += f" --seeds={SEEDS.value}" if SEEDS.value != SEEDS.default else ""
-    flag += f" --variants={','.join(wanted)}" if VARIANTS.value else ""
     result = {
-        "command": f"python -m experiments.{name}{flag}",
+        "command": command_line(name),
         "machine": machine(),
         "seeds": len(seeds),
         "variants": {variant: summarize(each) for variant, each in reports.items()},
@@ -257,11 +256,11 @@ def _sized(config: ConfigDict) -> ConfigDict:
         config.refiner.features = 64
         config.train.update(batch=512, micro_batch=0, steps=10000, pretrain_refiner=1000)
         config.train.pretrain_discriminator = 200
-        config.history.size = 51200
+        config.history.size = config.history.size and 51200
     elif QUICK.value:
         config.refiner.features = 8
         config.refiner.blocks = 1
-        config.history.size = 128
+        config.history.size = config.history.size and 128
         config.train.update(steps=40, pretrain_refiner=20, pretrain_discriminator=10)
         config.watch.update(sample_every=40, checkpoint_every=40)
         quick.update(images=600, probe=100, discriminator_steps=20, estimator_steps=40)

@@ -132,7 +132,7 @@ def train(
         augmented: whether every batch is augmented (the validation part never is).
 
     Raises:
-        UserError: the label is missing, or there are too few images.
+        UserError: the label is missing, there are too few images, or training diverges.
     """
     targets = label_of(task, training, "the training set")
     rng = np.random.default_rng(seed)
@@ -173,6 +173,11 @@ def train(
         if (step + 1) % look_every == 0 or step + 1 == settings.steps:
             predicted = _predict(params, training.images[validation], network, task)
             looks.append(float(TASKS[task].errors(predicted, targets[validation]).mean()))
+            if not np.isfinite(looks[-1]):
+                raise UserError(
+                    f"the estimator's error after {step + 1} updates is {looks[-1]}; lower "
+                    "--config.evaluate.estimator.learning_rate, or look for labels that are not finite"
+                )
             if looks[-1] == min(looks):
                 best = jax.tree.map(jnp.copy, params)
             if len(looks) - 1 - int(np.argmin(looks)) >= settings.patience:
@@ -280,13 +285,19 @@ def make_settings(config: Mapping[str, Any]) -> Settings:
     """Settings from a mapping of some of their names.
 
     Raises:
-        UserError: a name that is none of theirs.
+        UserError: a name that is none of theirs, or a micro-batch that does not divide the batch.
     """
     try:
-        return Settings(**config)
+        settings = Settings(**config)
     except TypeError as error:
         names = ", ".join(Settings.__dataclass_fields__)
         raise UserError(f"config.evaluate.estimator: {error}; there are {names}") from error
+    if settings.micro_batch and settings.batch % settings.micro_batch:
+        raise UserError(
+            f"config.evaluate.estimator.micro_batch is {settings.micro_batch}, but must divide its "
+            f"batch of {settings.batch}"
+        )
+    return settings
 
 
 OPTIMIZER = optax.scale_by_adam()

@@ -393,7 +393,8 @@ def measure_realism(
     """
     order = np.random.default_rng(seed).permutation(len(real))[: 2 * len(synthetic)]
     real = real[np.sort(order)]
-    halves = real[: len(real) // 2], real[len(real) // 2 :]
+    shuffled = np.random.default_rng(seed).permutation(len(real))
+    halves = real[shuffled[: len(real) // 2]], real[shuffled[len(real) // 2 :]]
     pairs = {"synthetic": (synthetic, real), "refined": (refined, real), "real": halves}
     kids = {name: kid(features(a), features(b), seed=seed) for name, (a, b) in pairs.items()}
     patches = two_sample.random_patches
@@ -491,7 +492,8 @@ def choose(workdir: str | Path, synthetic: Arrays, real: Arrays, probe: int = 50
         UserError: there is no checkpoint.
     """
     count = min(probe, len(synthetic) // 4)
-    candidates = judge_checkpoints(workdir, synthetic[-count:], real.images[:count])
+    spread = np.linspace(0, len(real) - 1, min(count, len(real))).astype(int)
+    candidates = judge_checkpoints(workdir, synthetic[-count:], real.images[spread])
     if not candidates:
         raise UserError(f"{workdir}: no checkpoint yet; train first: python -m simgan_jax.main")
     chosen = candidates[select(candidates)]

@@ -276,7 +276,7 @@ def each_on_a_device(function: Callable[[Any], Any], jobs: Sequence[Any]) -> lis
         jobs: its arguments.
 
     Raises:
-        Exception: the first that a job has raised, after the jobs under way.
+        Exception: of the first job in their order that failed, after all have ended.
     """
     free: queue.Queue = queue.Queue()
     for device in jax.local_devices():

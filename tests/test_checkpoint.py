@@ -54,6 +54,18 @@ def test_a_state_comes_back_equal_leaf_by_leaf(tmp_path, setup):
     assert jnp.all(jax.random.key_data(saved.key) == jax.random.key_data(restored.key))
 
 
+def test_a_state_without_a_history_comes_back_too(tmp_path, tiny_config):
+    tiny_config.history.size = 0
+    setup = parallel.distribute(make_setup(tiny_config), devices=1)
+    state = create_train_state(jax.random.key(3), setup).replace(step=np.int32(5))
+    Checkpoints(tmp_path).save(parallel.place(state, setup), setup)
+    restored = Checkpoints(tmp_path).restore(setup)
+    assert parallel.collect(restored, setup).history.images.shape == state.history.images.shape
+    assert digest(parallel.collect(restored, setup)) == digest(state)
+    record.claim(tmp_path, tiny_config)
+    assert restore_refiner(tmp_path)[2] == 5
+
+
 def test_a_step_saved_before_is_left_alone_and_old_ones_go(tmp_path, setup):
     checkpoints = Checkpoints(tmp_path, keep=2)
     for step, seed in ((1, 0), (2, 0), (2, 1), (3, 0)):

@@ -265,7 +265,7 @@ def test_images_of_another_depth_than_the_settings_say_are_refused(own, tmp_path
     ("key", "value", "said"),
     [
         ("domain", "camra", "camra"),
-        ("source", "procedural_eye", "'procedural_eye' is unknown; one of concatenation, folder"),
+        ("source", "procedural_eye", "'procedural_eye' is unknown; one of concatenation, crops"),
     ],
 )
 def test_a_data_set_that_is_not_known_is_named(key, value, said):

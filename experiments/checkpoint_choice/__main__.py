@@ -16,7 +16,7 @@ from typing import Any
 from absl import flags
 from matplotlib.figure import Figure
 
-from experiments.flags import QUICK
+from experiments.flags import QUICK, command_line
 from experiments.machine import machine
 from simgan_jax import command, data, estimate, evaluate, parallel
 from simgan_jax.checkpoint import read_config
@@ -61,8 +61,7 @@ def main(argv: Sequence[str]) -> None:
     best = min(candidates, key=lambda c: c["error"])
     picked = next((c for c in candidates if c["step"] == chosen), candidates[-1])
     result = {
-        "command": f"python -m experiments.checkpoint_choice --workdir={workdir}"
-        + " --quick" * QUICK.value,
+        "command": command_line("checkpoint_choice"),
         "machine": machine(),
         "gan_seed": config.seed,
         "estimator_seeds": SEEDS,

@@ -32,7 +32,7 @@ from matplotlib.figure import Figure
 from ml_collections import ConfigDict
 
 from configs.gaze import get_config
-from experiments.flags import QUICK
+from experiments.flags import QUICK, command_line
 from experiments.machine import machine
 from experiments.protocol import FULL
 from simgan_jax import command, data, evaluate, images, load_refiner, logs, parallel
@@ -107,7 +107,7 @@ def main(argv: Sequence[str]) -> None:
     del argv
     here = Path(__file__).parent
     weights = {"weighted": get_config().loss.weight.inside, "uniform": 1.0}
-    parallel.cores_as_devices()
+    parallel.cores_as_devices(make_setup(config(inside=1.0)))
     curves: dict[str, list[dict[str, float]]] = {}
     pictures = []
     c = config(inside=1.0)
@@ -136,7 +136,8 @@ def main(argv: Sequence[str]) -> None:
     for target in TARGETS:
         c = config(weights["weighted"], target)
         c.data.synthetic.count -= PROBE
-        workdir = RUNS / f"{'quick-' * QUICK.value}{target}"
+        size = "quick" if QUICK.value else "full" if FULL.value else ""
+        workdir = RUNS / size / f"{target}"
         if not train(c, workdir):
             raise KeyboardInterrupt
         rows = [row for row in logs.read(workdir / logs.FILE) if "samples/lambda" in row]
@@ -144,9 +145,8 @@ def main(argv: Sequence[str]) -> None:
         curves["held"].append({"target": target} | point)
         logging.info("held %s", curves["held"][-1])
     unrefined = kid(features(probe.images), real_features)["value"]
-    flag = "".join(f" --{f.name}" for f in (QUICK, FULL) if f.value)
     result = {
-        "command": f"python -m experiments.lambda_sweep{flag}",
+        "command": command_line("lambda_sweep"),
         "machine": machine(),
         "seeds": 1,
         "kid_of_synthetic": unrefined,

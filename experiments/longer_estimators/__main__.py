@@ -4,8 +4,8 @@
     python -m experiments.longer_estimators [--workdirs=A,B]
 
 An estimator that has learned little is limited by itself, not by the domain that it learned on. Rows of
-the report of each run, trained for 600, 2,500 and 8,000 updates; one seed. "own" is the error on unseen
-images of the domain that it learned on. Writes result.json and errors.png beside this file.
+the report of each run, trained for at most 600, 2,500 and 8,000 updates; one seed. "own" is the error on
+unseen images of the domain that it learned on. Writes result.json and errors.png beside this file.
 """
 
 import json
@@ -17,7 +17,7 @@ from typing import Any
 from absl import flags
 from matplotlib.figure import Figure
 
-from experiments.flags import QUICK
+from experiments.flags import QUICK, command_line
 from experiments.machine import machine
 from simgan_jax import command, data, estimate, evaluate, parallel
 from simgan_jax.checkpoint import read_config
@@ -40,11 +40,10 @@ def main(argv: Sequence[str]) -> None:
     del argv
     parallel.cores_as_devices()
     runs = {}
-    for i, workdir in enumerate(WORKDIRS.value):
-        # The first run's other rows serve all.
-        runs[Path(workdir).name] = test_rows(workdir, ("refined",) if i else ROWS)
+    for workdir in WORKDIRS.value:
+        runs[Path(workdir).name] = test_rows(workdir, ROWS)
     result = {
-        "command": "python -m experiments.longer_estimators" + " --quick" * QUICK.value,
+        "command": command_line("longer_estimators"),
         "machine": machine(),
         "seeds": 1,
         "runs": runs,
@@ -84,7 +83,7 @@ def draw(runs: dict[str, list[dict[str, Any]]]) -> Figure:
             line = [point for point in points if point["row"] == name]
             steps = [point["steps"] for point in line]
             style = {"color": COLOURS[name], "marker": "os^v"[i]}
-            label = f"{name} ({run})" if name == "refined" else name
+            label = f"{name} ({run})"
             axes.plot(steps, [point["error"] for point in line], label=label, **style)
             axes.plot(steps, [point["own"] for point in line], linewidth=0.5, **style)
     axes.set(xscale="log", xlabel="updates of the estimator")

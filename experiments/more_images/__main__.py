@@ -4,7 +4,7 @@
     python -m experiments.more_images [--workdirs=A,B,C]
 
 Estimators trained on 1,500 and on 6,000 images, synthetic and refined, by the chosen checkpoint of each
-run, with as many updates in all rows: they differ in the images alone. Writes result.json and
+run, with at most as many updates in all rows: they differ in the images alone. Writes result.json and
 curves.png beside this file.
 """
 
@@ -16,7 +16,7 @@ from pathlib import Path
 
 from absl import flags
 
-from experiments.flags import QUICK
+from experiments.flags import QUICK, command_line
 from experiments.machine import machine
 from simgan_jax import command, data, evaluate, figures, parallel
 from simgan_jax.checkpoint import read_config
@@ -63,7 +63,7 @@ def main(argv: Sequence[str]) -> None:
         }
         print(f"{row:16s} {rows[row]['error']:.2f}  within {rows[row]['within']:.1%}")
     result = {
-        "command": "python -m experiments.more_images" + " --quick" * QUICK.value,
+        "command": command_line("more_images"),
         "machine": machine(),
         "gan_seeds": len(reports),
         "images": plan.images,

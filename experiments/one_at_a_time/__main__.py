@@ -31,7 +31,7 @@ from rich.console import Console
 from rich.table import Table
 
 from configs.gaze import get_config
-from experiments.flags import QUICK
+from experiments.flags import QUICK, command_line
 from experiments.machine import machine
 from experiments.protocol import FULL, SEEDS, VARIANTS
 from simgan_jax import command, data, evaluate, images, load_refiner, parallel
@@ -87,7 +87,8 @@ def main(argv: Sequence[str]) -> None:
     for seed in seeds:
         for name in names:
             c = config(name, seed)
-            workdir = RUNS / ("quick" if QUICK.value else "") / f"{name}-{seed}"
+            size = "quick" if QUICK.value else "full" if FULL.value else ""
+            workdir = RUNS / size / f"{name}-{seed}"
             file = workdir / "judged.json"
             if not file.exists():
                 if not train(c, workdir):
@@ -99,7 +100,7 @@ def main(argv: Sequence[str]) -> None:
                 pictures[name] = load_refiner(workdir)(probe.images[:SHOWN])
             print(name, seed, found[name][-1], flush=True)
     result = {
-        "command": "python -m experiments.one_at_a_time" + " --quick" * QUICK.value,
+        "command": command_line("one_at_a_time"),
         "machine": machine(),
         "seeds": len(seeds),
         "variants": found,

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from absl import flags
 
-from experiments.flags import QUICK
+from experiments.flags import QUICK, command_line
 from simgan_jax import command, data, doctor, images, load_refiner
 from simgan_jax.checkpoint import read_config
 from simgan_jax.image_files import write_image
@@ -44,7 +44,7 @@ def main(argv: Sequence[str]) -> None:
     window = label_shift.window(synthetic.labels, before.shape[:3])
     shift = label_shift.summarize(label_shift.measure(before, after, window), before.shape[2])
     result = {
-        "command": f"python -m experiments.refined_samples --workdir={WORKDIR.value}",
+        "command": command_line("refined_samples"),
         "images": count,
         "seed": config.seed,
         "label_shift": shift,

@@ -21,7 +21,7 @@ import numpy as np
 from absl import flags
 from scipy.stats import binomtest
 
-from experiments.flags import QUICK
+from experiments.flags import QUICK, command_line
 from experiments.machine import machine
 from simgan_jax import command, data, load_refiner
 from simgan_jax.checkpoint import read_config
@@ -49,7 +49,7 @@ def main(argv: Sequence[str]) -> None:
     }
     budget = Budget(20 if QUICK.value else 300)
     result = {
-        "command": "python -m experiments.visual_turing_test" + " --quick" * QUICK.value,
+        "command": command_line("visual_turing_test"),
         "machine": machine(),
         "seeds": 1,
         "updates": budget.steps,
