@@ -4,8 +4,8 @@
     python -m experiments.longer_estimators [--workdirs=A,B]
 
 An estimator that has learned little is limited by itself, not by the domain that it learned on. Rows of
-the report of each run, trained for at most 600, 2,500 and 8,000 updates; one seed. "own" is the error on
-unseen images of the domain that it learned on. Writes result.json and errors.png beside this file.
+the report of each run, trained for at most 600, 2,500 and 8,000 updates; one seed. "own" is the error
+on images of its own domain that it has not seen. Writes result.json and errors.png beside this file.
 """
 
 import json
