@@ -66,7 +66,8 @@ def default() -> ConfigDict:
     # Above 0, lambda is moved during training so that labels shift by this many pixels.
     c.loss.label_shift_target = 0.0
     c.loss.psi = "identity"  # or channel_mean, derivatives
-    # Pixels inside this label's mask carry the gaze, and weigh more. "" is the paper's loss.
+    # Pixels inside this label's mask carry the gaze, and weigh more. "" is the paper's loss. eye_mask
+    # protects lids and corners too, which move where real eyes have another shape.
     c.loss.weight = ConfigDict({"label": "iris_mask", "outside": 1.0, "inside": 3.0})
     c.loss.r1 = 0.0
 
