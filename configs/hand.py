@@ -14,6 +14,8 @@ from configs import gaze
 
 def get_config(variant: str = "") -> ConfigDict:
     """The configuration of a variant: "" (embedded data), "tiny" or "paper"."""
+    if variant not in ("", "tiny", "paper"):
+        raise ValueError(f"configs/hand.py has no variant {variant!r}; one of tiny, paper, or none")
     c = hands(gaze.get_config("" if variant == "paper" else variant))
     c.name = "_".join(["hand", variant]) if variant else "hand"
     if not variant:
@@ -49,7 +51,8 @@ def hands(c: ConfigDict) -> ConfigDict:
 def paper(c: ConfigDict) -> ConfigDict:
     """NYU Hand at 224 x 224, 7x7 kernels and 10 blocks; for accelerators.
 
-    Gradient accumulation and rematerialisation keep a batch of 512 within one accelerator's memory.
+    The paper gives no lambda: lambda and the hand's weight are those of the embedded hands. Gradient
+    accumulation and rematerialisation keep a batch of 512 within one accelerator's memory.
     """
     c.image.height = 224
     c.image.width = 224

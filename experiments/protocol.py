@@ -30,7 +30,7 @@ from rich.table import Table
 
 from experiments.flags import QUICK, command_line
 from experiments.machine import machine
-from simgan_jax import data, evaluate, figures, images, parallel
+from simgan_jax import data, evaluate, figures, images, parallel, record
 from simgan_jax.errors import UserError
 from simgan_jax.image_files import write_image
 from simgan_jax.refining import load_refiner
@@ -77,6 +77,7 @@ def run(
     variants = {
         variant: _sized(config) for variant, config in variants.items() if variant in wanted
     }
+    level = "full" if FULL.value else "quick"
     lacking = share_rows(variants)
     parallel.cores_as_devices(make_setup(next(iter(variants.values()))))
     seeds = range(1 if QUICK.value else SEEDS.value)
@@ -88,10 +89,13 @@ def run(
             size = "quick" if QUICK.value else "full" if FULL.value else ""
             workdir = RUNS / name / size / f"{variant}-{seed}"
             runs[variant].append(workdir)
+            record.claim(workdir, config)
             if not (workdir / evaluate.FILE).exists():
                 if not train(config, workdir):
                     raise KeyboardInterrupt
-                evaluate.evaluate_and_print(workdir, "full" if FULL.value else "quick")
+                rows = config.evaluate[level].rows
+                rows = [row for row in rows if row.split("_")[0] not in lacking[variant]]
+                evaluate.evaluate_and_print(workdir, level, rows=rows)
     reports = {
         variant: [json.loads((folder / evaluate.FILE).read_text()) for folder in folders]
         for variant, folders in runs.items()
@@ -116,11 +120,11 @@ def run(
 
 
 def share_rows(variants: Mapping[str, ConfigDict]) -> dict[str, dict[str, str]]:
-    """Takes from variants the rows that an earlier one trains on the same images.
+    """The rows that an earlier variant trains on the same images.
 
     Returns:
-        For each variant the rows it lacks ("synthetic", "matched" or "real", with all their suffixes)
-        and who has them.
+        For each variant the rows it need not train ("synthetic", "matched" or "real", with all their
+        suffixes) and who does.
     """
 
     def sources(config: ConfigDict, base: str) -> str:
@@ -131,16 +135,13 @@ def share_rows(variants: Mapping[str, ConfigDict]) -> dict[str, dict[str, str]]:
         }[base]
         return json.dumps([part.to_dict() for part in parts], sort_keys=True, default=str)
 
-    lacking: dict[str, dict[str, str]] = {}
+    lacking: dict[str, dict[str, str]] = {variant: {} for variant in variants}
     for base in ("synthetic", "matched", "real"):
         seen: dict[str, str] = {}
         for variant, config in variants.items():
             first = seen.setdefault(sources(config, base), variant)
-            if first == variant:
-                continue
-            lacking.setdefault(variant, {})[base] = first
-            for level in (config.evaluate.quick, config.evaluate.full):
-                level.rows = tuple(row for row in level.rows if not row.startswith(base))
+            if first != variant:
+                lacking[variant][base] = first
     return lacking
 
 
@@ -230,7 +231,7 @@ def show(result: Mapping[str, Any]) -> None:
 
 
 def draw_samples(workdirs: Mapping[str, Path], here: Path, show_real: bool) -> None:
-    """Writes samples.png: synthetic images, a row of refined ones for each variant, real images.
+    """Writes samples.png: of every variant synthetic images, unless shown, and refined; real images.
 
     Real images are those that trained the discriminator: no test image is shown.
     """
@@ -238,7 +239,8 @@ def draw_samples(workdirs: Mapping[str, Path], here: Path, show_real: bool) -> N
     for workdir in workdirs.values():
         config = evaluate.read_config(workdir)
         synthetic = data.load(config.data.synthetic).images[-PICTURES:]
-        rows = rows or [synthetic]
+        if not any(np.array_equal(synthetic, row) for row in rows):
+            rows.append(synthetic)
         rows.append(load_refiner(workdir)(synthetic))
     if show_real:
         real = data.load(config.data.real).images

@@ -498,13 +498,19 @@ def choose(workdir: str | Path, synthetic: Arrays, real: Arrays, probe: int = 50
         raise UserError(f"{workdir}: no checkpoint yet; train first: python -m simgan_jax.main")
     chosen = candidates[select(candidates)]
     rule = f"lowest KID among those that shift labels by at most {LARGEST_SHIFT} px at 55 px width"
+    if not chosen.label_shift <= LARGEST_SHIFT:
+        rule = f"smallest label shift: none is at most {LARGEST_SHIFT} px at 55 px width"
     content = {"step": chosen.step, "rule": rule, "candidates": [c._asdict() for c in candidates]}
     _write(Path(workdir) / CHOSEN, content)
     return chosen.step
 
 
 def evaluate_run(
-    workdir: str | Path, level: str = "full", seeds: int | None = None, say: Say | None = None
+    workdir: str | Path,
+    level: str = "full",
+    seeds: int | None = None,
+    say: Say | None = None,
+    rows: Sequence[str] | None = None,
 ) -> dict[str, Any]:
     """Chooses a checkpoint of a run, measures it, writes the report and its figures.
 
@@ -513,6 +519,7 @@ def evaluate_run(
         level: "quick" or "full".
         seeds: instead of the level's.
         say: gets a line when something has been measured.
+        rows: instead of the level's.
 
     Raises:
         UserError: no run there, or data that the configuration names are missing or unlabelled.
@@ -520,7 +527,10 @@ def evaluate_run(
     say = say or (lambda line: None)
     workdir, start = Path(workdir), time.perf_counter()
     config = read_config(workdir)
-    plan = make_plan(config.get("evaluate") or settings(), level)
+    measured = config.get("evaluate") or settings()
+    if rows is not None:
+        measured[level].rows = tuple(rows)
+    plan = make_plan(measured, level)
     if seeds is not None:
         if seeds < 1:
             raise UserError(f"--seeds={seeds}: give 1 or more")
@@ -627,10 +637,15 @@ def _write(path: Path, content: Mapping[str, Any]) -> None:
     partial.replace(path)
 
 
-def evaluate_and_print(workdir: str | Path, level: str = "full", seeds: int | None = None) -> None:
+def evaluate_and_print(
+    workdir: str | Path,
+    level: str = "full",
+    seeds: int | None = None,
+    rows: Sequence[str] | None = None,
+) -> None:
     """`evaluate_run`, with its lines and its table on the terminal."""
     console = Console(highlight=False, soft_wrap=True)
-    report = evaluate_run(workdir, level, seeds, lambda line: console.print(line, markup=False))
+    report = evaluate_run(workdir, level, seeds, partial(console.print, markup=False), rows)
     if report["estimators"]:
         console.print(table(report))
     for line in summary(report):

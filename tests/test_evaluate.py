@@ -179,6 +179,11 @@ def test_a_run_gets_its_report_figures_and_chosen_checkpoint(run, capsys):
     assert "\x1b" not in printed, "no colours where there is no terminal"
 
 
+def test_rows_can_be_named_for_one_report(run):
+    report = evaluate.evaluate_run(run, "quick", rows=("synthetic",))
+    assert set(report["estimators"]) == {"synthetic", "mean_predictor"}
+
+
 def test_a_folder_that_is_no_run_is_one_clear_line(tmp_path):
     command = [sys.executable, "-m", "simgan_jax.evaluate", f"--workdir={tmp_path}"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

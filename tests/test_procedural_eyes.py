@@ -189,6 +189,7 @@ def test_images_and_labels_have_the_agreed_shapes():
         "iris_ellipse": ((5, 5), "float32"),
         "lid": ((5, 16, 2), "float32"),
         "iris_mask": ((5, 35, 55), "uint8"),
+        "eye_mask": ((5, 35, 55), "uint8"),
         "participant": ((5,), "int32"),
     }
     np.testing.assert_allclose(np.linalg.norm(data.labels["gaze"], axis=1), 1, atol=1e-6)

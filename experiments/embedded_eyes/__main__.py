@@ -9,8 +9,8 @@ Variants:
     default       configs/gaze.py
     equalized     the simulator's histograms are equalised first, as the camera's are
 and changes of "equalized":
-    no history    the discriminator sees new refined images alone (the paper's figure 5 and table)
-    global        one adversarial loss an image instead of one a patch (the paper's figure 6)
+    no history    the discriminator sees new refined images alone (the paper's ablation)
+    global        one adversarial loss an image instead of one a patch (the paper's ablation)
     no weights    self-regularisation weighs all pixels the same (the paper's)
 """
 

@@ -5,8 +5,8 @@
 Embedded eyes, equalised as the camera's are; each variant is one change of "base":
 
     base            configs/gaze.py with smaller batches and fewer steps, for nine minutes a variant
-    no history      the discriminator sees new refined images alone (the paper's figure 5)
-    global          one adversarial loss an image instead of one a patch (the paper's figure 6)
+    no history      the discriminator sees new refined images alone (the paper's ablation)
+    global          one adversarial loss an image instead of one a patch (the paper's ablation)
     no weights      self-regularisation weighs all pixels the same (the paper's)
     derivatives     psi: image derivatives instead of the image
     noise           a map of noise beside the image

@@ -1,4 +1,4 @@
-"""Rows of synthetic, refined and camera images: the paper's figure 6, on embedded eyes.
+"""Rows of synthetic, refined and camera images, as the paper shows them, on embedded eyes.
 
     python -m simgan_jax.main --config=configs/gaze.py
     python -m experiments.refined_samples --workdir=runs/gaze
@@ -15,10 +15,10 @@ import numpy as np
 from absl import flags
 
 from experiments.flags import QUICK, command_line
-from simgan_jax import command, data, doctor, images, load_refiner
+from experiments.machine import machine
+from simgan_jax import command, data, doctor, evaluate, images, load_refiner
 from simgan_jax.checkpoint import read_config
 from simgan_jax.image_files import write_image
-from simgan_jax.metrics import label_shift
 
 WORKDIR = flags.DEFINE_string(
     "workdir", "runs/gaze", "Folder of a finished run of configs/gaze.py."
@@ -40,15 +40,13 @@ def main(argv: Sequence[str]) -> None:
     rows = [synthetic.images[:COLUMNS], refined[:COLUMNS], camera.images[:COLUMNS]]
     write_image(HERE / "samples.png", images.grid(np.stack(rows), scale=SCALE))
 
-    before, after = images.to_unit(synthetic.images), images.to_unit(refined)
-    window = label_shift.window(synthetic.labels, before.shape[:3])
-    shift = label_shift.summarize(label_shift.measure(before, after, window), before.shape[2])
+    shift = evaluate.measure_shift(synthetic, refined)
     result = {
         "command": command_line("refined_samples"),
-        "images": count,
+        "machine": machine(),
         "seed": config.seed,
-        "label_shift": shift,
-        **doctor.sample_statistics(after, before),
+        "label_shift": evaluate.summarize_shift(shift, synthetic),
+        **doctor.sample_statistics(images.to_unit(refined), images.to_unit(synthetic.images)),
     }
     (HERE / "result.json").write_text(json.dumps(result, indent=2) + "\n")
     print(json.dumps(result, indent=2))
