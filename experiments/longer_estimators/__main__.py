@@ -41,14 +41,14 @@ def main(argv: Sequence[str]) -> None:
     parallel.cores_as_devices()
     runs = {}
     for workdir in WORKDIRS.value:
-        runs[Path(workdir).name] = test_rows(workdir, ROWS)
-    result = {
-        "command": command_line("longer_estimators"),
-        "machine": machine(),
-        "seeds": 1,
-        "runs": runs,
-    }
-    (HERE / "result.json").write_text(json.dumps(result, indent=2) + "\n")
+        runs["/".join(Path(workdir).parts[-2:])] = test_rows(workdir, ROWS)
+        result = {
+            "command": command_line("longer_estimators"),
+            "machine": machine(),
+            "seeds": 1,
+            "runs": runs,
+        }
+        (HERE / "result.json").write_text(json.dumps(result, indent=2) + "\n")
     draw(runs).savefig(HERE / "errors.png", dpi=120)
 
 
@@ -56,6 +56,7 @@ def test_rows(workdir: str, names: tuple[str, ...]) -> list[dict[str, Any]]:
     """Errors of one run's rows at every length of training."""
     config = read_config(workdir)
     synthetic, real = data.load(config.data.synthetic), data.load(config.data.real)
+    labelled = data.load(config.data.labelled) if config.data.labelled else real
     test = data.load(config.data.test)
     refine = load_refiner(workdir)  # the chosen checkpoint
     found = []
@@ -64,7 +65,7 @@ def test_rows(workdir: str, names: tuple[str, ...]) -> list[dict[str, Any]]:
         plan = replace(plan, rows=names, estimator=replace(plan.estimator, steps=steps))
         trained = synthetic[: len(synthetic) - plan.probe]
         estimators, _ = evaluate.train_rows(
-            plan, config.task, trained, refine, real.images, real, config.seed, print
+            plan, config.task, trained, refine, real.images, labelled, config.seed, print
         )
         rows = evaluate.judge_rows(config.task, estimators, trained, test)["estimators"]
         for name in names:
@@ -75,20 +76,19 @@ def test_rows(workdir: str, names: tuple[str, ...]) -> list[dict[str, Any]]:
 
 
 def draw(runs: dict[str, list[dict[str, Any]]]) -> Figure:
-    """Error against updates: a line a row on real test images, thin on its own domain."""
-    figure = Figure(figsize=(6, 4), layout="constrained")
-    axes = figure.subplots()
-    for i, (run, points) in enumerate(runs.items()):
+    """Error against updates, a chart a run, a line a row: on real test images, thin on its own domain."""
+    figure = Figure(figsize=(4 * len(runs), 4), layout="constrained")
+    charts = figure.subplots(1, len(runs), sharey=True, squeeze=False)[0]
+    for axes, (run, points) in zip(charts, runs.items(), strict=True):
         for name in dict.fromkeys(point["row"] for point in points):
             line = [point for point in points if point["row"] == name]
             steps = [point["steps"] for point in line]
-            style = {"color": COLOURS[name], "marker": "os^v"[i]}
-            label = f"{name} ({run})"
-            axes.plot(steps, [point["error"] for point in line], label=label, **style)
+            style = {"color": COLOURS[name], "marker": "o"}
+            axes.plot(steps, [point["error"] for point in line], label=name, **style)
             axes.plot(steps, [point["own"] for point in line], linewidth=0.5, **style)
-    axes.set(xscale="log", xlabel="updates of the estimator")
-    axes.set_ylabel(f"error ({estimate.TASKS['gaze'].unit}); thin: own domain")
-    axes.legend(fontsize="small")
+        axes.set(xscale="log", xlabel="updates of the estimator", title=run)
+    charts[0].set_ylabel(f"error ({estimate.TASKS['gaze'].unit}); thin: own domain")
+    charts[0].legend(fontsize="small")
     return figure
 
 
