@@ -76,7 +76,7 @@ def test_rows(workdir: str, names: tuple[str, ...]) -> list[dict[str, Any]]:
 
 
 def draw(runs: dict[str, list[dict[str, Any]]]) -> Figure:
-    """Error against updates, a chart a run, a line a row: on real test images, thin on its own domain."""
+    """Error against updates, a chart a run: a line a row on real images, thin on its own domain."""
     figure = Figure(figsize=(4 * len(runs), 4), layout="constrained")
     charts = figure.subplots(1, len(runs), sharey=True, squeeze=False)[0]
     for axes, (run, points) in zip(charts, runs.items(), strict=True):
