@@ -6,8 +6,9 @@ Domains: synthetic are the embedded simulator's depth images, real the embedded 
 without joints, test the sensor's test split (other people). The ceiling is trained on the sensor's
 joints. "within" is PCK, the share of joints at most 5 pixels off at a width of 224.
 
-Variants: "default" is configs/hand.py; "firm" has four times its lambda, which moves surfaces less;
-"noise" has a map of noise beside the image, so that the refiner can make what a sensor does by chance.
+Variants: "default" is configs/hand.py; "soft" has a quarter of its lambda, "firm" four times: surfaces
+move more, or less. "noise" has a map of noise beside the image, so that the refiner can make what a
+sensor does by chance.
 """
 
 from collections.abc import Sequence
@@ -21,7 +22,8 @@ from simgan_jax import command
 def main(argv: Sequence[str]) -> None:
     """Runs the experiment."""
     del argv
-    variants = {name: get_config() for name in ("default", "firm", "noise")}
+    variants = {name: get_config() for name in ("default", "soft", "firm", "noise")}
+    variants["soft"].loss.self_regularization /= 4
     variants["firm"].loss.self_regularization *= 4
     variants["noise"].refiner.noise_channels = 1
     protocol.run("embedded_hands", variants, Path(__file__).parent)
