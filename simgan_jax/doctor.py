@@ -11,24 +11,29 @@ PATIENCE = 3
 
 
 def sample_statistics(
-    refined: Float[Array, "n h w c"], synthetic: Float[Array, "n h w c"]
+    refined: Float[Array, "n h w c"],
+    synthetic: Float[Array, "n h w c"],
+    background: float | None = None,
 ) -> dict[str, float]:
     """How refined images relate to the synthetic ones they come from.
 
     Args:
         refined: [-1, 1].
         synthetic: [-1, 1].
+        background: value of pixels that the refiner passes unchanged, if there are such.
 
     Returns:
-        samples/change: mean |R(x) - x|; samples/correlation: mean over images of the correlation of
-        R(x) and x over pixels (-1 is inverted contrast); samples/diversity: spread over images of the
-        refined pixels divided by that of the synthetic ones (0 is collapse).
+        samples/change: mean |R(x) - x| of the pixels that are no background;
+        samples/correlation: mean over images of the correlation of R(x) and x over pixels (-1 is
+        inverted contrast); samples/diversity: spread over images of the refined pixels divided by that
+        of the synthetic ones (0 is collapse).
     """
     a, b = (x.reshape(len(x), -1).astype(np.float64) for x in (refined, synthetic))
     a0, b0 = (x - x.mean(1, keepdims=True) for x in (a, b))
     norms = np.sqrt((a0**2).sum(1) * (b0**2).sum(1))
+    free = np.ones_like(b, bool) if background is None else np.abs(b - background) > 1e-6
     return {
-        "samples/change": float(np.abs(a - b).mean()),
+        "samples/change": float(np.abs(a - b).sum() / max(free.sum(), 1)),
         "samples/correlation": float(((a0 * b0).sum(1) / np.maximum(norms, 1e-12)).mean()),
         "samples/diversity": float(a.std(0).mean() / max(b.std(0).mean(), 1e-12)),
     }

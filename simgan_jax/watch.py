@@ -53,6 +53,7 @@ class Watch:
             last: steps of the whole run.
         """
         self._config, self._setup, self._workdir = config.watch, setup, workdir
+        self._background = config.refiner.background
         self._target = config.loss.label_shift_target
         self._log, self._checkpoints, self._last = log, checkpoints, last
         self._probe, self._real = synthetic[:PROBE], np.asarray(real[:ROWS])
@@ -137,7 +138,7 @@ class Watch:
             self._measure(units[1], units[0], self._window), before.shape[2]
         )
         followed = {"samples/label_shift": shift["mean"]} if shift["followed"] else {}
-        return doctor.sample_statistics(*units) | followed
+        return doctor.sample_statistics(*units, self._background) | followed
 
     def _hold_label_shift(self, state: TrainState, shift: float) -> TrainState:
         """Raises lambda while labels shift by more than the target, lowers it while by less."""

@@ -94,3 +94,13 @@ def test_flat_images_have_finite_statistics():
         "samples/correlation": 0,
         "samples/diversity": 0,
     }
+
+
+def test_background_does_not_count_as_unchanged():
+    synthetic = np.ones((2, 4, 4, 1), np.float32)
+    synthetic[:, 1] = 0.5
+    refined = np.where(synthetic == 1, synthetic, 0.25)
+    found = doctor.sample_statistics(refined, synthetic, background=1.0)
+    assert found["samples/change"] == pytest.approx(0.25)
+    everything = doctor.sample_statistics(refined, synthetic)["samples/change"]
+    assert everything == pytest.approx(0.25 / 4)
