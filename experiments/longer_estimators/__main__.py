@@ -87,6 +87,8 @@ def draw(runs: dict[str, list[dict[str, Any]]]) -> Figure:
             axes.plot(steps, [point["error"] for point in line], label=name, **style)
             axes.plot(steps, [point["own"] for point in line], linewidth=0.5, **style)
         axes.set(xscale="log", xlabel="updates of the estimator", title=run)
+        axes.set_xticks(steps, [f"{step:,}" for step in steps])
+        axes.minorticks_off()
     charts[0].set_ylabel(f"error ({estimate.TASKS['gaze'].unit}); thin: own domain")
     charts[0].legend(fontsize="small")
     return figure
