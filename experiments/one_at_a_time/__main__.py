@@ -4,7 +4,7 @@
 
 Embedded eyes, equalised as the camera's are; each variant is one change of "base":
 
-    base            configs/gaze.py with smaller batches and fewer steps, for nine minutes a variant
+    base            configs/gaze.py with smaller batches and fewer steps, for three minutes a run
     no history      the discriminator sees new refined images alone (the paper's ablation)
     global          one adversarial loss an image instead of one a patch (the paper's ablation)
     no weights      self-regularisation weighs all pixels the same (the paper's)
@@ -13,10 +13,12 @@ Embedded eyes, equalised as the camera's are; each variant is one change of "bas
     one update      K_g = 1
     no average      the refiner's last parameters instead of their moving average
     least squares   instead of the cross-entropy
+    raw             grey values as rendered: a wider gap
+    raw no history  the same without a history
 
 No label of a camera's image is read: judges are KID, a fresh patch discriminator and the shift of the
 iris, on synthetic images that train nothing, after the last step. Writes result.json and samples.png
-(as rendered, a row a variant, the camera's).
+(the first variant's renderings, a row a variant, the camera's).
 """
 
 import json
@@ -50,6 +52,8 @@ CHANGES: dict[str, dict[str, Any]] = {
     "one update": {"train.refiner_updates": 1},
     "no average": {"train.ema": 0.0},
     "least squares": {"loss.adversarial": "least_squares"},
+    "raw": {"data.synthetic.equalized": False},
+    "raw no history": {"data.synthetic.equalized": False, "history.size": 0},
 }
 HERE, RUNS = Path(__file__).parent, Path("runs/experiments/one_at_a_time")
 PROBE, SHOWN = 500, 10
@@ -79,8 +83,7 @@ def main(argv: Sequence[str]) -> None:
         raise UserError(f"--variants: no {unknown.pop()!r}; there are {', '.join(CHANGES)}")
     seeds = range(1 if QUICK.value else SEEDS.value)
     parallel.cores_as_devices(make_setup(config("base", 0)))
-    spec = config("base", 0).data.synthetic.to_dict()
-    probe = data.load(spec | {"count": spec["count"] + PROBE})[-PROBE:]
+    probes = {name: load_probe(config(name, 0)) for name in names}
     real = data.load(config("base", 0).data.real).images
     found: dict[str, list[dict[str, float]]] = {name: [] for name in names}
     pictures = {}
@@ -93,11 +96,11 @@ def main(argv: Sequence[str]) -> None:
             if not file.exists():
                 if not train(c, workdir):
                     raise KeyboardInterrupt
-                refined = load_refiner(workdir)(probe.images)
-                file.write_text(json.dumps(judge(c, probe, refined, real)))
+                refined = load_refiner(workdir)(probes[name].images)
+                file.write_text(json.dumps(judge(c, probes[name], refined, real)))
             found[name].append(json.loads(file.read_text()))
             if not seed:
-                pictures[name] = load_refiner(workdir)(probe.images[:SHOWN])
+                pictures[name] = load_refiner(workdir)(probes[name].images[:SHOWN])
             print(name, seed, found[name][-1], flush=True)
     result = {
         "command": command_line("one_at_a_time"),
@@ -106,9 +109,15 @@ def main(argv: Sequence[str]) -> None:
         "variants": found,
     }
     (HERE / "result.json").write_text(json.dumps(result, indent=2) + "\n")
-    rows = [probe.images[:SHOWN], *pictures.values(), real[:SHOWN]]
+    rows = [probes[names[0]].images[:SHOWN], *pictures.values(), real[:SHOWN]]
     write_image(HERE / "samples.png", images.grid(np.stack(rows), scale=2))
     show(found)
+
+
+def load_probe(c: ConfigDict) -> data.Arrays:
+    """The images after those that train."""
+    spec = c.data.synthetic.to_dict()
+    return data.load(spec | {"count": spec["count"] + PROBE})[-PROBE:]
 
 
 def judge(c: ConfigDict, probe: data.Arrays, refined: np.ndarray, real: np.ndarray) -> dict:
