@@ -51,6 +51,7 @@ def default() -> ConfigDict:
     c.refiner.background = config_dict.placeholder(float)  # of depth images: 1.0, the far end
     c.refiner.noise_channels = 0
     c.refiner.dtype = "float32"
+    c.refiner.residual = False  # what the network computes is added to the image
     c.refiner.remat = False
 
     c.discriminator = ConfigDict()

@@ -20,7 +20,7 @@ def get_config(variant: str = "") -> ConfigDict:
     c.name = "_".join(["hand", variant]) if variant else "hand"
     if not variant:
         c.train.batch = 16
-        c.train.pretrain_refiner = 500
+        c.train.pretrain_refiner = 0  # it begins as the identity
         c.train.pretrain_discriminator = 300
         c.evaluate.quick.update(images=4000, probe=300, estimator_steps=2000)
     return paper(c) if variant == "paper" else c
@@ -37,9 +37,11 @@ def hands(c: ConfigDict) -> ConfigDict:
     del c.data.synthetic.equalized
     c.refiner.background = 1.0
     c.refiner.padding = "SAME"  # the border is background
+    c.refiner.residual = (
+        True  # a millimetre is 1/150: through tanh, even R(x) = x would be off by two
+    )
     # Most of a depth image is background, which cannot change: the hand's pixels make up for it. Most
-    # patches are background too: the discriminator needs longer before it can tell hands. A millimetre
-    # is 1/150: the refiner needs longer too before it returns what it was given.
+    # patches are background too: the discriminator needs longer before it can tell hands.
     c.loss.weight = ConfigDict({"label": "hand_mask", "outside": 0.0, "inside": 4.0})
     c.loss.self_regularization = 1.0
     # An hourglass of its own for 14 x 14 heat maps: 2 poolings; the paper's has 4 for 64 x 64.
@@ -61,6 +63,7 @@ def paper(c: ConfigDict) -> ConfigDict:
     )
     c.data.real = ConfigDict({"source": "nyu_hand", "split": "train", "kind": "real"} | size)
     c.data.test = ConfigDict({"source": "nyu_hand", "split": "test", "kind": "real"} | size)
+    c.refiner.residual = False
     c.refiner.features = 64
     c.refiner.kernel = 7
     c.refiner.blocks = 10

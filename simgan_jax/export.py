@@ -73,10 +73,10 @@ SNIPPETS = {
 
 
         x = images / {half} - 1  # {dtype} [N, H, W, {channels}] to [-1, 1]
-        {noise}x = conv({joined}, "stem").clip(0)
+        {noise}{start}x = conv({joined}, "stem").clip(0)
         for i in range({blocks}):
             x = (x + conv(conv(x, f"block_{{i}}/Conv_0").clip(0), f"block_{{i}}/Conv_1")).clip(0)
-        refined = np.round((np.tanh(conv(x, "head")) + 1) * {half}).astype(np.{dtype})
+        refined = np.round(({head} + 1) * {half}).astype(np.{dtype})
         {background}""",
     "safetensors": """
         import json
@@ -164,6 +164,10 @@ def snippet(refiner: Refine, form: str, output: str | Path) -> str:
             joined="np.concatenate([x, noise], axis=3)" if channels else "x",
             padding={"REFLECT": "reflect", "SAME": "constant"}[network.padding],
             blocks=network.blocks,
+            start="start = x\n" if network.residual else "",
+            head='np.clip(start + conv(x, "head"), -1, 1)'
+            if network.residual
+            else 'np.tanh(conv(x, "head"))',
             background="" if network.background is None else keep,
         )
         .strip()

@@ -135,6 +135,7 @@ def make_setup(config: ConfigDict, psi: Psi | None = None) -> Setup:
         background=config.refiner.background,
         noise_channels=config.refiner.noise_channels,
         dtype=_dtype("refiner", config),
+        residual=config.refiner.get("residual", False),
         remat=config.refiner.remat,
     )
     layers = LAYERS[_one_of("discriminator.layers", config.discriminator.layers, LAYERS)]

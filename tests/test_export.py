@@ -78,8 +78,10 @@ def test_a_refiner_with_noise_takes_it_as_second_input(noisy_run, tmp_path, form
     assert names["refined"].shape == (2, 40, 61, 1)
 
 
-def test_the_snippet_for_numpy_writes_out_every_kind_of_refiner(tmp_path):
+@pytest.mark.parametrize("residual", [False, True])
+def test_the_snippet_for_numpy_writes_out_every_kind_of_refiner(tmp_path, residual):
     settings = {"kernel": 5, "blocks": 2, "padding": "SAME", "background": 1.0}
+    settings["residual"] = residual
     config, params, step = weights.read(make_run(tmp_path, **settings))
     config.image.dtype = "uint16"
     weights.write(tmp_path / "depth.npz", config, params, step)

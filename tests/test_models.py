@@ -81,6 +81,15 @@ def test_refiner_starts_inside_the_range_and_keeps_any_shape():
     assert jnp.abs(refined).max() < 1
 
 
+def test_a_residual_refiner_starts_as_the_identity_and_stays_in_range():
+    module = Refiner(features=4, blocks=1, residual=True)
+    images = jax.random.uniform(jax.random.key(1), (2, 9, 14, 1), minval=-1)
+    refined, params = module.init_with_output(jax.random.key(0), images)
+    np.testing.assert_array_equal(refined, images)
+    far = jax.tree.map(lambda x: x + 3, params)
+    assert float(module.apply(far, images).max()) == 1
+
+
 def test_reflect_padding_leaves_no_frame_in_a_flat_image():
     flat = jnp.full((1, 12, 12, 1), 0.5)
     for padding, spread in (("REFLECT", 0), ("SAME", 1e-3)):

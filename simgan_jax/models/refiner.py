@@ -42,6 +42,8 @@ class Refiner(nn.Module):
         background: input pixels of this value pass unchanged; None for images without one.
         noise_channels: maps of N(0, 1) noise beside the image; 0 is the paper's deterministic refiner.
         dtype: of the computation; parameters and the output are float32.
+        residual: the network's output is added to the image, and 0 at the start: R(x) = x needs no
+            pre-training, and values stay exact where nothing need change. The paper's: tanh.
         remat: recompute each block in the backward pass: less memory, more time.
     """
 
@@ -53,6 +55,7 @@ class Refiner(nn.Module):
     background: float | None = None
     noise_channels: int = 0
     dtype: Any = jnp.float32
+    residual: bool = False
     remat: bool = False
 
     @property
@@ -80,8 +83,10 @@ class Refiner(nn.Module):
         x = nn.relu(x)
         for i in range(self.blocks):
             x = block(self.features, self.kernel, self.padding, self.dtype, name=f"block_{i}")(x)
-        x = Conv(self.channels, (1, 1), dtype=self.dtype, name="head")(x)
-        refined = jnp.tanh(x.astype(jnp.float32))
+        start = {"kernel_init": nn.initializers.zeros_init()} if self.residual else {}
+        x = Conv(self.channels, (1, 1), dtype=self.dtype, name="head", **start)(x)
+        x = x.astype(jnp.float32)
+        refined = (images + x).clip(-1, 1) if self.residual else jnp.tanh(x)
         if self.background is None:
             return refined
         # Compiled code may divide by 255 / 2 a rounding step off; grey values are 3e-5 apart or more.
