@@ -43,7 +43,7 @@ def hands(c: ConfigDict) -> ConfigDict:
     # Most of a depth image is background, which cannot change: the hand's pixels make up for it. Most
     # patches are background too: the discriminator needs longer before it can tell hands.
     c.loss.weight = ConfigDict({"label": "hand_mask", "outside": 0.0, "inside": 4.0})
-    c.loss.self_regularization = 1.0
+    c.loss.self_regularization = 4.0
     # An hourglass of its own for 14 x 14 heat maps: 2 poolings; the paper's has 4 for 64 x 64.
     c.evaluate.estimator.update(depth=2, downsample=4)
     return c
