@@ -64,6 +64,7 @@ def paper(c: ConfigDict) -> ConfigDict:
     c.data.real = ConfigDict({"source": "nyu_hand", "split": "train", "kind": "real"} | size)
     c.data.test = ConfigDict({"source": "nyu_hand", "split": "test", "kind": "real"} | size)
     c.refiner.residual = False
+    c.loss.self_regularization = 1.0
     c.refiner.features = 64
     c.refiner.kernel = 7
     c.refiner.blocks = 10

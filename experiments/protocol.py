@@ -8,7 +8,7 @@ seeds; the seed of a run is that of its estimators too. Of each run
   without and with augmentation, and on synthetic images with the grey values of real ones (what can
   be done without a network), all with the same settings; they stop early by a part of their own
   training set;
-- the test set is looked at once, at the end.
+- the test set is looked at once a run, at its end.
 
 A figure is the mean over GAN seeds and its spread their standard deviation. Runs lie in
 runs/experiments/NAME/VARIANT-SEED with their own reports; a finished one is not repeated, an
