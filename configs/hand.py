@@ -37,9 +37,8 @@ def hands(c: ConfigDict) -> ConfigDict:
     del c.data.synthetic.equalized
     c.refiner.background = 1.0
     c.refiner.padding = "SAME"  # the border is background
-    c.refiner.residual = (
-        True  # a millimetre is 1/150: through tanh, even R(x) = x would be off by two
-    )
+    # A millimetre is 1/150: through tanh, even R(x) = x would be off by two.
+    c.refiner.residual = True
     # Most of a depth image is background, which cannot change: the hand's pixels make up for it. Most
     # patches are background too: the discriminator needs longer before it can tell hands.
     c.loss.weight = ConfigDict({"label": "hand_mask", "outside": 0.0, "inside": 4.0})
@@ -52,8 +51,9 @@ def hands(c: ConfigDict) -> ConfigDict:
 def paper(c: ConfigDict) -> ConfigDict:
     """NYU Hand at 224 x 224, 7x7 kernels and 10 blocks; for accelerators.
 
-    The paper gives no lambda: lambda and the hand's weight are those of the embedded hands. Gradient
-    accumulation and rematerialisation keep a batch of 512 within one accelerator's memory.
+    The paper gives no lambda and no mask: lambda is our guess, the hand's weight that of the embedded
+    hands. Gradient accumulation and rematerialisation keep a batch of 512 within one accelerator's
+    memory.
     """
     c.image.height = 224
     c.image.width = 224

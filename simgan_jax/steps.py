@@ -78,16 +78,16 @@ def refiner_step(
 
     def loss(params, part):
         refined = setup.refine(params, part["synthetic"], part["noise"])
-        change = losses.self_regularization(
+        regularization = losses.self_regularization(
             setup.psi(refined),
             setup.psi(part["synthetic"]),
             self_regularization_weight(part, setup),
         )
         terms = {
-            "self_regularization": change,
+            "self_regularization": regularization,
             "change": losses.self_regularization(refined, part["synthetic"]),
         }
-        total = state.self_regularization * change
+        total = state.self_regularization * regularization
         if adversarial:
             logits = setup.discriminate(state.discriminator.params, refined)
             terms["adversarial"] = losses.ADVERSARIAL[setup.adversarial][1](logits, REAL)
@@ -112,16 +112,16 @@ def discriminator_step(state: TrainState, batch: Batch, setup: Setup) -> tuple[T
         batch: synthetic and real [b, H, W, C]; with a history the first b/2 synthetic ones are used.
         setup: from `make_setup`.
     """
-    noise_key, pick, replace = jax.random.split(step_key(state, DISCRIMINATOR, setup), 3)
+    noise_key, pick_key, replace_key = jax.random.split(step_key(state, DISCRIMINATOR, setup), 3)
     half = len(batch["real"]) // 2 if setup.history_size else len(batch["real"])
     synthetic = to_unit(batch["synthetic"][:half])
     noise = sample_noise(setup, noise_key, synthetic)
     now = lax.stop_gradient(refine_in_parts(state.refiner.params, synthetic, noise, setup))
     examples = {"real": batch["real"], "now": now}
     if setup.history_size:
-        past = history.sample(state.history, pick, half)
+        past = history.sample(state.history, pick_key, half)
         examples["past"] = jnp.where(history.can_sample(state.history, half), past, now)
-        state = state.replace(history=history.replace(state.history, replace, now))
+        state = state.replace(history=history.replace(state.history, replace_key, now))
 
     gradients, metrics = discriminator_gradients(state.discriminator.params, examples, setup)
     discriminator = state.discriminator.update(gradients, setup.discriminator_optimizer)
