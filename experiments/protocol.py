@@ -68,7 +68,8 @@ def run(
         show_real: whether real images may be in the picture; others' photographs may not.
 
     Returns:
-        As in result.json: by variant the means and spreads of `figures_of`, and each run's own.
+        As in result.json: by variant the means and spreads of `figures_of`, and each run's own;
+        "machine" is that of this call, "trained_on" the devices of every run.
     """
     unknown = set(VARIANTS.value) - set(variants)
     if unknown:
@@ -109,6 +110,9 @@ def run(
         "command": command_line(name),
         "machine": machine(),
         "seeds": len(seeds),
+        "trained_on": {
+            variant: [_devices(x) for x in folders] for variant, folders in runs.items()
+        },
         "variants": {variant: summarize(each) for variant, each in reports.items()},
     }
     show(result)
@@ -246,6 +250,11 @@ def draw_samples(workdirs: Mapping[str, Path], here: Path, show_real: bool) -> N
         real = data.load(config.data.real).images
         rows.append(real[np.linspace(0, len(real) - 1, PICTURES).astype(int)])
     write_image(here / "samples.png", images.grid(np.stack(rows), scale=2))
+
+
+def _devices(workdir: Path) -> str:
+    """What a run was trained on; its seed alone does not fix its result, this does too."""
+    return json.loads((workdir / "environment.json").read_text())["device"]
 
 
 def _sized(config: ConfigDict) -> ConfigDict:

@@ -145,7 +145,7 @@ def evaluate(
     seed: int = 0,
     say: Say = lambda line: None,
 ) -> dict[str, Any]:
-    """Measures a refiner; contract of evaluation.json in the README.
+    """Measures a refiner; what is in the report: docs/evaluation.md.
 
     Args:
         plan: how much.

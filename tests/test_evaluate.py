@@ -71,6 +71,14 @@ def test_the_report_has_every_row_and_figure_of_its_contract(full):
     json.dumps(full)
 
 
+def test_every_figure_is_explained(full):
+    explained = (Path(__file__).parents[1] / "docs" / "evaluation.md").read_text()
+    row = full["estimators"]["synthetic"]
+    for group in (full, row, full["label_shift"], full["realism"]):
+        for name in group:
+            assert f"`{name.removesuffix('_interval')}`" in explained, name
+
+
 def test_a_darker_image_has_not_moved_and_is_less_real(full):
     assert full["label_shift"]["mean"] < 0.1
     realism = full["realism"]
