@@ -1,7 +1,8 @@
 """Kernel inception distance (Binkowski 2018) on the features of a small network that ships with it.
 
-The network, 67,000 parameters in `kid.safetensors`, was trained on embedded eyes to read gaze, iris,
-lids and recording conditions (`python -m experiments.kid_features`). Inception features would need a
+The network, 67,000 parameters in `kid.safetensors`, was trained on embedded eyes to read gaze, iris and
+lids of the simulator's, domain and recording conditions of all (`python -m experiments.kid_features`):
+it knows no label of a camera's image, so that choices by KID know none. Inception features would need a
 download and photographs of 299 pixels.
 """
 
