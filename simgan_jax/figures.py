@@ -45,7 +45,7 @@ def cumulative(rows: Mapping[str, Mapping[str, Any]]) -> Figure:
     figure = Figure(figsize=(6, 4), layout="constrained")
     axes = figure.subplots()
     for name, row in rows.items():
-        axes.plot(row["thresholds"], row["curve"], label=_label(name), **_style(name))
+        axes.plot(row["thresholds"], row["curve"], label=_label(name), **style(name))
     row = next(iter(rows.values()))
     axes.axvline(row["threshold"], color="black", linewidth=0.5)
     axes.set(
@@ -74,7 +74,7 @@ def errors(rows: Mapping[str, Mapping[str, Any]]) -> Figure:
     ordered = sorted(rows.items(), key=lambda item: item[1]["error"])
     for y, (name, row) in enumerate(ordered):
         low, high = row["interval"]
-        axes.barh(y, row["error"], color=_style(name)["color"], alpha=0.7)
+        axes.barh(y, row["error"], color=style(name)["color"], alpha=0.7)
         axes.plot([low, high], [y, y], color="black", linewidth=1)
         axes.plot(row["per_seed"], [y] * len(row["per_seed"]), "k.", markersize=4)
     axes.set_yticks(range(len(ordered)), [_label(name) for name, _ in ordered])
@@ -87,7 +87,7 @@ def spectrum(power: Mapping[str, Any]) -> Figure:
     figure = Figure(figsize=(6, 4), layout="constrained")
     axes = figure.subplots()
     for name in ("synthetic", "refined", "real"):
-        axes.semilogy(power["frequency"], power[name], label=name, **_style(name))
+        axes.semilogy(power["frequency"], power[name], label=name, **style(name))
     axes.set(xlabel="cycles a pixel", ylabel="power")
     axes.legend(fontsize="small")
     return figure
@@ -97,6 +97,7 @@ def _label(name: str) -> str:
     return name.replace("_", " ")
 
 
-def _style(name: str) -> dict[str, Any]:
+def style(name: str) -> dict[str, Any]:
+    """Matplotlib's colour and line of an estimator's row."""
     dashes = ":" if "_4x" in name else "--" if "augmented" in name else "-"
     return {"color": COLOURS[name.split("_")[0]], "linestyle": dashes}

@@ -79,21 +79,26 @@ def main(argv: Sequence[str]) -> None:
 
 
 def draw(result: dict[str, Any], unit: str) -> Figure:
-    """Error on real test images against KID, a point a checkpoint."""
-    figure = Figure(figsize=(6, 4), layout="constrained")
-    axes = figure.subplots()
-    for c in result["candidates"]:
-        chosen = c["step"] == result["chosen"]
-        axes.plot(c["kid"], c["error"], "o", color="#0072b2" if chosen else "#888888")
-        label = f"step {c['step']}, shift {c['label_shift']:.2f} px" + " (chosen)" * chosen
-        axes.annotate(
-            label, (c["kid"], c["error"]), xytext=(4, 4), textcoords="offset points", fontsize=8
-        )
-    axes.set(
-        xscale="log",
-        xlabel="KID of refined to real images",
-        ylabel=f"error on real test images ({unit})",
-    )
+    """What the choice sees, and below it the error, against steps; a line marks the chosen one."""
+    figure = Figure(figsize=(6, 6), layout="constrained")
+    charts = figure.subplots(3, 1, sharex=True)
+    candidates = result["candidates"]
+    steps = [c["step"] for c in candidates]
+    shown = {
+        "KID to real images": [c["kid"] for c in candidates],
+        "label shift (px)": [c["label_shift"] for c in candidates],
+        f"error on real ({unit})": [c["error"] for c in candidates],
+    }
+    for axes, (name, values) in zip(charts, shown.items(), strict=True):
+        axes.plot(steps, values, "o-", color="#0072b2")
+        axes.axvline(result["chosen"], color="#888888", linewidth=0.8)
+        axes.set(yscale="log", ylabel=name)
+        axes.yaxis.set_major_formatter("{x:g}")
+        axes.yaxis.set_minor_formatter("")
+    charts[1].axhline(evaluate.LARGEST_SHIFT, color="#888888", linestyle=":")
+    for errors in zip(*(c["errors"] for c in candidates), strict=True):
+        charts[2].plot(steps, errors, ".", color="#0072b2")
+    charts[2].set(xlabel="step of the run")
     return figure
 
 

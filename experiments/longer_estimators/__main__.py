@@ -19,9 +19,8 @@ from matplotlib.figure import Figure
 
 from experiments.flags import QUICK, command_line
 from experiments.machine import machine
-from simgan_jax import command, data, estimate, evaluate, parallel
+from simgan_jax import command, data, estimate, evaluate, figures, parallel
 from simgan_jax.checkpoint import read_config
-from simgan_jax.figures import COLOURS
 from simgan_jax.refining import load_refiner
 
 WORKDIRS = flags.DEFINE_list(
@@ -32,7 +31,7 @@ WORKDIRS = flags.DEFINE_list(
 
 HERE = Path(__file__).parent
 STEPS = (600, 2500, 8000)
-ROWS = (*evaluate.ROWS, evaluate.MATCHED)
+ROWS = (*evaluate.ROWS, evaluate.MATCHED, "synthetic_augmented", "refined_augmented")
 
 
 def main(argv: Sequence[str]) -> None:
@@ -83,7 +82,7 @@ def draw(runs: dict[str, list[dict[str, Any]]]) -> Figure:
         for name in dict.fromkeys(point["row"] for point in points):
             line = [point for point in points if point["row"] == name]
             steps = [point["steps"] for point in line]
-            style = {"color": COLOURS[name], "marker": "o"}
+            style = figures.style(name) | {"marker": "o"}
             axes.plot(steps, [point["error"] for point in line], label=name, **style)
             axes.plot(steps, [point["own"] for point in line], linewidth=0.5, **style)
         axes.set(xscale="log", xlabel="updates of the estimator", title=run)
