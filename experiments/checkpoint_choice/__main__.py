@@ -1,15 +1,16 @@
 """Choosing without labels: how near the chosen checkpoint comes to the best by real test error.
 
-    python -m simgan_jax.main --config=configs/gaze.py --config.watch.keep=100
-    python -m experiments.checkpoint_choice --workdir=runs/gaze
+    python -m experiments.embedded_eyes --variants=default
+    python -m experiments.checkpoint_choice [--workdirs=A,B]
 
 For every checkpoint of a run, what the choice sees (KID and label shift, see `evaluate.select`) and
 what it may not see: the error on the real test set of estimators trained on images that the checkpoint
-has refined. Writes result.json and choice.png beside this file.
+has refined, and its bias. Writes result.json and choice.png beside this file.
 """
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,11 @@ from simgan_jax.checkpoint import read_config
 from simgan_jax.data import Arrays
 from simgan_jax.refining import load_refiner
 
-WORKDIR = flags.DEFINE_string("workdir", "runs/gaze", "Folder of a finished run.")
+WORKDIRS = flags.DEFINE_list(
+    "workdirs",
+    ["runs/experiments/embedded_eyes/default-1"],
+    "Folders of finished runs of one task, separated by commas.",
+)
 
 HERE = Path(__file__).parent
 SEEDS = 2
@@ -33,9 +38,32 @@ def main(argv: Sequence[str]) -> None:
     """Trains and tests estimators on every checkpoint's images."""
     del argv
     parallel.cores_as_devices()
-    workdir = WORKDIR.value
+    runs = {}
+    for workdir in WORKDIRS.value:
+        name = "/".join(Path(workdir).parts[-2:])
+        runs[name] = test_checkpoints(workdir)
+        print(
+            f"{name}: chosen step {runs[name]['chosen']}, best {runs[name]['best']}, lost "
+            f"{runs[name]['lost']:.2f}",
+            flush=True,
+        )
+        result = {
+            "command": command_line("checkpoint_choice"),
+            "machine": machine(),
+            "estimator_seeds": SEEDS,
+            "runs": runs,
+        }
+        (HERE / "result.json").write_text(json.dumps(result, indent=2) + "\n")
+    unit = estimate.TASKS[read_config(workdir).task].unit
+    draw(runs, unit).savefig(HERE / "choice.png", dpi=120)
+
+
+def test_checkpoints(workdir: str) -> dict[str, Any]:
+    """What the choice saw of each checkpoint, errors on the test set, and what the choice has cost."""
     config = read_config(workdir)
     plan = evaluate.make_plan(config.evaluate, "quick")
+    if QUICK.value:
+        plan = replace(plan, images=500, estimator=replace(plan.estimator, steps=50))
     synthetic, real = data.load(config.data.synthetic), data.load(config.data.real)
     test = data.load(config.data.test)
     chosen = evaluate.choose(workdir, synthetic, real)
@@ -48,57 +76,50 @@ def main(argv: Sequence[str]) -> None:
         for c in candidates
     }
 
-    def test_one(job: tuple[int, int]) -> float:
+    def test_one(job: tuple[int, int]) -> dict[str, Any]:
         step, seed = job
         estimator = estimate.train(config.task, refined[step], plan.estimator, seed)
-        return estimate.score(config.task, [estimator(test.images)], test)["error"]
+        return estimate.score(config.task, [estimator(test.images)], test)
 
     jobs = [(step, seed) for step in refined for seed in range(SEEDS)]
-    errors = dict(zip(jobs, parallel.each_on_a_device(test_one, jobs), strict=True))
+    scores = dict(zip(jobs, parallel.each_on_a_device(test_one, jobs), strict=True))
     for c in candidates:
-        c["errors"] = [errors[c["step"], seed] for seed in range(SEEDS)]
+        found = [scores[c["step"], seed] for seed in range(SEEDS)]
+        c["errors"] = [x["error"] for x in found]
         c["error"] = sum(c["errors"]) / SEEDS
+        axes = found[0]["axes"]
+        c["bias"] = {a: sum(x["axes"][a]["bias"] for x in found) / SEEDS for a in axes}
     best = min(candidates, key=lambda c: c["error"])
     picked = next((c for c in candidates if c["step"] == chosen), candidates[-1])
-    result = {
-        "command": command_line("checkpoint_choice"),
-        "machine": machine(),
-        "gan_seed": config.seed,
-        "estimator_seeds": SEEDS,
+    return {
         "chosen": picked["step"],
         "best": best["step"],
         "lost": picked["error"] - best["error"],
         "candidates": candidates,
     }
-    (HERE / "result.json").write_text(json.dumps(result, indent=2) + "\n")
-    draw(result, estimate.TASKS[config.task].unit).savefig(HERE / "choice.png", dpi=120)
-    print(
-        f"chosen: step {picked['step']}, error {picked['error']:.2f}; best: step {best['step']}, "
-        f"{best['error']:.2f}"
-    )
 
 
-def draw(result: dict[str, Any], unit: str) -> Figure:
-    """What the choice sees, and below it the error, against steps; a line marks the chosen one."""
-    figure = Figure(figsize=(6, 6), layout="constrained")
-    charts = figure.subplots(3, 1, sharex=True)
-    candidates = result["candidates"]
-    steps = [c["step"] for c in candidates]
-    shown = {
-        "KID to real images": [c["kid"] for c in candidates],
-        "label shift (px)": [c["label_shift"] for c in candidates],
-        f"error on real ({unit})": [c["error"] for c in candidates],
-    }
-    for axes, (name, values) in zip(charts, shown.items(), strict=True):
-        axes.plot(steps, values, "o-", color="#0072b2")
-        axes.axvline(result["chosen"], color="#888888", linewidth=0.8)
-        axes.set(yscale="log", ylabel=name)
-        axes.yaxis.set_major_formatter("{x:g}")
-        axes.yaxis.set_minor_formatter("")
-    charts[1].axhline(evaluate.LARGEST_SHIFT, color="#888888", linestyle=":")
-    for errors in zip(*(c["errors"] for c in candidates), strict=True):
-        charts[2].plot(steps, errors, ".", color="#0072b2")
-    charts[2].set(xlabel="step of the run")
+def draw(runs: dict[str, dict[str, Any]], unit: str) -> Figure:
+    """A column a run: what the choice sees, and below it the error; a line marks the chosen step."""
+    figure = Figure(figsize=(4 * len(runs), 6), layout="constrained")
+    charts = figure.subplots(3, len(runs), sharex="col", sharey="row", squeeze=False)
+    for column, (name, run) in zip(charts.T, runs.items(), strict=True):
+        candidates = run["candidates"]
+        steps = [c["step"] for c in candidates]
+        for axes, key in zip(column, ("kid", "label_shift", "error"), strict=True):
+            axes.plot(steps, [c[key] for c in candidates], "o-", color="#0072b2")
+            axes.axvline(run["chosen"], color="#888888", linewidth=0.8)
+            axes.set_yscale("log")
+            axes.yaxis.set_major_formatter("{x:g}")
+            axes.yaxis.set_minor_formatter("")
+        for errors in zip(*(c["errors"] for c in candidates), strict=True):
+            column[2].plot(steps, errors, ".", color="#0072b2")
+        column[1].axhline(evaluate.LARGEST_SHIFT, color="#888888", linestyle=":")
+        column[0].set_title(name)
+        column[2].set_xlabel("step of the run")
+    labels = ("KID to real images", "label shift (px)", f"error on real ({unit})")
+    for axes, label in zip(charts[:, 0], labels, strict=True):
+        axes.set_ylabel(label)
     return figure
 
 

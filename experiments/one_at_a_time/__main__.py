@@ -15,6 +15,8 @@ Embedded eyes, equalised as the camera's are; each variant is one change of "bas
     least squares   instead of the cross-entropy
     raw             grey values as rendered: a wider gap
     raw no history  the same without a history
+    raw long, raw long no history
+                    five times as many adversarial iterations: time for a discriminator to forget
 
 No label of a camera's image is read: judges are KID, a fresh patch discriminator and the shift of the
 iris, on synthetic images that train nothing, after the last step. Writes result.json and samples.png
@@ -54,6 +56,8 @@ CHANGES: dict[str, dict[str, Any]] = {
     "least squares": {"loss.adversarial": "least_squares"},
     "raw": {"data.synthetic.equalized": False},
     "raw no history": {"data.synthetic.equalized": False, "history.size": 0},
+    "raw long": {"data.synthetic.equalized": False},
+    "raw long no history": {"data.synthetic.equalized": False, "history.size": 0},
 }
 HERE, RUNS = Path(__file__).parent, Path("runs/experiments/one_at_a_time")
 PROBE, SHOWN = 500, 10
@@ -71,6 +75,8 @@ def config(variant: str, seed: int) -> ConfigDict:
         c.watch.update(sample_every=1000, checkpoint_every=1000)
     if QUICK.value:
         c.train.update(steps=10, pretrain_refiner=5, pretrain_discriminator=5)
+    if "long" in variant:
+        c.train.steps *= 5
     c.update_from_flattened_dict(CHANGES[variant])
     return c
 
