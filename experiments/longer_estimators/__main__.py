@@ -5,7 +5,8 @@
 
 An estimator that has learned little is limited by itself, not by the domain that it learned on. Rows of
 the report of each run, trained for at most 600, 2,500 and 8,000 updates; one seed. "own" is the error
-on images of its own domain that it has not seen. Writes result.json and errors.png beside this file.
+on images of its own domain that it has not seen. Adds the runs to result.json beside this file, and
+draws all that are there in errors.png.
 """
 
 import json
@@ -38,16 +39,17 @@ def main(argv: Sequence[str]) -> None:
     """Trains and tests the rows."""
     del argv
     parallel.cores_as_devices()
-    runs = {}
+    file = HERE / "result.json"
+    runs = json.loads(file.read_text()) if file.exists() else {}
     for workdir in WORKDIRS.value:
-        runs["/".join(Path(workdir).parts[-2:])] = test_rows(workdir, ROWS)
-        result = {
+        runs["/".join(Path(workdir).parts[-2:])] = {
             "command": command_line("longer_estimators"),
             "machine": machine(),
             "seeds": 1,
-            "runs": runs,
+            "unit": estimate.TASKS[read_config(workdir).task].unit,
+            "rows": test_rows(workdir, ROWS),
         }
-        (HERE / "result.json").write_text(json.dumps(result, indent=2) + "\n")
+        file.write_text(json.dumps(runs, indent=2) + "\n")
     draw(runs).savefig(HERE / "errors.png", dpi=120)
 
 
@@ -74,21 +76,21 @@ def test_rows(workdir: str, names: tuple[str, ...]) -> list[dict[str, Any]]:
     return found
 
 
-def draw(runs: dict[str, list[dict[str, Any]]]) -> Figure:
+def draw(runs: dict[str, dict[str, Any]]) -> Figure:
     """Error against updates, a chart a run: a line a row on real images, thin on its own domain."""
     figure = Figure(figsize=(4 * len(runs), 4), layout="constrained")
-    charts = figure.subplots(1, len(runs), sharey=True, squeeze=False)[0]
-    for axes, (run, points) in zip(charts, runs.items(), strict=True):
-        for name in dict.fromkeys(point["row"] for point in points):
-            line = [point for point in points if point["row"] == name]
+    charts = figure.subplots(1, len(runs), squeeze=False)[0]
+    for axes, (name, run) in zip(charts, runs.items(), strict=True):
+        for row in dict.fromkeys(point["row"] for point in run["rows"]):
+            line = [point for point in run["rows"] if point["row"] == row]
             steps = [point["steps"] for point in line]
-            style = figures.style(name) | {"marker": "o"}
-            axes.plot(steps, [point["error"] for point in line], label=name, **style)
+            style = figures.style(row) | {"marker": "o"}
+            axes.plot(steps, [point["error"] for point in line], label=row, **style)
             axes.plot(steps, [point["own"] for point in line], linewidth=0.5, **style)
-        axes.set(xscale="log", xlabel="updates of the estimator", title=run)
+        axes.set(xscale="log", xlabel="updates of the estimator", title=name)
+        axes.set_ylabel(f"error ({run['unit']}); thin: own domain")
         axes.set_xticks(steps, [f"{step:,}" for step in steps])
         axes.minorticks_off()
-    charts[0].set_ylabel(f"error ({estimate.TASKS['gaze'].unit}); thin: own domain")
     charts[0].legend(fontsize="small")
     return figure
 
