@@ -11,13 +11,13 @@ Variants: "plain" leaves the simulator's grey values as rendered; "equalized" fi
 histograms, as MPIIGaze has done with its photographs: what one can do without a network. "crops" is
 "equalized" with random windows of p00's photographs, 35 x 55 of their 36 x 60 pixels: nearly all real
 images show this one person, whose eye lies at one place. (Two windows of one photograph may lie on
-both sides of the fresh discriminator's split: its accuracy is rather too high.) In these variants the
-iris stays, but the corners of the eye move apart by up to two pixels, as images alone show; so "eye" is
-"crops" with the weight of the iris for all between the lids and just around them, doubled; "firm" is
-"eye" with twice lambda.
+both sides of the fresh discriminator's split: its accuracy is rather too high.) In these variants lids
+and corners of the eye move, as images alone show; so "eye" is "crops" with the weight of the iris for all
+between the lids and just around them, doubled; "firm" is "eye" with twice lambda.
 
 "eye" was conceived from the motion of the corners, which needs no label of a real image; but the test
-errors of the other variants, one seed each, had been seen by then.
+errors of the other variants, one seed each, had been seen by then. What it changed turned out to be
+another thing: labels stay within the limit in late checkpoints, which may then be chosen.
 """
 
 from collections.abc import Sequence
