@@ -8,6 +8,8 @@ labels, test the camera's test split (other people). The ceiling is trained on t
 Variants:
     default       configs/gaze.py
     equalized     the simulator's histograms are equalised first, as the camera's are
+    long, equalized long
+                  the same with four times the iterations
 and changes of "equalized":
     no history    the discriminator sees new refined images alone (the paper's ablation)
     global        one adversarial loss an image instead of one a patch (the paper's ablation)
@@ -29,6 +31,8 @@ def main(argv: Sequence[str]) -> None:
     changes = {
         "default": {},
         "equalized": equalized,
+        "long": {"train.steps": 2000},
+        "equalized long": equalized | {"train.steps": 2000},
         "no history": equalized | {"history.size": 0},
         "global": equalized | {"loss.local": False},
         "no weights": equalized | {"loss.weight.label": ""},
