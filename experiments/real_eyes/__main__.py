@@ -12,14 +12,14 @@ histograms, as MPIIGaze has done with its photographs: what one can do without a
 "equalized" with random windows of p00's photographs, 35 x 55 of their 36 x 60 pixels: nearly all real
 images show this one person, whose eye lies at one place. (Two windows of one photograph may lie on
 both sides of the fresh discriminator's split: its accuracy is rather too high.) In these variants lids
-and corners of the eye move, as images alone show; so "eye" is "crops" with the weight of the iris for all
-between the lids and just around them, doubled; "firm" is "eye" with twice lambda, "long" is "eye" with
-four times the iterations.
+and corners of the eye move, as images alone show; so "eye" is "crops" with the weight of the iris for
+all between the lids and just around them, doubled; "firm" is "eye" with twice lambda, "long" is "eye"
+with four times the iterations.
 
 "eye" was conceived from the motion of the corners, which needs no label of a real image; but the test
 errors of the other variants, one seed each, had been seen by then. What it changed turned out to be
-another thing: labels stay within the limit in late checkpoints, which may then be chosen. "long" follows
-from that, and was conceived when the test errors of the checkpoints of one run of "eye" were known.
+another thing: labels stay within the limit in late checkpoints, which may then be chosen. "long"
+follows from that, and was conceived when the test errors of one run's checkpoints were known.
 """
 
 from collections.abc import Sequence
