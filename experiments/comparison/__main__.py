@@ -19,7 +19,14 @@ MISSING = "–"
 
 GAZE_ERROR = {"synthetic": 11.2, "refined": 7.8}
 GAZE_WITHIN = {"synthetic": 62.3, "synthetic_4x": 64.9, "refined": 69.4, "refined_4x": 87.2}
-HAND_WITHIN = {"synthetic": 69.7, "refined": 72.4, "real": 74.5}
+# Of hands the paper's larger sets are three times as large; ours are four times in both tasks.
+HAND_WITHIN = {
+    "synthetic": 69.7,
+    "synthetic_4x": 77.7,
+    "refined": 72.4,
+    "refined_4x": 83.3,
+    "real": 74.5,
+}
 OTHERS = {
     "support vector regression": 16.5,
     "adaptive linear regression": 16.4,
@@ -62,11 +69,7 @@ def result(experiment: str) -> dict[str, Any]:
 
 def figure(column: tuple[str, str], name: str, show: Callable[[float], str]) -> str:
     """A figure of an experiment's variant, with its spread."""
-    found = result(column[0]).get("variants", {}).get(column[1], {}).get(name)
-    if not found:
-        return MISSING
-    spread = "" if found["std"] is None else f" ± {show(found['std'])}"
-    return show(found["mean"]) + spread
+    return _cell(result(column[0]).get("variants", {}).get(column[1], {}).get(name), show)
 
 
 def table(heading: Sequence[str], rows: Mapping[str, Sequence[str]]) -> str:
@@ -90,19 +93,13 @@ def _gaze() -> list[str]:
     for row in ROWS:
         published = f"{GAZE_WITHIN[row]:g} %" if row in GAZE_WITHIN else MISSING
         within[_name(row)] = [published, *(figure(c, f"within/{row}", _percent) for c in columns)]
-    more = result("more_images")
-    by_size = {}
-    for row in GAZE_WITHIN:
-        ours = more.get("rows", {}).get(row)
-        cells = [f"{ours['error']:.2f}", _percent(ours["within"])] if ours else [MISSING] * 2
-        by_size[_name(row)] = [f"{GAZE_WITHIN[row]:g} %", *cells]
     return [
         "## Gaze: mean angular error, degrees",
         table(heading, errors),
         "## Gaze: test images within 7 degrees",
         table(heading, within),
-        f"## Gaze: four times the images (ours: {more.get('images', MISSING)} and four times as many)",
-        table(("trained on", "SimGAN, within 7°", "ours, error", "ours, within 7°"), by_size),
+        "## Gaze: within 7 degrees, by number of images",
+        _by_images("gaze", GAZE_WITHIN, "embedded eyes"),
     ]
 
 
@@ -115,10 +112,32 @@ def _hands() -> list[str]:
         errors = [figure(c, f"error/{row}", _number) for c in columns]
         rows[_name(row)] = [published, *ours, *errors]
     heading = ("trained on", "SimGAN, NYU Hand", *HAND_COLUMNS, "error, px at 56 px")
-    text = (
-        "The paper's three times the images: 77.7 % synthetic, 83.3 % refined; ours: not measured."
-    )
-    return ["## Hands: joints within 5 px at 224 px", table(heading, rows), text]
+    return [
+        "## Hands: joints within 5 px at 224 px",
+        table(heading, rows),
+        "## Hands: the same, by number of images (SimGAN's larger sets: three times)",
+        _by_images("hand", HAND_WITHIN, "embedded hands"),
+    ]
+
+
+def _by_images(task: str, published: Mapping[str, float], name: str) -> str:
+    ours = result("more_images").get(task, {})
+    rows = {}
+    for row in ("synthetic", "synthetic_4x", "refined", "refined_4x"):
+        found = ours.get("rows", {}).get(row, {})
+        rows[_name(row)] = [
+            f"{published[row]:g} %",
+            _cell(found.get("within"), _percent),
+            _cell(found.get("error"), _number),
+        ]
+    name += f", 1x: {ours.get('images', MISSING)} images"
+    return table(("trained on", "SimGAN", name, "error"), rows)
+
+
+def _cell(found: Mapping[str, Any] | None, show: Callable[[float], str]) -> str:
+    if not found:
+        return MISSING
+    return show(found["mean"]) + ("" if found["std"] is None else f" ± {show(found['std'])}")
 
 
 def _images() -> list[str]:
