@@ -11,6 +11,8 @@ Embedded eyes, equalised as the camera's are; each variant is one change of "bas
     derivatives     psi: image derivatives instead of the image
     noise           a map of noise beside the image
     one update      K_g = 1
+    slow discriminator
+                    its learning rate a fifth
     no average      the refiner's last parameters instead of their moving average
     least squares   instead of the cross-entropy
     raw             grey values as rendered: a wider gap
@@ -52,6 +54,7 @@ CHANGES: dict[str, dict[str, Any]] = {
     "derivatives": {"loss.psi": "derivatives"},
     "noise": {"refiner.noise_channels": 1},
     "one update": {"train.refiner_updates": 1},
+    "slow discriminator": {"optimizer.discriminator.learning_rate": 1e-4},
     "no average": {"train.ema": 0.0},
     "least squares": {"loss.adversarial": "least_squares"},
     "raw": {"data.synthetic.equalized": False},
