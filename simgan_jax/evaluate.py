@@ -6,6 +6,7 @@ Writes evaluation.json, evaluation/*.png and chosen.json into the run's folder. 
 are used for nothing but tests; the checkpoint is chosen without any label of a real image.
 """
 
+import hashlib
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -37,8 +38,8 @@ from simgan_jax.refining import load_refiner
 from simgan_jax.setup import make_setup
 
 FILE, CHOSEN, FOLDER = "evaluation.json", "chosen.json", "evaluation"
-# At an eye width of 55 px. One pixel there is some 4 degrees of gaze.
-LARGEST_SHIFT = 0.5
+# Share of images whose content must be found again for a label shift to count.
+LEAST_FOLLOWED = 0.9
 PAPER_SHIFT = {"mean": 1.1, "std": 0.8, "width": 55}
 ROWS = ("synthetic", "refined", "real")
 # What can be done without a network: synthetic images with the grey values of real ones.
@@ -155,6 +156,7 @@ def evaluate(
         real: images, for realism.
         test: labelled real images, used to test alone; None leaves the estimators out.
         labelled: real images whose labels, if any, the rows "real" alone use; by default `real`.
+            Images of `test` among them are left out.
         network: architecture of the fresh discriminators.
         seed: of everything.
         say: gets a line when something has been measured.
@@ -188,9 +190,9 @@ def evaluate(
     if test is None or task == "none":
         result["estimators"] = {}
         return result
-    labelled = real if labelled is None else labelled
+    labelled = without(real if labelled is None else labelled, test)
     estimators, skipped = train_rows(plan, task, trained, refine, real.images, labelled, seed, say)
-    mean_of = labelled if estimate.has_label(task, labelled) else trained
+    mean_of = labelled if estimate.has_label(task, labelled) and len(labelled) else trained
     result |= judge_rows(task, estimators, mean_of, test)
     result["skipped"] = skipped
     name = "synthetic_augmented" if "synthetic_augmented" in estimators else "synthetic"
@@ -224,23 +226,27 @@ def train_rows(
         sets["refined"] = Arrays(refine(drawn.images), drawn.labels)
     if MATCHED in bases:
         sets[MATCHED] = Arrays(match_histograms(drawn.images, real, seed), drawn.labels)
-    if estimate.has_label(task, labelled):
+    if estimate.has_label(task, labelled) and len(labelled):
         sets["real"] = labelled
     wanted, skipped = {}, {}
     for row in plan.rows:
         base, size = row.split("_")[0], 4 * count if "_4x" in row else count
         if base not in sets:
             skipped[row] = f"the real images have no label {estimate.TASKS[task].label!r}"
+            if estimate.has_label(task, labelled):
+                skipped[row] = "all labelled real images are in the test set"
         elif "_4x" in row and len(sets[base]) < size:
             skipped[row] = f"{len(sets[base])} images, {size} would be needed"
         else:
-            wanted[row] = sets[base][:size]
+            # Photographs lie person by person.
+            wanted[row] = spread(sets[base], size) if base == "real" else sets[base][:size]
 
     def train_one(job: tuple[str, int]) -> estimate.Estimator:
         row, i = job
         start = time.perf_counter()
         augmented = row.endswith("_augmented")
-        estimator = estimate.train(task, wanted[row], plan.estimator, seed + i, augmented)
+        own = seed * plan.seeds + i  # so that no two runs share an estimator's seed
+        estimator = estimate.train(task, wanted[row], plan.estimator, own, augmented)
         say(
             f"estimator {row}, seed {i + 1} of {plan.seeds}: {min(estimator.validation):.2f} "
             f"{estimate.TASKS[task].unit} on its own domain ({time.perf_counter() - start:.0f} s)"
@@ -251,6 +257,18 @@ def train_rows(
     trained = dict(zip(jobs, parallel.each_on_a_device(train_one, jobs), strict=True))
     estimators = {row: [trained[row, i] for i in range(plan.seeds)] for row in wanted}
     return estimators, skipped
+
+
+def without(images: Arrays, others: Arrays) -> Arrays:
+    """The images that are not, pixel by pixel, among the others."""
+    known = {hashlib.sha256(image.tobytes()).digest() for image in others.images}
+    kept = [hashlib.sha256(image.tobytes()).digest() not in known for image in images.images]
+    return images if all(kept) else images[np.array(kept)]
+
+
+def spread(images: Arrays, count: int) -> Arrays:
+    """So many of them at equal distances, or all if there are fewer."""
+    return images[np.linspace(0, len(images) - 1, min(count, len(images))).astype(int)]
 
 
 def judge_rows(
@@ -447,24 +465,29 @@ class Candidate(NamedTuple):
         step: of the run.
         kid: to the real images; lower is more real.
         label_shift: mean motion in pixels at a width of 55.
+        followed: share of the images in which it could be measured.
     """
 
     step: int
     kid: float
     label_shift: float
+    followed: float = 1.0
 
 
-def select(candidates: Sequence[Candidate], largest_shift: float = LARGEST_SHIFT) -> int:
+def select(candidates: Sequence[Candidate], largest_shift: float = label_shift.LARGEST) -> int:
     """Index of the checkpoint to use: the most real of those that keep their labels.
 
     Those whose content moves by no more than `largest_shift` compete by KID alone. If there is none,
-    the one that moves least is taken. A shift that could not be measured (NaN) counts as too large.
+    the one that moves least is taken. A shift that could not be measured (NaN), or in less than
+    `LEAST_FOLLOWED` of the images, counts as too large.
 
     Args:
         candidates: at least one.
         largest_shift: pixels at a width of 55.
     """
+    lost = [not c.followed >= LEAST_FOLLOWED for c in candidates]
     shifts = np.nan_to_num([c.label_shift for c in candidates], nan=np.inf)
+    shifts = np.where(lost, np.inf, shifts)
     safe = shifts <= largest_shift
     if not safe.any():
         return int(np.argmin(shifts))
@@ -474,14 +497,21 @@ def select(candidates: Sequence[Candidate], largest_shift: float = LARGEST_SHIFT
 def judge_checkpoints(
     workdir: str | Path, synthetic: Arrays, real: Shaped[np.ndarray, "n h w c"]
 ) -> list[Candidate]:
-    """KID and label shift of every checkpoint that a run has kept."""
+    """KID and label shift of every checkpoint that a run has kept.
+
+    Those of pre-training are left out where there are others: no discriminator has taught them.
+    """
+    train = read_config(workdir).train
+    steps = Checkpoints(workdir).steps()
+    taught = [x for x in steps if x > train.pretrain_refiner + train.pretrain_discriminator]
     real_features = features(real)
     candidates = []
-    for step in Checkpoints(workdir).steps():
+    for step in taught or steps:
         refined = load_refiner(workdir, step)(synthetic.images)
         shift = label_shift.summarize(measure_shift(synthetic, refined), synthetic.images.shape[2])
         distance = kid(features(refined), real_features, resamples=2)["value"]
-        candidates.append(Candidate(step, distance, shift.get("mean_at_55", float("nan"))))
+        moved = shift.get("mean_at_55", float("nan"))
+        candidates.append(Candidate(step, distance, moved, shift["followed"]))
     return candidates
 
 
@@ -492,14 +522,14 @@ def choose(workdir: str | Path, synthetic: Arrays, real: Arrays, probe: int = 50
         UserError: there is no checkpoint.
     """
     count = min(probe, len(synthetic) // 4)
-    spread = np.linspace(0, len(real) - 1, min(count, len(real))).astype(int)
-    candidates = judge_checkpoints(workdir, synthetic[-count:], real.images[spread])
+    candidates = judge_checkpoints(workdir, synthetic[-count:], spread(real, count).images)
     if not candidates:
         raise UserError(f"{workdir}: no checkpoint yet; train first: python -m simgan_jax.main")
     chosen = candidates[select(candidates)]
-    rule = f"lowest KID among those that shift labels by at most {LARGEST_SHIFT} px at 55 px width"
-    if not chosen.label_shift <= LARGEST_SHIFT:
-        rule = f"smallest label shift: none is at most {LARGEST_SHIFT} px at 55 px width"
+    limit = f"at most {label_shift.LARGEST} px at 55 px width"
+    rule = f"lowest KID among those that shift labels by {limit}"
+    if not chosen.label_shift <= label_shift.LARGEST:
+        rule = f"smallest label shift: none is {limit}"
     content = {"step": chosen.step, "rule": rule, "candidates": [c._asdict() for c in candidates]}
     _write(Path(workdir) / CHOSEN, content)
     return chosen.step

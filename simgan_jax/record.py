@@ -48,21 +48,44 @@ def claim(workdir: Path, config: ConfigDict) -> None:
         ) from error
 
 
-def write(workdir: Path, config: ConfigDict, sets: Batch) -> None:
-    """Writes environment.json: command, versions, machine, devices, seed and checksums of the data."""
+def write(workdir: Path, config: ConfigDict, sets: Batch, resumed: bool = False) -> None:
+    """Writes environment.json: command, versions, machine, devices, seed and checksums of the data.
+
+    Args:
+        workdir: of the run.
+        config: of the run.
+        sets: what training sees of the data.
+        resumed: whether the run has been here before; then the data must be the same, and devices are
+            added to those of before.
+
+    Raises:
+        UserError: the run was begun with other data.
+    """
     if jax.process_index():
         return
-    device = jax.devices()[0]
+    path, first = workdir / "environment.json", jax.devices()[0]
+    found = {name: {"shape": list(x.shape), "sha256": checksum(x)} for name, x in sets.items()}
+    device = f"{jax.device_count()} x {first.device_kind} ({first.platform})"
+    if resumed and path.exists():
+        before = json.loads(path.read_text())
+        for name in found:
+            if found[name] != before["data"].get(name):
+                raise UserError(
+                    f"{workdir} was begun with other data: the {name} images have changed since; bring "
+                    "them back to resume, or give another --workdir"
+                )
+        if not before["device"].endswith(device):
+            device = f"{before['device']}, then {device}"
     _write(
-        workdir / "environment.json",
+        path,
         {
             "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
             "seed": config.seed,
             "python": platform.python_version(),
             "packages": {name: _version(name) for name in PACKAGES},
             "machine": platform.platform(),
-            "device": f"{jax.device_count()} x {device.device_kind} ({device.platform})",
-            "data": {name: {"shape": x.shape, "sha256": checksum(x)} for name, x in sets.items()},
+            "device": device,
+            "data": found,
         },
     )
 

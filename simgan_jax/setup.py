@@ -32,6 +32,9 @@ LEAST = {
     "train.refiner_updates": 1,
     "train.discriminator_updates": 1,
     "train.micro_batch": 0,
+    "watch.log_every": 1,
+    "watch.sample_every": 1,
+    "watch.checkpoint_every": 1,
 }
 
 

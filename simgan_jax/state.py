@@ -44,7 +44,8 @@ class TrainState:
         refiner: R.
         discriminator: D.
         history: buffer of refined images, on several devices each device's own part.
-        ema: averaged refiner parameters, None when the setup keeps none.
+        ema: refiner parameters averaged over all updates, later ones weighing more; None when the
+            setup keeps none.
         self_regularization: float32 [], lambda; a leaf, so that runs of several lambdas vmap.
     """
 

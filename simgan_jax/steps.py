@@ -97,7 +97,9 @@ def refiner_step(
 
     gradients, metrics = mean_gradients(loss, state.refiner.params, examples, setup)
     refiner = state.refiner.update(gradients, setup.refiner_optimizer)
-    ema = state.ema and optax.incremental_update(refiner.params, state.ema, 1 - setup.ema)
+    # Divided by what Adam divides by, so that nothing is left of the parameters before the first step.
+    share = (1 - setup.ema) / (1 - setup.ema**refiner.updates)
+    ema = state.ema and optax.incremental_update(refiner.params, state.ema, share)
     state = state.replace(step=state.step + 1, refiner=refiner, ema=ema)
     return state, {f"refiner/{name}": value for name, value in metrics.items()}
 

@@ -64,8 +64,8 @@ def train(config: ConfigDict, workdir: str | Path) -> bool:
         False if a signal (SIGTERM, Ctrl-C) stopped it: the state is saved, the same call goes on.
 
     Raises:
-        UserError: bad configuration, bad data, another run's folder, a loss that is not finite, or a
-            full disk.
+        UserError: bad configuration, bad data, another run's folder or data, a loss that is not
+            finite, or a full disk.
     """
     workdir = Path(workdir)
     setup = parallel.distribute(make_setup(config))
@@ -82,7 +82,7 @@ def train(config: ConfigDict, workdir: str | Path) -> bool:
 
     synthetic, real = load_sets(config, setup)
     sets = select(config, synthetic, real)
-    record.write(workdir, config, sets)
+    record.write(workdir, config, sets, resumed=first > 0)
     resident = sum(x.nbytes for x in sets.values()) <= config.data.resident_gib * 2**30
     if resident:
         sets = parallel.replicate(sets, setup)
@@ -107,8 +107,8 @@ def calls(
 ) -> Iterator[tuple[Callable[[TrainState], tuple[TrainState, Metrics]], int]]:
     """What is still to do of a phase, call by call.
 
-    On accelerators a call takes all steps up to the next multiple of `watch.log_every`, so that the
-    host is not waited for; on CPU it takes one.
+    On accelerators a call takes all steps up to the next one that the host looks at, so that it is
+    not waited for; on CPU it takes one.
 
     Yields:
         A function that takes the steps, and their number.
@@ -125,7 +125,7 @@ def calls(
     programs = {}
     while step < phase.last:
         on_cpu = jax.default_backend() == "cpu"
-        count = 1 if on_cpu else steps_until(step, phase, config.watch.log_every)
+        count = 1 if on_cpu else steps_until(step, phase, config.watch)
         if count not in programs:
             programs[count] = parallel.resident_program(phase.step, setup, phase.lead, count)
 
@@ -137,9 +137,10 @@ def calls(
         step += count
 
 
-def steps_until(step: int, phase: Phase, every: int) -> int:
-    """Steps from `step` to the next multiple of `every`, or to the end of the phase."""
-    return min(every - step % every, phase.last - step)
+def steps_until(step: int, phase: Phase, watch: ConfigDict) -> int:
+    """Steps from `step` to the next that is logged, sampled or saved, or to the end of the phase."""
+    intervals = (watch.log_every, watch.sample_every, watch.checkpoint_every)
+    return min(phase.last - step, *(every - step % every for every in intervals))
 
 
 def load_sets(config: ConfigDict, setup: Setup) -> tuple[Arrays, Arrays]:

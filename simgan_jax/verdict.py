@@ -7,10 +7,11 @@ from typing import Any, NamedTuple
 from scipy import stats
 
 from simgan_jax import doctor
+from simgan_jax.metrics import label_shift
 
-# Label shift in shares of the image's width. Eyes of 55 px: 0.5 px is about 2 degrees of gaze, small
-# beside an estimator's error; the paper's refiner moved them by 1.1 px.
-SAFE_SHIFT, PAPER_SHIFT = 0.01, 0.02
+# Label shift in shares of the image's width: the limit of the choice of a checkpoint, and what the
+# paper's refiner moved eyes by.
+SAFE_SHIFT, PAPER_SHIFT = label_shift.LARGEST / 55, 1.1 / 55
 # A fresh patch discriminator guesses at 0.5; differences below this are noise of its training.
 ACCURACY_STEP = 0.03
 

@@ -80,15 +80,17 @@ class Watch:
         self._pending.append((step, metrics))
         self._images += steps * self._setup.batch * sum(math.prod(x) for x in phase.lead.values())
         over = step == self._last
-        if step % self._config.log_every and not over and step != phase.last:
-            return state
-        row = self._drain()
         save = step % self._config.checkpoint_every == 0 or over
         sample = step % self._config.sample_every == 0 or over
+        if not (save or sample or step % self._config.log_every == 0 or step == phase.last):
+            return state
+        row = self._drain()
         if sample:
             row |= self._sample(step, state)
             if self._target and phase.name == "adversarial":
-                state = self._hold_label_shift(state, row["samples/label_shift"])
+                # Content that cannot be found again has moved too far.
+                shift = row.get("samples/label_shift", math.inf)
+                state = self._hold_label_shift(state, shift)
             row["samples/lambda"] = float(state.self_regularization)
         self._log.write(step, phase.name, row)
         if sample:

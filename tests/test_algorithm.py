@@ -65,7 +65,8 @@ class Reference:
         self.d = {name: np.array(x) for name, x in zip("lsb", INITIAL, strict=True)}
         self.r_speed = dict.fromkeys(self.r, 0.0)
         self.d_speed = {name: np.zeros(2) for name in self.d}
-        self.ema = dict(self.r)
+        self.total = dict.fromkeys(self.r, 0.0)
+        self.averaged = 0
         self.history = []
         self.updates = 0
 
@@ -75,7 +76,9 @@ class Reference:
             weight = OUTSIDE + (INSIDE - OUTSIDE) * batch["mask"][k][..., None] / 255
             gradient = slope(self.refiner_loss, self.r, x, weight)
             descend(self.r, self.r_speed, gradient, *REFINER_SGD)
-            self.ema = {n: EMA * self.ema[n] + (1 - EMA) * self.r[n] for n in self.r}
+            self.total = {n: EMA * self.total[n] + (1 - EMA) * self.r[n] for n in self.r}
+            self.averaged += 1
+            self.ema = {n: x / (1 - EMA**self.averaged) for n, x in self.total.items()}
         for k in range(K_D):
             now = tint(self.r, batch["synthetic"][K_G + k][: BATCH // 2] / 127.5 - 1)
             refined = np.concatenate([now, self.exchange(now)])

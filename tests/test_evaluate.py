@@ -104,6 +104,23 @@ def test_real_labels_are_not_needed(full):
     assert synthetic == full["estimators"]["synthetic"]["error"]
 
 
+def test_images_of_the_test_set_never_train_the_ceiling(full):
+    real, test = blobs(90, 1), blobs(40, 2)
+    images = np.concatenate([real.images, test.images])
+    both = {name: np.concatenate([real.labels[name], test.labels[name]]) for name in real.labels}
+    found = report(real=real, labelled=Arrays(images, both))["estimators"]
+    assert found["real"]["error"] == full["estimators"]["real"]["error"]
+    assert found["mean_predictor"] == full["estimators"]["mean_predictor"]
+    found = report(real=real, labelled=test)
+    assert found["skipped"]["real"] == "all labelled real images are in the test set"
+
+
+def test_the_ceiling_learns_from_all_over_its_set():
+    ordered = Arrays(np.zeros((90, 4, 4, 1), np.uint8), {"gaze": np.arange(90)})
+    assert evaluate.spread(ordered, 4).labels["gaze"].tolist() == [0, 29, 59, 89]
+    assert len(evaluate.spread(ordered, 100)) == 90
+
+
 def test_labels_of_the_test_set_change_no_estimator(full):
     other = blobs(40, 2)
     turned = Arrays(other.images, {**other.labels, "gaze": other.labels["gaze"][::-1]})
@@ -144,6 +161,9 @@ def test_the_most_real_checkpoint_that_keeps_labels_is_selected():
     assert evaluate.select(candidates, largest_shift=0.05) == 0
     lost = Candidate(400, kid=0.0, label_shift=float("nan"))
     assert evaluate.select([*candidates, lost]) == 1
+    few = Candidate(400, kid=0.0, label_shift=0.1, followed=0.5)
+    assert evaluate.select([*candidates, few]) == 1
+    assert evaluate.select([candidates[2], few]) == 0
 
 
 def test_plans_come_from_the_configuration_and_are_checked():
@@ -186,6 +206,16 @@ def test_a_run_gets_its_report_figures_and_chosen_checkpoint(run, capsys):
     assert "Error on real test images (degrees), 1 seed(s)" in printed
     assert "checkpoint 1 chosen by realism and label shift" in printed
     assert "\x1b" not in printed, "no colours where there is no terminal"
+
+
+def test_checkpoints_that_no_discriminator_has_taught_do_not_compete(run):
+    config = json.loads((run / "config.json").read_text())
+    config["train"] |= {"pretrain_refiner": 1, "pretrain_discriminator": 0}
+    (run / "config.json").write_text(json.dumps(config))
+    synthetic = data.load(config["data"]["synthetic"])
+    found = evaluate.judge_checkpoints(run, synthetic[:8], synthetic.images[8:16])
+    assert [candidate.step for candidate in found] == [2]
+    assert found[0].followed == 1
 
 
 def test_rows_can_be_named_for_one_report(run):

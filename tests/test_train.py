@@ -1,5 +1,6 @@
 """The host loop: what a run leaves, whatever way its data take, and when it stops."""
 
+import json
 import math
 import os
 import signal
@@ -10,10 +11,11 @@ import pytest
 from PIL import Image
 
 from configs import gaze
-from simgan_jax import dry_run, logs, parallel
+from simgan_jax import dry_run, logs, parallel, record
 from simgan_jax.checkpoint import Checkpoints
 from simgan_jax.data import Arrays
 from simgan_jax.errors import UserError
+from simgan_jax.metrics import label_shift
 from simgan_jax.setup import make_setup
 from simgan_jax.train import (
     calls,
@@ -180,12 +182,50 @@ def test_the_schedule_is_the_refiner_then_the_discriminator_then_both(tiny_confi
     ]
 
 
-@pytest.mark.parametrize(("step", "every", "steps"), [(3, 5, 2), (5, 5, 4), (8, 5, 1), (3, 1, 1)])
-def test_a_call_goes_to_the_next_line_of_the_log_or_the_end(tiny_config, step, every, steps):
+@pytest.mark.parametrize(("step", "every", "steps"), [(3, 5, 2), (5, 5, 3), (8, 5, 1), (3, 1, 1)])
+def test_a_call_goes_to_the_next_step_that_is_looked_at_or_the_end(tiny_config, step, every, steps):
     tiny_config.train.steps = 6
+    tiny_config.watch.update(log_every=every, sample_every=8, checkpoint_every=100)
     last = phases(tiny_config)[-1]
     assert last.last == 9
-    assert steps_until(step, last, every) == steps
+    assert steps_until(step, last, tiny_config.watch) == steps
+
+
+def test_samples_and_checkpoints_need_no_line_of_the_log(tmp_path):
+    config = tiny()
+    config.watch.update(log_every=100, sample_every=3, checkpoint_every=5)
+    assert train(config, tmp_path)
+    assert sorted(path.stem for path in (tmp_path / "samples").iterdir()) == ["000003", "000006"]
+    assert Checkpoints(tmp_path).steps() == [5, LAST]
+    assert [row["step"] for row in logs.read(tmp_path / logs.FILE)] == [2, 3, 4, 5, 6]
+
+
+def test_lambda_rises_where_the_content_is_not_found_again(tmp_path, monkeypatch):
+    lost = {"mean": float("nan"), "std": float("nan"), "followed": 0.0}
+    monkeypatch.setattr(label_shift, "summarize", lambda *_: lost)
+    config = tiny()
+    config.loss.label_shift_target = 0.3
+    assert train(config, tmp_path)
+    lambdas = [
+        r["samples/lambda"] for r in logs.read(tmp_path / logs.FILE) if "samples/lambda" in r
+    ]
+    assert lambdas == pytest.approx([0.5, 0.75])
+
+
+def test_a_run_goes_on_with_its_own_data_alone(tiny_config, tmp_path):
+    sets = {"synthetic": np.zeros((4, 2, 2, 1), np.uint8)}
+    record.write(tmp_path, tiny_config, sets)
+    record.write(tmp_path, tiny_config, sets, resumed=True)
+    path = tmp_path / "environment.json"
+    environment = json.loads(path.read_text())
+    assert "then" not in environment["device"]
+    path.write_text(json.dumps(environment | {"device": "4 x H200 (gpu)"}))
+    record.write(tmp_path, tiny_config, sets, resumed=True)
+    assert json.loads(path.read_text())["device"].startswith("4 x H200 (gpu), then ")
+    other = {"synthetic": np.ones((4, 2, 2, 1), np.uint8)}
+    with pytest.raises(UserError, match="the synthetic images have changed"):
+        record.write(tmp_path, tiny_config, other, resumed=True)
+    record.write(tmp_path, tiny_config, other)
 
 
 @pytest.mark.parametrize(

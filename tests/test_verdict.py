@@ -72,7 +72,7 @@ def test_better_reports_the_comparison_with_augmentation():
     assert "With augmentation 5.25° against 5.50°." in verdict.better(CONFIG, figures).detail
 
 
-@pytest.mark.parametrize("shift, status", [(0.55, "good"), (0.56, "unclear"), (1.2, "bad")])
+@pytest.mark.parametrize("shift, status", [(0.5, "good"), (0.51, "unclear"), (1.2, "bad")])
 def test_labels_are_judged_by_shares_of_the_width(shift, status):
     assert verdict.labels(CONFIG, evaluation(8, 6, shift=shift)).status == status
 

@@ -22,6 +22,7 @@ from experiments.machine import machine
 from simgan_jax import command, data, estimate, evaluate, parallel
 from simgan_jax.checkpoint import read_config
 from simgan_jax.data import Arrays
+from simgan_jax.metrics import label_shift
 from simgan_jax.refining import load_refiner
 
 WORKDIRS = flags.DEFINE_list(
@@ -114,7 +115,7 @@ def draw(runs: dict[str, dict[str, Any]], unit: str) -> Figure:
             axes.yaxis.set_minor_formatter("")
         for errors in zip(*(c["errors"] for c in candidates), strict=True):
             column[2].plot(steps, errors, ".", color="#0072b2")
-        column[1].axhline(evaluate.LARGEST_SHIFT, color="#888888", linestyle=":")
+        column[1].axhline(label_shift.LARGEST, color="#888888", linestyle=":")
         column[0].set_title(name)
         column[2].set_xlabel("step of the run")
     labels = ("KID to real images", "label shift (px)", f"error on real ({unit})")
