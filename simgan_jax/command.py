@@ -69,6 +69,8 @@ def explain(error: Exception, argv: Sequence[str]) -> str:
         near = re.search('Did you mean "(.+?)"', text)
         hint = f"; did you mean {near[1]}?" if near else ""
         return f"{argument}: there is no setting {unknown}{hint}"
+    if missing := re.search(r"Flag (--\w+) must have a value other than None", text):
+        return f"{missing[1]} is missing: give {missing[1]}=..., see --help"
     lines = [line for line in text.splitlines() if line.strip()]
     if "Traceback" in text or isinstance(error, OSError):
         # The last line is what went wrong in the configuration file.

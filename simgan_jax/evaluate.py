@@ -574,7 +574,8 @@ def evaluate_run(
         estimate.label_of(config.task, test, "config.data.test")
     labelled = data.load(config.data.labelled) if config.data.get("labelled") else None
     step = choose(workdir, synthetic, real)
-    say(f"checkpoint {step} chosen by realism and label shift")
+    rule = json.loads((workdir / CHOSEN).read_text())["rule"]
+    say(f"checkpoint {step} chosen by realism and label shift: {rule}")
     report = {"level": level, "checkpoint": step} | evaluate(
         plan,
         config.task,
@@ -627,6 +628,10 @@ def summary(report: Mapping[str, Any]) -> list[str]:
         )
     if report.get("gap_closed") is not None:
         lines.append(f"gap to real closed: {report['gap_closed']:.0%}")
+    errors = {name: row["error"] for name, row in report["estimators"].items()}
+    floor = errors.pop("mean_predictor", None)
+    if errors and floor is not None and min(errors.values()) >= floor:
+        lines.append("no row beats the mean label: these estimators have learned nothing yet")
     lines += [f"row {name} left out: {why}" for name, why in report.get("skipped", {}).items()]
     lines.append(
         f"label shift {shift['mean']:.2f} ± {shift['std']:.2f} px, drift x {shift.get('dx', 0):+.2f}, "

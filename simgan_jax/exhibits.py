@@ -92,17 +92,31 @@ def ungrid(
     return cells.swapaxes(1, 2)[:, :, : height * scale : scale, : width * scale : scale]
 
 
-def show_examples(samples: Samples, drawings: list[Markup]) -> dict[str, Any]:
-    """Data URIs of the examples, as many as the budget allows."""
+def show_examples(
+    samples: Samples, drawings: list[Markup], chosen: int | None = None
+) -> dict[str, Any]:
+    """Data URIs of the examples, as many as the budget allows.
+
+    Args:
+        samples: of the run.
+        drawings: of the labels, or [].
+        chosen: step that figures are of; the examples open at the sample nearest to it, or at the last.
+    """
     size = np.mean([len(data_uri(x)) for x in samples.refined[-1]])
     # Every example comes t times refined, once synthetic, and twice real (under its heat map, too).
     fits = [(n, t) for n, t in LAYOUTS if size * n * (t + 4) < BUDGET]
     count, moments = fits[0] if fits else LAYOUTS[-1]
     picked = np.linspace(0, len(samples.steps) - 1, min(moments, len(samples.steps))).round()
-    times = sorted({int(t) for t in picked})
+    times = {int(t) for t in picked}
+    last = len(samples.steps) - 1
+    opened = last
+    if chosen is not None:
+        opened = min(range(last + 1), key=lambda t: abs(samples.steps[t] - chosen))
+    times = sorted(times - {min(times, key=lambda t: abs(t - opened))} | {opened})
     height, width = samples.real.shape[1:3]
     return {
         "steps": [samples.steps[t] for t in times],
+        "opened": times.index(opened),
         "rows": [
             {
                 "synthetic": data_uri(samples.synthetic[i]),

@@ -12,7 +12,7 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from simgan_jax.checkpoint import read_config
+from simgan_jax.checkpoint import Checkpoints, read_config
 from simgan_jax.errors import UserError
 from simgan_jax.steps import Batch
 
@@ -22,13 +22,15 @@ PACKAGES = ("simgan_jax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", 
 def claim(workdir: Path, config: ConfigDict) -> None:
     """Writes config.json into a new run's folder, or checks that an old one's is the same.
 
+    A run that has saved nothing yet may begin again with another configuration.
+
     Raises:
         UserError: the folder belongs to a run of another configuration, or cannot be made.
     """
     if jax.process_index():
         return
     path = workdir / "config.json"
-    if path.exists():
+    if path.exists() and Checkpoints(workdir).steps():
         ours, theirs = _flat(config.to_dict()), _flat(read_config(workdir).to_dict())
         keys = sorted(k for k in ours.keys() | theirs.keys() if ours.get(k) != theirs.get(k))
         if keys:

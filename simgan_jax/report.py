@@ -70,13 +70,18 @@ def describe(run: Run) -> dict[str, Any]:
     samples, pictures = exhibits.read_samples(run, problems)
     started = command_line(run.environment)
     findings = verdict.judge(run.config, run.rows, run.evaluation)
-    examples = exhibits.show_examples(samples, exhibits.overlays(run, samples)) if samples else None
+    chosen = verdict.number(run.evaluation, "checkpoint")
+    chosen = None if chosen is None else int(chosen)
+    examples = None
+    if samples:
+        examples = exhibits.show_examples(samples, exhibits.overlays(run, samples), chosen)
     task = verdict.TASKS.get(run.config.get("task"), verdict.Task("", ""))
     image = [run.config.get("image", {}).get(x, "?") for x in ("height", "width", "channels")]
     return {
         "name": str(run.config.get("name", run.workdir.name)),
         "workdir": str(run.workdir),
         "run": run,
+        "chosen": chosen,
         "task": task,
         "evaluation_possible": run.config.get("task") in verdict.TASKS,
         "findings": findings,

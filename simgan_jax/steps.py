@@ -43,8 +43,18 @@ def train_step(state: TrainState, batch: Batch, setup: Setup) -> tuple[TrainStat
 
     Returns:
         The next state, and the metrics of both kinds of update, each a mean over its updates.
+
+    Raises:
+        ValueError: a leading axis is not as above.
     """
     updates = setup.refiner_updates
+    wanted = {
+        "synthetic": updates + setup.discriminator_updates,
+        "real": setup.discriminator_updates,
+    }
+    for name, count in wanted.items():
+        if len(batch[name]) != count:
+            raise ValueError(f"batch[{name!r}] has {len(batch[name])} leading rows, not {count}")
     for_refiner = {name: x[:updates] for name, x in batch.items() if name != "real"}
     for_discriminator = {"synthetic": batch["synthetic"][updates:], "real": batch["real"]}
     step = state.step

@@ -34,7 +34,7 @@ class Task(NamedTuple):
     within: str
 
 
-TASKS = {"gaze": Task("°", "7°"), "hand": Task(" px", "5 px"), "iris": Task(" px", "5 px")}
+TASKS = {"gaze": Task("°", "7°"), "hand": Task(" px", "5 px of 224"), "iris": Task(" px", "5 px")}
 
 
 def number(tree: Any, *path: str) -> float | None:
@@ -88,7 +88,11 @@ def better(config: Mapping[str, Any], evaluation: Mapping[str, Any]) -> Finding:
         share = f"closed {gap:.0%} of" if gap >= 0 else f"widened by {-gap:.0%}"
         detail += f" (the gap is {share})" if gap < 0 else f" ({share} the gap)"
     detail += ". " + _augmented(evaluation, task)
-    if margin is None:
+    floor = number(evaluation, "estimators", "mean_predictor", "error")
+    if floor is not None and min(before, after) >= floor:
+        detail += f"Always answering the mean label is wrong by {floor:.2f}{task.unit}. "
+        status, answer = UNCLEAR, "Nothing learned yet: the mean label errs less."
+    elif margin is None:
         detail += "One seed only: the difference has no error bar yet."
         status, answer = (
             UNCLEAR,
@@ -128,7 +132,8 @@ def _augmented(evaluation: Mapping[str, Any], task: Task) -> str:
 
 def labels(config: Mapping[str, Any], evaluation: Mapping[str, Any]) -> Finding:
     """Compares the measured motion of the labelled content with fixed bounds."""
-    question = "Are the labels still true?"
+    labelled = config.get("task") in TASKS
+    question = "Are the labels still true?" if labelled else "Do things stay where they are?"
     shift, std = (number(evaluation, "label_shift", x) for x in ("mean", "std"))
     width = number(config, "image", "width")
     if shift is None or width is None:
@@ -139,8 +144,9 @@ def labels(config: Mapping[str, Any], evaluation: Mapping[str, Any]) -> Finding:
         return Finding(question, UNKNOWN, "Not measured.", detail)
     spread = "" if std is None else f" ± {std:.2f}"
     detail = (
-        f"Refinement moves what the label describes by {shift:.2f}{spread} px in images {width:.0f} px "
-        f"wide (the paper's eyes, 55 px wide: 1.1 ± 0.8 px)."
+        f"Refinement moves {'what the label describes' if labelled else 'the whole image'} by "
+        f"{shift:.2f}{spread} px in images {width:.0f} px wide (the paper's eyes, 55 px wide: 1.1 ± "
+        "0.8 px)."
     )
     if shift <= SAFE_SHIFT * width:
         return Finding(question, GOOD, f"Yes: they moved by {shift:.2f} px.", detail)
@@ -150,7 +156,7 @@ def labels(config: Mapping[str, Any], evaluation: Mapping[str, Any]) -> Finding:
 
 
 def realism(evaluation: Mapping[str, Any]) -> Finding:
-    """Compares how well a fresh patch discriminator tells synthetic and refined from real."""
+    """Compares how well a fresh patch discriminator tells synthetic and refined from real, and KID."""
     question = "Do they look more real?"
     path = ("realism", "discriminator_accuracy")
     before, after = (number(evaluation, *path, x) for x in ("synthetic", "refined"))
@@ -160,7 +166,15 @@ def realism(evaluation: Mapping[str, Any]) -> Finding:
         f"A newly trained patch classifier tells refined patches from real ones at {after:.0%}, "
         f"synthetic ones at {before:.0%}; 50% is guessing."
     )
+    kids = [number(evaluation, "realism", name) for name in ("kid_synthetic", "kid")]
+    rises = None not in kids and kids[1] > kids[0]
+    if None not in kids:
+        detail += (
+            f" KID, the distance of their distributions, goes from {kids[0]:.2f} to {kids[1]:.2f}."
+        )
     if before - after > ACCURACY_STEP:
+        if rises:
+            return Finding(question, UNCLEAR, "The two measures disagree.", detail)
         return Finding(question, GOOD, "Yes: harder to tell from real.", detail)
     if after - before > ACCURACY_STEP:
         return Finding(question, BAD, "No: easier to tell from real.", detail)

@@ -187,9 +187,15 @@ def test_a_folder_that_is_no_run_is_an_error(tmp_path):
 
 
 def test_a_folder_belongs_to_one_configuration(tmp_path, tiny_config):
+    tiny_config.train.batch = 2
     record.claim(tmp_path, tiny_config)
+    tiny_config.train.batch = 8  # nothing has been saved: the first one may have been a mistake
     record.claim(tmp_path, tiny_config)
     assert json.loads((tmp_path / "config.json").read_text())["train"]["batch"] == 8
+    setup = parallel.distribute(make_setup(tiny_config))
+    state = parallel.place(create_train_state(jax.random.key(0), setup), setup)
+    Checkpoints(tmp_path).save(state, setup)
+    record.claim(tmp_path, tiny_config)
     tiny_config.train.batch = 4
     tiny_config.seed = 1
     with pytest.raises(

@@ -58,10 +58,12 @@ def test_missing_photographs_are_one_clear_line(tmp_path, monkeypatch):
 def test_the_table_has_a_column_for_every_variant(capsys):
     reports = [report({"synthetic": 8.0, "refined": x}) for x in (5.0, 7.0)]
     summary = protocol.summarize(reports)
-    protocol.show({"command": "run", "seeds": 2, "variants": {"one": summary, "two": summary}})
+    variants = dict.fromkeys(("one", "two", "three"), summary)
+    protocol.show("errors", {"variants": variants}, ["one", "two"])
     printed = capsys.readouterr().out
     assert "one" in printed
     assert "two" in printed
+    assert "three" not in printed
     assert printed.count("6 ± 1.41") == 2
 
 
@@ -70,9 +72,7 @@ def test_rows_on_the_same_images_are_trained_once():
     variants["same"].history.size = 0
     for name in ("equalized", "both"):
         variants[name].data.synthetic.equalized = True
-    assert protocol.share_rows(variants) == {
-        "first": {},
-        "same": {"synthetic": "first", "matched": "first", "real": "first"},
-        "equalized": {"real": "first"},
-        "both": {"synthetic": "equalized", "matched": "equalized", "real": "first"},
-    }
+    found = protocol.same_images(variants)
+    assert found["same"]["synthetic"] == found["same"]["matched"] == ["first"]
+    assert found["both"]["synthetic"] == ["equalized"]
+    assert found["both"]["real"] == ["first", "same", "equalized"]

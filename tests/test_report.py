@@ -279,6 +279,9 @@ def test_large_images_stay_within_the_budget():
     samples = exhibits.Samples(list(range(9)), noise, np.stack([noise] * 9), noise)
     shown = exhibits.show_examples(samples, [])
     assert len(json.dumps(shown, default=str)) < exhibits.BUDGET
+    assert shown["steps"][shown["opened"]] == 8
+    shown = exhibits.show_examples(samples, [], chosen=5)
+    assert shown["steps"][shown["opened"]] == 5
 
 
 def test_a_label_is_drawn_where_it_is():

@@ -191,9 +191,21 @@ def test_global_loss_has_one_term_an_image():
 def test_averaged_parameters_follow_at_the_decay():
     setup, batch = make_setup(ema=0.9), make_batch()
     state = create_train_state(jax.random.key(0), setup)
-    stepped, _ = refiner_step(state, {"synthetic": batch["synthetic"][0]}, setup)
-    expected = 0.9 * 0.25 + 0.1 * stepped.refiner.params["shift"]
-    np.testing.assert_allclose(stepped.ema["shift"], expected, rtol=1e-6)
+    first, _ = refiner_step(state, {"synthetic": batch["synthetic"][0]}, setup)
+    np.testing.assert_allclose(first.ema["shift"], first.refiner.params["shift"], rtol=1e-5)
+    second, _ = refiner_step(first, {"synthetic": batch["synthetic"][1]}, setup)
+    both = [x.refiner.params["shift"] for x in (first, second)]
+    assert both[0] != both[1]
+    expected = (0.9 * both[0] + both[1]) / 1.9
+    np.testing.assert_allclose(second.ema["shift"], expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["synthetic", "real"])
+def test_a_batch_of_another_number_of_updates_is_an_error(name):
+    setup, batch = make_setup(), make_batch()
+    batch[name] = batch[name][:0]
+    with pytest.raises(ValueError, match=f"batch\\['{name}'\\] has 0 leading rows"):
+        train_step(create_train_state(jax.random.key(0), setup), batch, setup)
 
 
 def test_lambda_is_a_leaf_that_vmaps():

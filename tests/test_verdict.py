@@ -54,6 +54,31 @@ def test_better_says_yes_or_no_only_beyond_the_margin(refined, status, answer):
     assert (finding.status, finding.answer) == (status, answer)
 
 
+def test_estimators_worse_than_the_mean_label_have_learned_nothing():
+    figures = evaluation(8.0, 6.0)
+    figures["estimators"]["mean_predictor"] = {"error": 5.9}
+    finding = verdict.better(CONFIG, figures)
+    assert finding.status == "unclear"
+    assert finding.answer.startswith("Nothing learned yet")
+    figures["estimators"]["mean_predictor"] = {"error": 6.1}
+    assert verdict.better(CONFIG, figures).status == "good"
+
+
+@pytest.mark.parametrize(("kid", "status"), [(1.0, "good"), (3.0, "unclear")])
+def test_a_yes_to_realism_needs_both_measures(kid, status):
+    figures = evaluation(8.0, 6.0)
+    figures["realism"] |= {"kid": kid, "kid_synthetic": 2.0}
+    finding = verdict.realism(figures)
+    assert finding.status == status
+    assert f"from 2.00 to {kid:.2f}" in finding.detail
+
+
+def test_without_labels_it_is_the_image_that_should_stay():
+    finding = verdict.labels({"task": "none", "image": {"width": 55}}, evaluation(8, 6))
+    assert "label" not in finding.question
+    assert "the whole image by 0.20" in finding.detail
+
+
 def test_one_seed_is_never_a_yes():
     assert verdict.better(CONFIG, evaluation(8.0, 4.0, seeds=1)).status == "unclear"
 

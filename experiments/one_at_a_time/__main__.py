@@ -21,8 +21,9 @@ Embedded eyes, equalised as the camera's are; each variant is one change of "bas
                     five times as many adversarial iterations: time for a discriminator to forget
 
 No label of a camera's image is read: judges are KID, a fresh patch discriminator and the shift of the
-iris, on synthetic images that train nothing, after the last step. Writes result.json and samples.png
-(the first variant's renderings, a row a variant, the camera's).
+iris, on synthetic images that train nothing, after the last step. Puts the variants into result.json
+and draws samples.png (the first one's renderings, a row a variant, the camera's). --full has the sizes
+of configs/gaze.py.
 """
 
 import json
@@ -111,13 +112,18 @@ def main(argv: Sequence[str]) -> None:
             if not seed:
                 pictures[name] = load_refiner(workdir)(probes[name].images[:SHOWN])
             print(name, seed, found[name][-1], flush=True)
-    result = {
-        "command": command_line("one_at_a_time"),
-        "machine": machine(),
-        "seeds": len(seeds),
-        "variants": found,
-    }
-    (HERE / "result.json").write_text(json.dumps(result, indent=2) + "\n")
+    record = HERE / "result.json"
+    result = {"runs": {}, "variants": {}}
+    if record.exists() and not QUICK.value:
+        result = json.loads(record.read_text())
+    for name in names:
+        result["variants"][name] = found[name]
+        result["runs"][name] = {
+            "command": command_line("one_at_a_time"),
+            "machine": machine(),
+            "seeds": len(seeds),
+        }
+    record.write_text(json.dumps(result, indent=2) + "\n")
     rows = [probes[names[0]].images[:SHOWN], *pictures.values(), real[:SHOWN]]
     write_image(HERE / "samples.png", images.grid(np.stack(rows), scale=2))
     show(found)
