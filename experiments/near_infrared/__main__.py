@@ -5,9 +5,9 @@
 Domains: synthetic are the embedded simulator's eyes, visible light and all; real are photographs of
 eyes under near-infrared light without labels (nir_eyes/unlabelled); test are others with the centre
 of the iris (nir_eyes/labelled, 500): other frames, but some are nearly alike, as of one recording, so
-that figures say little of other people, and intervals over images are too narrow. All at 50 x 50 pixels,
-errors in pixels there. There is no row trained on real images: labelled ones are for testing. The floor
-is the mean of the synthetic labels.
+that figures say little of other people, and intervals over images are too narrow. All at 50 x 50
+pixels, errors in pixels there. There is no row trained on real images: labelled ones are for testing.
+The floor is the mean of the synthetic labels.
 
 Variants: "default" is configs/gaze.py; "matched" first gives every rendering the grey values of an
 unlabelled photograph, which leaves less to the refiner; "noise" has a map of noise beside the image, so
