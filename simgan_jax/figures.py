@@ -49,7 +49,7 @@ def cumulative(rows: Mapping[str, Mapping[str, Any]]) -> Figure:
     row = next(iter(rows.values()))
     axes.axvline(row["threshold"], color="black", linewidth=0.5)
     axes.set(
-        xlabel=f"error ({row['unit']})", ylabel="share of test images", ylim=(0, 1), xlim=(0, None)
+        xlabel=f"error ({row['unit']})", ylabel="share of the test set", ylim=(0, 1), xlim=(0, None)
     )
     axes.legend(fontsize="small")
     return figure
