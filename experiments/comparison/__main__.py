@@ -40,6 +40,7 @@ GAZE_COLUMNS = {
     "embedded eyes": ("embedded_eyes", "default"),
     "embedded eyes, equalised": ("embedded_eyes", "equalized"),
     "MPIIGaze, the same person": ("real_eyes", "eye"),
+    "the same, trained longer": ("real_eyes", "long"),
 }
 HAND_COLUMNS = {"embedded hands": ("embedded_hands", "default")}
 ROWS = ("synthetic", "matched", "refined", "real")
