@@ -7,7 +7,7 @@ python -m simgan_jax.main --config=configs/gaze.py:paper    UnityEyes, MPIIGaze,
 
 from ml_collections import ConfigDict, config_dict
 
-from simgan_jax import evaluate
+from simgan_jax.evaluation.plan import settings
 
 
 def get_config(variant: str = "") -> ConfigDict:
@@ -97,7 +97,7 @@ def default() -> ConfigDict:
     c.watch.checkpoint_every = 100
     c.watch.keep = 3
 
-    c.evaluate = evaluate.settings()
+    c.evaluate = settings()
     return c
 
 

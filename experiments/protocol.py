@@ -30,12 +30,17 @@ from rich.table import Table
 
 from experiments.flags import QUICK, command_line
 from experiments.machine import machine
-from simgan_jax import data, evaluate, figures, images, parallel, record
+from simgan_jax import data
 from simgan_jax.errors import UserError
-from simgan_jax.image_files import write_image
-from simgan_jax.refining import load_refiner
+from simgan_jax.evaluation import figures
+from simgan_jax.evaluation.plan import MATCHED, ROWS
+from simgan_jax.evaluation.run import FILE, evaluate_and_print
+from simgan_jax.io import image_files
+from simgan_jax.io.image_files import write_image
+from simgan_jax.refinement.refiner import load_refiner
 from simgan_jax.setup import make_setup
-from simgan_jax.train import train
+from simgan_jax.training import checkpoint, devices, provenance
+from simgan_jax.training.loop import train
 
 FULL = flags.DEFINE_bool(
     "full", False, "A refiner, batch and steps of the paper's size: for accelerators."
@@ -48,8 +53,8 @@ VARIANTS = flags.DEFINE_list(
 DATA = "SIMGAN_DATA"
 RUNS = Path("runs/experiments")
 ROWS = (
-    *(f"{row}{suffix}" for row in evaluate.ROWS for suffix in ("", "_augmented")),
-    evaluate.MATCHED,
+    *(f"{row}{suffix}" for row in ROWS for suffix in ("", "_augmented")),
+    MATCHED,
 )
 FACTORS = {"steps": 20, "pretrain_refiner": 10, "pretrain_discriminator": 4}
 PICTURES = 10
@@ -86,7 +91,7 @@ def run(
     level = "full" if FULL.value else "quick"
     size = "quick" if QUICK.value else "full" if FULL.value else ""
     shared = same_images(variants)
-    parallel.cores_as_devices(make_setup(variants[wanted[0]]))
+    devices.cores_as_devices(make_setup(variants[wanted[0]]))
     seeds = range(1 if QUICK.value else SEEDS.value)
 
     def workdir(variant: str, seed: int) -> Path:
@@ -96,7 +101,7 @@ def run(
         """Rows on the same images that runs of other variants have trained, with the same seed."""
         rows: dict[str, Any] = {}
         for base, others in shared[variant].items():
-            for file in (workdir(other, seed) / evaluate.FILE for other in others):
+            for file in (workdir(other, seed) / FILE for other in others):
                 if file.exists():
                     known = json.loads(file.read_text())["estimators"]
                     rows |= {k: x for k, x in known.items() if k.startswith(base) and k not in rows}
@@ -107,13 +112,13 @@ def run(
         for variant in wanted:
             config, folder = variants[variant], workdir(variant, seed)
             config.seed = seed
-            record.claim(folder, config)
-            if not (folder / evaluate.FILE).exists():
+            provenance.claim(folder, config)
+            if not (folder / FILE).exists():
                 if not train(config, folder):
                     raise KeyboardInterrupt
                 known = borrowed(variant, seed)
                 rows = [row for row in config.evaluate[level].rows if row not in known]
-                evaluate.evaluate_and_print(folder, level, rows=rows)
+                evaluate_and_print(folder, level, rows=rows)
     file = here / "result.json"
     result = {"runs": {}, "variants": {}}
     if file.exists() and not QUICK.value:
@@ -121,7 +126,7 @@ def run(
     reports = {}
     for variant in wanted:
         folders = [workdir(variant, seed) for seed in seeds]
-        reports[variant] = [json.loads((x / evaluate.FILE).read_text()) for x in folders]
+        reports[variant] = [json.loads((x / FILE).read_text()) for x in folders]
         for seed, report in zip(seeds, reports[variant], strict=True):
             report["estimators"] = borrowed(variant, seed) | report["estimators"]
         result["variants"][variant] = summarize(reports[variant])
@@ -196,12 +201,12 @@ def figures_of(report: Mapping[str, Any]) -> dict[str, float]:
             found[f"bias/{row}/{axis}"] = y["bias"]
             found[f"error/{row}/{axis}"] = y["error"]
     for suffix in ("", "_augmented", "_4x"):
-        errors = [found.get(f"error/{row}{suffix}") for row in evaluate.ROWS]
+        errors = [found.get(f"error/{row}{suffix}") for row in ROWS]
         if None not in errors[:2]:
             found[f"gain{suffix}"] = 1 - errors[1] / errors[0]
         if None not in errors and errors[0] > errors[2]:
             found[f"gap_closed{suffix}"] = (errors[0] - errors[1]) / (errors[0] - errors[2])
-        shares = [found.get(f"within/{row}{suffix}") for row in evaluate.ROWS]
+        shares = [found.get(f"within/{row}{suffix}") for row in ROWS]
         if None not in shares and shares[0] < shares[2]:
             closed = (shares[1] - shares[0]) / (shares[2] - shares[0])
             found[f"gap_closed_within{suffix}"] = closed
@@ -255,7 +260,7 @@ def draw_samples(workdirs: Mapping[str, Path], here: Path, show_real: bool) -> N
     """
     rows = []
     for workdir in workdirs.values():
-        config = evaluate.read_config(workdir)
+        config = checkpoint.read_config(workdir)
         synthetic = data.load(config.data.synthetic).images[-PICTURES:]
         if not any(np.array_equal(synthetic, row) for row in rows):
             rows.append(synthetic)
@@ -263,7 +268,7 @@ def draw_samples(workdirs: Mapping[str, Path], here: Path, show_real: bool) -> N
     if show_real:
         real = data.load(config.data.real).images
         rows.append(real[np.linspace(0, len(real) - 1, PICTURES).astype(int)])
-    write_image(here / "samples.png", images.grid(np.stack(rows), scale=2))
+    write_image(here / "samples.png", image_files.grid(np.stack(rows), scale=2))
 
 
 def _devices(workdir: Path) -> str:

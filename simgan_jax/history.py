@@ -5,7 +5,7 @@ import numpy as np
 from flax import struct
 from jaxtyping import Array, Bool, Float, Int, Key, Shaped
 
-from simgan_jax.images import from_unit, to_unit
+from simgan_jax.ranges import from_unit, to_unit
 from simgan_jax.shuffle import permute
 
 

@@ -7,11 +7,13 @@ from absl import flags
 from ml_collections import config_flags
 from rich.console import Console
 
-from simgan_jax import command, evaluate, parallel
-from simgan_jax.dry_run import dry_run
-from simgan_jax.report import write_report
+from simgan_jax import command
+from simgan_jax.evaluation.run import FILE, evaluate_and_print
+from simgan_jax.reporting.page import write_report
 from simgan_jax.setup import make_setup
-from simgan_jax.train import train
+from simgan_jax.training import devices
+from simgan_jax.training.dry_run import dry_run
+from simgan_jax.training.loop import train
 
 CONFIG = config_flags.DEFINE_config_file(
     "config", None, "A file in configs/, perhaps with :VARIANT."
@@ -29,14 +31,14 @@ def main(argv: Sequence[str]) -> None:
     config = CONFIG.value
     workdir = Path(WORKDIR.value or Path("runs") / config.name)
     if DISTRIBUTED.value:
-        parallel.start_processes()
+        devices.start_processes()
     else:
-        parallel.cores_as_devices(make_setup(config))
+        devices.cores_as_devices(make_setup(config))
     if DRY_RUN.value:
         dry_run(config, workdir)
     elif train(config, workdir):
-        if not (workdir / evaluate.FILE).exists():
-            evaluate.evaluate_and_print(workdir, "quick")
+        if not (workdir / FILE).exists():
+            evaluate_and_print(workdir, "quick")
         page = write_report(workdir)
         Console(highlight=False, soft_wrap=True).print(f"done: open {page}", markup=False)
 

@@ -14,9 +14,9 @@ from ml_collections import ConfigDict
 
 from simgan_jax import losses
 from simgan_jax.errors import UserError
-from simgan_jax.features import PSI, Psi, identity
 from simgan_jax.models.discriminator import LAYERS, Discriminator, spectral_normalize
 from simgan_jax.models.refiner import Refiner
+from simgan_jax.psi import PSI, Psi, identity
 
 # Smallest value of a setting that can work.
 LEAST = {

@@ -25,9 +25,9 @@ if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
 # Pure functions of arrays. Not the dataclasses: JAX also fills them with axes, shardings and shapes.
 install_import_hook(
     [
-        "simgan_jax.features",
         "simgan_jax.losses",
         "simgan_jax.models",
+        "simgan_jax.psi",
         "simgan_jax.shuffle",
         "simgan_jax.steps",
     ],

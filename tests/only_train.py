@@ -8,8 +8,9 @@ from pathlib import Path
 from absl import flags
 from ml_collections import config_flags
 
-from simgan_jax import command, parallel
-from simgan_jax.train import train
+from simgan_jax import command
+from simgan_jax.training import devices
+from simgan_jax.training.loop import train
 
 CONFIG = config_flags.DEFINE_config_file("config")
 WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run.")
@@ -18,7 +19,7 @@ DISTRIBUTED = flags.DEFINE_bool("distributed", False, "Join the other processes 
 
 def main(argv):
     if DISTRIBUTED.value:
-        parallel.start_processes()
+        devices.start_processes()
     train(CONFIG.value, Path(WORKDIR.value))
 
 

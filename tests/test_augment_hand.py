@@ -5,10 +5,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from simgan_jax import augment_hand
+from simgan_jax.evaluation import augment_hands
 
-augment = jax.jit(augment_hand.augment, static_argnums=3)
-transform = jax.jit(augment_hand.transform)
+augment = jax.jit(augment_hands.augment, static_argnums=3)
+transform = jax.jit(augment_hands.transform)
 
 
 def dots(centres, side=48):
@@ -45,7 +45,7 @@ def test_values_are_those_of_the_image_or_background():
 def test_no_strength_changes_nothing():
     images = np.random.default_rng(0).uniform(-1, 1, (3, 9, 12, 1)).astype(np.float32)
     joints = np.random.default_rng(1).uniform(0, 9, (3, 4, 3)).astype(np.float32)
-    nothing = augment_hand.Strength(0, 0, 0)
+    nothing = augment_hands.Strength(0, 0, 0)
     changed, moved = augment(jax.random.key(0), images, joints, nothing)
     np.testing.assert_array_equal(changed, images)
     np.testing.assert_allclose(moved, joints, atol=1e-5)

@@ -5,7 +5,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simgan_jax.charts import HEIGHT, LEFT, POINTS, RIGHT, TOP, WIDTH, Band, Line, line_chart, ticks
+from simgan_jax.reporting.charts import (
+    HEIGHT,
+    LEFT,
+    POINTS,
+    RIGHT,
+    TOP,
+    WIDTH,
+    Band,
+    Line,
+    line_chart,
+    ticks,
+)
 
 
 def paths(svg):

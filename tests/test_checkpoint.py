@@ -11,16 +11,16 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from simgan_jax import checkpoint, parallel, record
-from simgan_jax.checkpoint import Checkpoints, digest, read_config, restore_refiner
 from simgan_jax.errors import UserError
 from simgan_jax.setup import make_setup
 from simgan_jax.state import create_train_state
+from simgan_jax.training import checkpoint, devices, provenance
+from simgan_jax.training.checkpoint import Checkpoints, digest, read_config, restore_refiner
 
 
 @pytest.fixture
 def setup(tiny_config):
-    return parallel.distribute(make_setup(tiny_config), devices=1)
+    return devices.distribute(make_setup(tiny_config), devices=1)
 
 
 def state_at(step, setup, seed=0):
@@ -36,11 +36,11 @@ def state_at(step, setup, seed=0):
     filled = jax.tree.map(fill, state.replace(key=None))
     history = filled.history.replace(count=np.int32(16))
     state = filled.replace(key=jax.random.key(seed), step=np.int32(step), history=history)
-    return parallel.place(state, setup)
+    return devices.place(state, setup)
 
 
 def leaves(state, setup):
-    collected = parallel.collect(state, setup)
+    collected = devices.collect(state, setup)
     return [np.asarray(x) for x in jax.tree.leaves(collected.replace(key=None))]
 
 
@@ -56,13 +56,13 @@ def test_a_state_comes_back_equal_leaf_by_leaf(tmp_path, setup):
 
 def test_a_state_without_a_history_comes_back_too(tmp_path, tiny_config):
     tiny_config.history.size = 0
-    setup = parallel.distribute(make_setup(tiny_config), devices=1)
+    setup = devices.distribute(make_setup(tiny_config), devices=1)
     state = create_train_state(jax.random.key(3), setup).replace(step=np.int32(5))
-    Checkpoints(tmp_path).save(parallel.place(state, setup), setup)
+    Checkpoints(tmp_path).save(devices.place(state, setup), setup)
     restored = Checkpoints(tmp_path).restore(setup)
-    assert parallel.collect(restored, setup).history.images.shape == state.history.images.shape
-    assert digest(parallel.collect(restored, setup)) == digest(state)
-    record.claim(tmp_path, tiny_config)
+    assert devices.collect(restored, setup).history.images.shape == state.history.images.shape
+    assert digest(devices.collect(restored, setup)) == digest(state)
+    provenance.claim(tmp_path, tiny_config)
     assert restore_refiner(tmp_path)[2] == 5
 
 
@@ -86,7 +86,7 @@ def test_a_step_that_is_not_there_is_named_with_those_that_are(tmp_path, setup):
 
 
 def test_a_digest_tells_every_leaf_apart(setup):
-    state = parallel.collect(state_at(1, setup), setup)
+    state = devices.collect(state_at(1, setup), setup)
     flat, tree = jax.tree.flatten(state)
     digests = {digest(state)}
     for i, leaf in enumerate(flat):
@@ -138,8 +138,8 @@ def test_no_space_left_is_named(tmp_path, setup, monkeypatch):
 
 def run_of(config, workdir, steps):
     """A run's folder with checkpoints of these steps, each with its own seed; their states."""
-    setup = parallel.distribute(make_setup(config), devices=1)
-    record.claim(workdir, config)
+    setup = devices.distribute(make_setup(config), devices=1)
+    provenance.claim(workdir, config)
     states = {step: state_at(step, setup, seed=step) for step in steps}
     for state in states.values():
         Checkpoints(workdir).save(state, setup)
@@ -173,7 +173,7 @@ def test_a_chosen_checkpoint_that_is_gone_gives_way_to_the_newest(tmp_path, tiny
 
 
 def test_a_run_without_checkpoint_says_how_to_get_one(tmp_path, tiny_config):
-    record.claim(tmp_path, tiny_config)
+    provenance.claim(tmp_path, tiny_config)
     with pytest.raises(UserError, match="no checkpoint yet; train first"):
         restore_refiner(tmp_path)
 
@@ -188,23 +188,23 @@ def test_a_folder_that_is_no_run_is_an_error(tmp_path):
 
 def test_a_folder_belongs_to_one_configuration(tmp_path, tiny_config):
     tiny_config.train.batch = 2
-    record.claim(tmp_path, tiny_config)
+    provenance.claim(tmp_path, tiny_config)
     tiny_config.train.batch = 8  # nothing has been saved: the first one may have been a mistake
-    record.claim(tmp_path, tiny_config)
+    provenance.claim(tmp_path, tiny_config)
     assert json.loads((tmp_path / "config.json").read_text())["train"]["batch"] == 8
-    setup = parallel.distribute(make_setup(tiny_config))
-    state = parallel.place(create_train_state(jax.random.key(0), setup), setup)
+    setup = devices.distribute(make_setup(tiny_config))
+    state = devices.place(create_train_state(jax.random.key(0), setup), setup)
     Checkpoints(tmp_path).save(state, setup)
-    record.claim(tmp_path, tiny_config)
+    provenance.claim(tmp_path, tiny_config)
     tiny_config.train.batch = 4
     tiny_config.seed = 1
     with pytest.raises(
         UserError, match=r"config\.seed is 0 there, 1 here, and 1 more differ; give another"
     ):
-        record.claim(tmp_path, tiny_config)
+        provenance.claim(tmp_path, tiny_config)
 
 
 def test_a_folder_that_cannot_be_made_is_an_error(tmp_path, tiny_config):
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match=r"cannot write there .*give another --workdir"):
-        record.claim(tmp_path / "file" / "run", tiny_config)
+        provenance.claim(tmp_path / "file" / "run", tiny_config)

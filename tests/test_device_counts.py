@@ -6,11 +6,12 @@ import numpy as np
 import optax
 import pytest
 
-from simgan_jax import Setup, create_train_state, parallel, train_step
+from simgan_jax import Setup, create_train_state, train_step
 from simgan_jax.errors import UserError
 from simgan_jax.history import History
 from simgan_jax.models import Discriminator, Refiner
 from simgan_jax.models.discriminator import Layer
+from simgan_jax.training import devices
 
 SHAPE = (8, 10, 1)
 SETUP = Setup(
@@ -39,26 +40,26 @@ def entries(images) -> np.ndarray:
     return np.asarray(images)[..., 0, 0, 0]
 
 
-@pytest.mark.parametrize("devices", [1, 2, 4])
+@pytest.mark.parametrize("number", [1, 2, 4])
 @pytest.mark.parametrize("count", [0, 8, 32])
-def test_each_device_gets_an_equal_part_of_what_the_history_holds(devices, count):
-    setup = parallel.distribute(SETUP, devices)
-    placed = parallel.place(numbered(count), setup)
+def test_each_device_gets_an_equal_part_of_what_the_history_holds(number, count):
+    setup = devices.distribute(SETUP, number)
+    placed = devices.place(numbered(count), setup)
     parts = entries(placed.history.images)
-    filled = count // devices
+    filled = count // number
     assert int(placed.history.count) == filled
     assert sorted(parts[:, :filled].ravel()) == list(range(1, count + 1))
     assert not parts[:, filled:].any()
-    collected = parallel.collect(placed, setup)
+    collected = devices.collect(placed, setup)
     assert int(collected.history.count) == count
     np.testing.assert_array_equal(collected.history.images, numbered(count).history.images)
 
 
 def test_a_history_moves_from_four_devices_to_two_to_one_without_loss():
-    state = parallel.place(numbered(20), parallel.distribute(SETUP, 4))
+    state = devices.place(numbered(20), devices.distribute(SETUP, 4))
     for before, after in ((4, 2), (2, 1)):
-        collected = parallel.collect(state, parallel.distribute(SETUP, before))
-        state = parallel.place(collected, parallel.distribute(SETUP, after))
+        collected = devices.collect(state, devices.distribute(SETUP, before))
+        state = devices.place(collected, devices.distribute(SETUP, after))
     assert int(state.history.count) == 20
     assert sorted(entries(state.history.images)[0, :20]) == list(range(1, 21))
 
@@ -66,15 +67,15 @@ def test_a_history_moves_from_four_devices_to_two_to_one_without_loss():
 def test_the_devices_share_one_walk_through_the_data():
     lead = {"synthetic": (3,), "real": (1,)}
     sizes = {"synthetic": 50, "real": 30}
-    setups = [parallel.distribute(SETUP, devices) for devices in (1, 2, 4)]
+    setups = [devices.distribute(SETUP, number) for number in (1, 2, 4)]
 
     @jax.jit
     def draw(key, step):
-        return [parallel.sample(key, step, sizes, lead, setup) for setup in setups]
+        return [devices.sample(key, step, sizes, lead, setup) for setup in setups]
 
     batches = []
-    for devices, drawn in zip((1, 2, 4), draw(jax.random.key(0), 5), strict=True):
-        assert drawn["synthetic"].shape == (devices, 3, 16 // devices)
+    for number, drawn in zip((1, 2, 4), draw(jax.random.key(0), 5), strict=True):
+        assert drawn["synthetic"].shape == (number, 3, 16 // number)
         # [devices, lead, b / devices] to [lead, b].
         batches.append({n: np.moveaxis(x, 0, 1).reshape(*lead[n], 16) for n, x in drawn.items()})
     for batch in batches[1:]:
@@ -84,7 +85,7 @@ def test_the_devices_share_one_walk_through_the_data():
 
 def test_a_mask_goes_with_its_synthetic_image():
     data = {"synthetic": np.arange(9), "real": np.arange(9) * 10, "mask": np.arange(9) * 100}
-    batch = parallel.take(data, {"synthetic": np.array([[3, 1]]), "real": np.array([[2, 8]])})
+    batch = devices.take(data, {"synthetic": np.array([[3, 1]]), "real": np.array([[2, 8]])})
     assert {name: x.tolist() for name, x in batch.items()} == {
         "synthetic": [[3, 1]],
         "real": [[20, 80]],
@@ -94,7 +95,7 @@ def test_a_mask_goes_with_its_synthetic_image():
 
 def test_more_devices_than_there_are_is_an_error():
     with pytest.raises(UserError, match="64 devices asked for, there are 4"):
-        parallel.distribute(SETUP.replace(batch=128, history_size=64), 64)
+        devices.distribute(SETUP.replace(batch=128, history_size=64), 64)
 
 
 def global_batch() -> dict[str, np.ndarray]:
@@ -110,14 +111,14 @@ def global_batch() -> dict[str, np.ndarray]:
 @pytest.fixture(scope="module")
 def four():
     """The setup and program of four devices, and its state and metrics after one global batch."""
-    setup = parallel.distribute(SETUP, 4)
-    program = parallel.streaming_program(train_step, setup)
+    setup = devices.distribute(SETUP, 4)
+    program = devices.streaming_program(train_step, setup)
     batch = {name: np.moveaxis(x, 1, 0) for name, x in global_batch().items()}
     start = alike()
-    state, metrics = program(parallel.place(start, setup), batch)
+    state, metrics = program(devices.place(start, setup), batch)
     # The program takes the placed state's memory, never the caller's.
     assert not any(x.is_deleted() for x in jax.tree.leaves(start))
-    return setup, program, parallel.collect(state, setup), metrics
+    return setup, program, devices.collect(state, setup), metrics
 
 
 def alike():
@@ -151,7 +152,7 @@ def test_one_device_equals_four_on_the_same_batch_and_picks(four, micro_batch):
 
 def test_a_step_on_arrays_of_the_host_is_caught_by_the_transfer_guard(four):
     setup, program, state, _ = four
-    placed = parallel.place(state, setup)
+    placed = devices.place(state, setup)
     batch = {name: np.moveaxis(x, 1, 0) for name, x in global_batch().items()}
     with jax.transfer_guard("disallow"), pytest.raises(Exception, match="Disallowed"):
         program(placed, batch)

@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from simgan_jax import doctor
+from simgan_jax.training import doctor
 
 HEALTHY = {
     "phase": "adversarial",

@@ -7,10 +7,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from simgan_jax import augment, estimate
 from simgan_jax.data import Arrays
 from simgan_jax.errors import UserError
-from simgan_jax.estimate import Settings
+from simgan_jax.evaluation import augment_eyes, estimators
+from simgan_jax.evaluation.plan import Settings, make_settings
+from simgan_jax.evaluation.scores import mean_prediction, score
 from simgan_jax.metrics import angles
 from simgan_jax.models.gaze_estimator import GazeEstimator
 
@@ -33,7 +34,7 @@ def blobs(count, seed):
 
 @pytest.fixture(scope="module")
 def trained():
-    return estimate.train("gaze", blobs(256, 0), SETTINGS, seed=0)
+    return estimators.train("gaze", blobs(256, 0), SETTINGS, seed=0)
 
 
 def test_the_papers_estimator_has_its_sizes():
@@ -54,9 +55,11 @@ def test_an_image_too_small_is_an_error():
 @pytest.mark.parametrize("task", ["gaze", "iris"])
 def test_an_estimator_learns_and_beats_the_mean(task, trained):
     test = blobs(90, 1)
-    estimator = trained if task == "gaze" else estimate.train(task, blobs(256, 0), SETTINGS, seed=0)
-    found = estimate.score(task, [estimator(test.images)], test)
-    floor = estimate.score(task, [estimate.mean_prediction(task, blobs(256, 0), 90)], test)
+    estimator = (
+        trained if task == "gaze" else estimators.train(task, blobs(256, 0), SETTINGS, seed=0)
+    )
+    found = score(task, [estimator(test.images)], test)
+    floor = score(task, [mean_prediction(task, blobs(256, 0), 90)], test)
     assert found["error"] < 0.5 * floor["error"]
     assert found["within"] > floor["within"]
     if task == "gaze":
@@ -67,7 +70,7 @@ def test_the_same_seed_gives_the_same_estimator_and_another_does_not():
     images = blobs(20, 1).images
     settings = replace(SETTINGS, steps=4, looks=2)
     one, again, other = (
-        estimate.train("gaze", blobs(64, 0), settings, seed, augmented=True)(images)
+        estimators.train("gaze", blobs(64, 0), settings, seed, augmented=True)(images)
         for seed in (0, 0, 1)
     )
     np.testing.assert_array_equal(one, again)
@@ -78,7 +81,7 @@ def test_micro_batches_change_nothing_but_rounding():
     images = blobs(20, 1).images
     settings = replace(SETTINGS, steps=4, looks=1)
     whole, parts = (
-        estimate.train("gaze", blobs(64, 0), replace(settings, micro_batch=m), seed=0)(images)
+        estimators.train("gaze", blobs(64, 0), replace(settings, micro_batch=m), seed=0)(images)
         for m in (16, 4)
     )
     np.testing.assert_allclose(whole, parts, atol=1e-4)
@@ -94,7 +97,7 @@ def test_training_stops_when_its_own_validation_part_gets_no_better():
     rng = np.random.default_rng(0)
     noise.images[:] = rng.integers(0, 255, noise.images.shape)
     settings = replace(SETTINGS, steps=80, looks=40, patience=2)
-    looks = estimate.train("gaze", noise, settings, seed=0).validation
+    looks = estimators.train("gaze", noise, settings, seed=0).validation
     assert len(looks) < 40
     assert len(looks) - 1 - int(np.argmin(looks)) == 2
 
@@ -107,8 +110,8 @@ def test_a_hand_estimator_has_a_finite_error_and_keeps_the_joints():
     settings = Settings(
         features=16, depth=1, downsample=2, steps=2, batch=4, looks=1, micro_batch=4
     )
-    estimator = estimate.train("hand", hands, settings, seed=0, augmented=True)
-    found = estimate.score("hand", [estimator(images)], hands)
+    estimator = estimators.train("hand", hands, settings, seed=0, augmented=True)
+    found = score("hand", [estimator(images)], hands)
     assert estimator(images).shape == (40, 3, 2)
     assert 0 < found["error"] < 32
     assert found["threshold"] == pytest.approx(5 * 32 / 224)
@@ -124,7 +127,7 @@ def test_scores_of_hand_computed_errors():
         np.radians([[0, 2], [0, 4], [0, -6], [0, 10]]),
         np.radians([[0, 4], [0, 4], [0, 2], [0, 8]]),
     ]
-    found = estimate.score("gaze", [angles.from_pitch_yaw(y) for y in yaws], test)
+    found = score("gaze", [angles.from_pitch_yaw(y) for y in yaws], test)
     assert found["error"] == pytest.approx(5.0)
     assert found["per_seed"] == pytest.approx([5.5, 4.5])
     assert found["std"] == pytest.approx(np.sqrt(0.5))
@@ -143,22 +146,22 @@ def test_scores_of_hand_computed_errors():
 def test_what_is_missing_is_named():
     unlabelled = Arrays(blobs(40, 0).images)
     with pytest.raises(UserError, match=r"'gaze'.*training set has no labels"):
-        estimate.train("gaze", unlabelled, SETTINGS, seed=0)
+        estimators.train("gaze", unlabelled, SETTINGS, seed=0)
     with pytest.raises(UserError, match="task is 'nose'"):
-        estimate.train("nose", blobs(40, 0), SETTINGS, seed=0)
+        estimators.train("nose", blobs(40, 0), SETTINGS, seed=0)
     with pytest.raises(UserError, match="10 labelled training images"):
-        estimate.train("gaze", blobs(10, 0), SETTINGS, seed=0)
+        estimators.train("gaze", blobs(10, 0), SETTINGS, seed=0)
     with pytest.raises(UserError, match=r"colour.*there are width"):
-        estimate.make_settings({"colour": 3})
+        make_settings({"colour": 3})
 
 
-augmented = jax.jit(augment.augment, static_argnums=2)
+augmented = jax.jit(augment_eyes.augment, static_argnums=2)
 
 
 def test_augmentation_moves_the_label_with_the_image():
     key, test = jax.random.key(0), blobs(8, 0)
     unit = jnp.asarray(test.images / 127.5 - 1, jnp.float32)
-    only_shift = augment.Strength(2, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+    only_shift = augment_eyes.Strength(2, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0)
     images, moved = augmented(key, unit, only_shift)
     assert len(np.unique(np.asarray(moved))) > 2
     for before, after, (x, y) in zip(unit, images, moved, strict=True):
@@ -177,8 +180,8 @@ def test_augmentation_changes_each_image_in_its_own_way_and_stays_in_range():
 
 def test_blur_keeps_the_mean_and_spreads_a_point_by_its_sigma():
     point = jnp.zeros((21, 21, 1)).at[10, 10].set(1.0)
-    spread = np.asarray(augment.blur(point, 1.2))[..., 0]
+    spread = np.asarray(augment_eyes.blur(point, 1.2))[..., 0]
     assert spread.sum() == pytest.approx(1)
     offsets = np.arange(21) - 10
     assert np.sqrt((spread.sum(0) * offsets**2).sum()) == pytest.approx(1.2, rel=0.02)
-    np.testing.assert_allclose(augment.blur(point, 0.0), point, atol=1e-6)
+    np.testing.assert_allclose(augment_eyes.blur(point, 0.0), point, atol=1e-6)

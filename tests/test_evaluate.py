@@ -13,15 +13,22 @@ import pytest
 from test_estimate import SETTINGS, blobs
 
 from configs import gaze
-from simgan_jax import data, evaluate, figures, parallel, record
-from simgan_jax.checkpoint import Checkpoints
+from simgan_jax import data
 from simgan_jax.data import Arrays
 from simgan_jax.errors import UserError
-from simgan_jax.evaluate import Candidate, Plan
+from simgan_jax.evaluation import figures
+from simgan_jax.evaluation.choice import Candidate, judge_checkpoints, select
+from simgan_jax.evaluation.label_preservation import measure_corners
+from simgan_jax.evaluation.plan import Plan, make_plan, settings
+from simgan_jax.evaluation.rows import compare, spread, train_rows
+from simgan_jax.evaluation.run import evaluate, evaluate_and_print, evaluate_run
+from simgan_jax.evaluation.summary import summary, table
 from simgan_jax.models import Discriminator
 from simgan_jax.models.discriminator import Layer
 from simgan_jax.setup import make_setup
 from simgan_jax.state import create_train_state
+from simgan_jax.training import devices, provenance
+from simgan_jax.training.checkpoint import Checkpoints
 
 NETWORK = Discriminator(layers=(Layer(4, 3, 2),))
 PLAN = Plan(
@@ -46,7 +53,7 @@ def report(**keywords):
         "real": blobs(90, 1),
         "test": blobs(40, 2),
     }
-    return evaluate.evaluate(PLAN, "gaze", **everything | keywords, network=NETWORK)
+    return evaluate(PLAN, "gaze", **everything | keywords, network=NETWORK)
 
 
 @pytest.fixture(scope="module")
@@ -117,15 +124,15 @@ def test_images_of_the_test_set_never_train_the_ceiling(full):
 
 def test_the_ceiling_learns_from_all_over_its_set():
     ordered = Arrays(np.zeros((90, 4, 4, 1), np.uint8), {"gaze": np.arange(90)})
-    assert evaluate.spread(ordered, 4).labels["gaze"].tolist() == [0, 29, 59, 89]
-    assert len(evaluate.spread(ordered, 100)) == 90
+    assert spread(ordered, 4).labels["gaze"].tolist() == [0, 29, 59, 89]
+    assert len(spread(ordered, 100)) == 90
 
 
 def test_labels_of_the_test_set_change_no_estimator(full):
     other = blobs(40, 2)
     turned = Arrays(other.images, {**other.labels, "gaze": other.labels["gaze"][::-1]})
     trained = [
-        evaluate.train_rows(
+        train_rows(
             replace(PLAN, rows=("synthetic",), seeds=1),
             "gaze",
             blobs(76, 0),
@@ -141,12 +148,12 @@ def test_labels_of_the_test_set_change_no_estimator(full):
 
 def test_gain_and_gap_of_hand_made_errors():
     errors = {"synthetic": np.full(8, 10.0), "refined": np.full(8, 7.0), "real": np.full(8, 4.0)}
-    found = evaluate.compare(errors)
+    found = compare(errors)
     assert found["gain"] == pytest.approx(0.3)
     assert found["gap_closed"] == pytest.approx(0.5)
     assert found["gap_closed_interval"] == pytest.approx([0.5, 0.5])
-    assert evaluate.compare({"synthetic": np.ones(3)}) == {"gain": None, "gap_closed": None}
-    worse = evaluate.compare(errors | {"real": np.full(8, 11.0)})
+    assert compare({"synthetic": np.ones(3)}) == {"gain": None, "gap_closed": None}
+    worse = compare(errors | {"real": np.full(8, 11.0)})
     assert worse["gap_closed"] is None
 
 
@@ -156,25 +163,25 @@ def test_the_most_real_checkpoint_that_keeps_labels_is_selected():
         Candidate(200, kid=0.4, label_shift=0.3),
         Candidate(300, kid=0.2, label_shift=0.8),
     ]
-    assert evaluate.select(candidates) == 1
-    assert evaluate.select(candidates, largest_shift=1.0) == 2
-    assert evaluate.select(candidates, largest_shift=0.05) == 0
+    assert select(candidates) == 1
+    assert select(candidates, largest_shift=1.0) == 2
+    assert select(candidates, largest_shift=0.05) == 0
     lost = Candidate(400, kid=0.0, label_shift=float("nan"))
-    assert evaluate.select([*candidates, lost]) == 1
+    assert select([*candidates, lost]) == 1
     few = Candidate(400, kid=0.0, label_shift=0.1, followed=0.5)
-    assert evaluate.select([*candidates, few]) == 1
-    assert evaluate.select([candidates[2], few]) == 0
+    assert select([*candidates, few]) == 1
+    assert select([candidates[2], few]) == 0
 
 
 def test_plans_come_from_the_configuration_and_are_checked():
-    config = evaluate.settings()
-    assert evaluate.make_plan(config, "full").seeds == 3
-    assert evaluate.make_plan(config, "quick").estimator.steps == config.quick.estimator_steps
+    config = settings()
+    assert make_plan(config, "full").seeds == 3
+    assert make_plan(config, "quick").estimator.steps == config.quick.estimator_steps
     with pytest.raises(UserError, match="--level=slow"):
-        evaluate.make_plan(config, "slow")
+        make_plan(config, "slow")
     config.quick.rows = ("synthetic", "refined_2x")
     with pytest.raises(UserError, match="'refined_2x'"):
-        evaluate.make_plan(config, "quick")
+        make_plan(config, "quick")
 
 
 @pytest.fixture
@@ -185,17 +192,17 @@ def run(tmp_path):
     config.data.test.count = 16
     config.evaluate.quick.update(images=32, probe=8, discriminator_steps=2, estimator_steps=2)
     config.evaluate.estimator.update(batch=8, looks=1)
-    setup = parallel.distribute(make_setup(config))
-    record.claim(tmp_path, config)
+    setup = devices.distribute(make_setup(config))
+    provenance.claim(tmp_path, config)
     state = create_train_state(jax.random.key(0), setup)
     for step in (1, 2):
         at = state.replace(step=jnp.asarray(step, state.step.dtype))
-        Checkpoints(tmp_path).save(parallel.place(at, setup), setup)
+        Checkpoints(tmp_path).save(devices.place(at, setup), setup)
     return tmp_path
 
 
 def test_a_run_gets_its_report_figures_and_chosen_checkpoint(run, capsys):
-    evaluate.evaluate_and_print(run, "quick", seeds=1)
+    evaluate_and_print(run, "quick", seeds=1)
     found = json.loads((run / "evaluation.json").read_text())
     assert set(found["estimators"]) == {"synthetic", "refined", "real", "mean_predictor"}
     assert found["seeds"] == 1
@@ -213,13 +220,13 @@ def test_checkpoints_that_no_discriminator_has_taught_do_not_compete(run):
     config["train"] |= {"pretrain_refiner": 1, "pretrain_discriminator": 0}
     (run / "config.json").write_text(json.dumps(config))
     synthetic = data.load(config["data"]["synthetic"])
-    found = evaluate.judge_checkpoints(run, synthetic[:8], synthetic.images[8:16])
+    found = judge_checkpoints(run, synthetic[:8], synthetic.images[8:16])
     assert [candidate.step for candidate in found] == [2]
     assert found[0].followed == 1
 
 
 def test_rows_can_be_named_for_one_report(run):
-    report = evaluate.evaluate_run(run, "quick", rows=("synthetic",))
+    report = evaluate_run(run, "quick", rows=("synthetic",))
     assert set(report["estimators"]) == {"synthetic", "mean_predictor"}
 
 
@@ -235,8 +242,8 @@ def test_a_folder_that_is_no_run_is_one_clear_line(tmp_path):
 def test_figures_and_table_are_made(full, tmp_path):
     names = {path.name for path in figures.draw(full, tmp_path)}
     assert names == {"cumulative.png", "errors.png", "spectrum.png"}
-    assert evaluate.table(full).row_count == 5
-    assert any(line.startswith("refined against synthetic") for line in evaluate.summary(full))
+    assert table(full).row_count == 5
+    assert any(line.startswith("refined against synthetic") for line in summary(full))
 
 
 def test_corners_that_move_apart_are_measured_on_both_sides():
@@ -249,8 +256,8 @@ def test_corners_that_move_apart_are_measured_on_both_sides():
         source = columns - 0.8 * offset
         for row in range(35):
             wider[i, row, :, 0] = np.interp(source, columns, image[row, :, 0].astype(float))
-    corners = evaluate.measure_corners(eyes, wider)
+    corners = measure_corners(eyes, wider)
     assert corners["left"] == pytest.approx([-0.8, 0], abs=0.2)
     assert corners["right"] == pytest.approx([0.8, 0], abs=0.2)
-    still = evaluate.measure_corners(eyes, eyes.images)
+    still = measure_corners(eyes, eyes.images)
     np.testing.assert_allclose([still["left"], still["right"]], 0, atol=0.01)

@@ -6,10 +6,12 @@ from documents import block
 from jax.export import deserialize
 
 from configs import gaze
-from simgan_jax import images, make_setup, weights
+from simgan_jax import make_setup
 from simgan_jax.errors import UserError
-from simgan_jax.export import export, largest_difference, sample_images, snippet
-from simgan_jax.refining import Refine, load_refiner
+from simgan_jax.io import image_files
+from simgan_jax.refinement import weights
+from simgan_jax.refinement.exports import export, largest_difference, sample_images, snippet
+from simgan_jax.refinement.refiner import Refine, load_refiner
 
 
 def make_run(folder, **refiner):
@@ -177,7 +179,7 @@ def test_a_pretrained_refiner_is_found_by_its_name(run, tmp_path, monkeypatch):
 def test_images_to_compare_on_may_be_the_users(run, tmp_path):
     picture = np.zeros((70, 110, 1), np.uint8)
     picture[:, :55] = 255
-    images.write_image(tmp_path / "a.png", picture)
+    image_files.write_image(tmp_path / "a.png", picture)
     sample = sample_images(load_refiner(run), str(tmp_path))
     assert sample.shape == (1, 35, 55, 1)
     assert (sample.min(), sample.max()) == (-1, 1)

@@ -9,9 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from simgan_jax import image_files, images
+from simgan_jax import ranges
+from simgan_jax.data.histogram_matching import match_histograms
 from simgan_jax.errors import UserError
-from simgan_jax.images import match_histograms
+from simgan_jax.io import image_files
 
 
 def pixels(mode, dtype=np.uint8, size=(7, 9), seed=0):
@@ -39,32 +40,32 @@ def png_by_hand(array, interlaced=False):
 
 
 def test_to_unit_maps_the_full_range_to_minus_one_and_one():
-    np.testing.assert_allclose(images.to_unit(np.uint8([0, 51, 255])), [-1, -0.6, 1], atol=1e-6)
-    np.testing.assert_allclose(images.to_unit(np.uint16([0, 65535])), [-1, 1])
+    np.testing.assert_allclose(ranges.to_unit(np.uint8([0, 51, 255])), [-1, -0.6, 1], atol=1e-6)
+    np.testing.assert_allclose(ranges.to_unit(np.uint16([0, 65535])), [-1, 1])
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 def test_from_unit_inverts_to_unit_for_every_value(dtype):
     values = np.arange(np.iinfo(dtype).max + 1, dtype=dtype)
-    np.testing.assert_array_equal(images.from_unit(images.to_unit(values), dtype), values)
+    np.testing.assert_array_equal(ranges.from_unit(ranges.to_unit(values), dtype), values)
 
 
 def test_from_unit_clips_and_rounds():
     np.testing.assert_array_equal(
-        images.from_unit(np.float32([-3, 0.001, 7]), np.uint8), [0, 128, 255]
+        ranges.from_unit(np.float32([-3, 0.001, 7]), np.uint8), [0, 128, 255]
     )
 
 
 def test_grid_places_images_unchanged_on_white():
     array = np.arange(2 * 3 * 2 * 2, dtype=np.uint8).reshape(2, 3, 2, 2, 1)
-    picture = images.grid(array, gap=1, scale=1)
+    picture = image_files.grid(array, gap=1, scale=1)
     assert picture.shape == (5, 8, 1)
     np.testing.assert_array_equal(picture[0, :, 0], [0, 1, 255, 4, 5, 255, 8, 9])
     np.testing.assert_array_equal(picture[:, 0, 0], [0, 2, 255, 12, 14])
 
 
 def test_grid_repeats_pixels_and_never_stretches_contrast():
-    picture = images.grid(np.full((1, 1, 2, 2, 1), 0.0, np.float32), scale=3)
+    picture = image_files.grid(np.full((1, 1, 2, 2, 1), 0.0, np.float32), scale=3)
     assert picture.shape == (6, 6, 1)
     assert set(np.unique(picture)) == {128}
 
@@ -111,7 +112,7 @@ def test_sixteen_bit_png_keeps_every_bit(tmp_path, mode):
 
 def test_pillow_reads_our_sixteen_bit_png_as_the_high_bytes(tmp_path):
     array = pixels("RGB", np.uint16)
-    images.write_image(tmp_path / "a.png", array)
+    image_files.write_image(tmp_path / "a.png", array)
     with Image.open(tmp_path / "a.png") as image:
         np.testing.assert_array_equal(np.asarray(image), array >> 8)
 

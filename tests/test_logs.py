@@ -3,7 +3,7 @@ import math
 
 import pytest
 
-from simgan_jax import logs
+from simgan_jax.training import logs
 
 
 def test_a_log_writes_one_object_a_line_with_step_and_phase(tmp_path):

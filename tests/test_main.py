@@ -17,10 +17,10 @@ from test_resume import SETTINGS
 
 from configs import folder, gaze
 from simgan_jax import command
-from simgan_jax.checkpoint import Checkpoints, read_config
 from simgan_jax.errors import UserError
 from simgan_jax.setup import make_setup
-from simgan_jax.train import load_sets, train
+from simgan_jax.training.checkpoint import Checkpoints, read_config
+from simgan_jax.training.loop import load_sets, train
 
 ROOT = Path(__file__).parents[1]
 TINY = "--config=configs/gaze.py:tiny"

@@ -6,10 +6,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from simgan_jax.images import from_unit, to_unit
 from simgan_jax.models import Discriminator, Refiner
 from simgan_jax.models.discriminator import EYES, HANDS, spectral_normalize
 from simgan_jax.models.gaze_estimator import max_pool
+from simgan_jax.ranges import from_unit, to_unit
 
 EYE = jnp.zeros((1, 35, 55, 1))
 

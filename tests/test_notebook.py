@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from nbclient import NotebookClient
 
-from simgan_jax import image_files
+from simgan_jax.io import image_files
 
 ROOT = Path(__file__).parent.parent
 NOTEBOOK = ROOT / "experiments" / "colab.ipynb"

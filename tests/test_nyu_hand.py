@@ -11,17 +11,18 @@ import tensorflow_datasets as tfds
 from PIL import Image
 
 from configs.hand import get_config
-from simgan_jax import estimate
 from simgan_jax.data import load, nyu_hand
 from simgan_jax.data.depth import BACKGROUND, decode_depth
 from simgan_jax.data.nyu_hand.builder import FOCAL, JOINT_NAMES, JOINTS, crop, decode, depth_mm
 from simgan_jax.data.prepare import prepare
 from simgan_jax.errors import UserError
-from simgan_jax.images import to_unit
+from simgan_jax.evaluation import tasks
+from simgan_jax.evaluation.plan import make_settings
 from simgan_jax.models.hourglass import decode as decode_maps
+from simgan_jax.ranges import to_unit
 from simgan_jax.setup import make_setup
 from simgan_jax.state import create_train_state
-from simgan_jax.watch import refine_probe
+from simgan_jax.training.watch import refine_probe
 
 REAL = Path(os.environ.get("SIMGAN_TEST_DATA", "/nowhere")) / "nyu"
 needs_real = pytest.mark.skipif(not REAL.is_dir(), reason="SIMGAN_TEST_DATA has no folder nyu")
@@ -214,8 +215,8 @@ def test_the_genuine_frame_passes_through_refiner_and_estimator():
     np.testing.assert_array_equal(refined[background], image[background])
     assert (refined[~background] != image[~background]).any()
     config.evaluate.estimator.features = 16
-    settings = estimate.make_settings(config.evaluate.estimator.to_dict())
-    estimator = estimate.TASKS["hand"].network(settings, joints[None, list(JOINTS)])
+    settings = make_settings(config.evaluate.estimator.to_dict())
+    estimator = tasks.TASKS["hand"].network(settings, joints[None, list(JOINTS)])
     unit = to_unit(jnp.asarray(refined))
     params = estimator.init(jax.random.key(1), unit)["params"]
     maps = estimator.apply({"params": params}, unit)

@@ -9,14 +9,14 @@ from jax import monitoring
 from jax.sharding import PartitionSpec
 from test_steps import close
 
-from simgan_jax import parallel
 from simgan_jax.errors import UserError
 from simgan_jax.models import Discriminator, Refiner
 from simgan_jax.models.discriminator import Layer
-from simgan_jax.parallel import AXIS, STATE_AXES
 from simgan_jax.setup import Setup
 from simgan_jax.state import create_train_state
 from simgan_jax.steps import train_step
+from simgan_jax.training import devices
+from simgan_jax.training.devices import AXIS, STATE_AXES
 
 LEAD = {"synthetic": (2,), "real": (1,)}
 
@@ -47,17 +47,17 @@ def data():
 
 def run(setup, data, steps=4, program=None):
     """Some steps on device-resident data; the collected state and the last metrics."""
-    program = program or parallel.resident_program(train_step, setup, LEAD)
-    state = parallel.place(create_train_state(jax.random.key(0), setup), setup)
-    data = parallel.replicate(data, setup)
+    program = program or devices.resident_program(train_step, setup, LEAD)
+    state = devices.place(create_train_state(jax.random.key(0), setup), setup)
+    data = devices.replicate(data, setup)
     for _ in range(steps):
         state, metrics = program(state, data)
-    return jax.device_get((parallel.collect(state, setup), metrics))
+    return jax.device_get((devices.collect(state, setup), metrics))
 
 
 @pytest.fixture(scope="module")
 def four(data):
-    setup = parallel.distribute(make_setup(), 4)
+    setup = devices.distribute(make_setup(), 4)
     return run(setup, data)
 
 
@@ -77,20 +77,20 @@ def test_four_devices_equal_one_that_plays_four(data, four):
     )
     sizes = {name: len(data[name]) for name in LEAD}
     for i in range(4):
-        indices = parallel.sample(jax.random.key(0), jnp.int32(i), sizes, LEAD, setup)
-        state, metrics = step(state, parallel.take(data, indices))
-    close((parallel.collect(state, setup), metrics), four)
+        indices = devices.sample(jax.random.key(0), jnp.int32(i), sizes, LEAD, setup)
+        state, metrics = step(state, devices.take(data, indices))
+    close((devices.collect(state, setup), metrics), four)
 
 
 def test_one_device_equals_four_until_the_history_is_drawn_from(data, four):
     """Without a draw the global batch is all that counts."""
-    one = run(parallel.distribute(make_setup(history_size=0), 1), data)
-    other = run(parallel.distribute(make_setup(history_size=0), 4), data)
+    one = run(devices.distribute(make_setup(history_size=0), 1), data)
+    other = run(devices.distribute(make_setup(history_size=0), 4), data)
     close(one, other)
 
 
 def test_shard_map_gives_the_same_numbers(data, four):
-    setup = parallel.distribute(make_setup(), 4)
+    setup = devices.distribute(make_setup(), 4)
     spec = jax.tree.map(
         lambda axis: PartitionSpec() if axis is None else PartitionSpec(AXIS),
         STATE_AXES,
@@ -102,7 +102,7 @@ def test_shard_map_gives_the_same_numbers(data, four):
         out, metrics = train_step(inside, jax.tree.map(lambda x: x[0], batch), setup)
         return out.replace(history=out.history.replace(images=out.history.images[None])), metrics
 
-    state = parallel.place(create_train_state(jax.random.key(0), setup), setup)
+    state = devices.place(create_train_state(jax.random.key(0), setup), setup)
     mesh = jax.make_mesh((4,), (AXIS,), axis_types=(jax.sharding.AxisType.Auto,))
     mapped = jax.jit(
         jax.shard_map(
@@ -115,41 +115,41 @@ def test_shard_map_gives_the_same_numbers(data, four):
     )
     sizes = {name: len(data[name]) for name in LEAD}
     for i in range(4):
-        indices = parallel.sample(jax.random.key(0), jnp.int32(i), sizes, LEAD, setup)
-        state, metrics = mapped(state, parallel.take(data, indices))
-    close(jax.device_get((parallel.collect(state, setup), metrics)), four)
+        indices = devices.sample(jax.random.key(0), jnp.int32(i), sizes, LEAD, setup)
+        state, metrics = mapped(state, devices.take(data, indices))
+    close(jax.device_get((devices.collect(state, setup), metrics)), four)
 
 
 def test_streamed_batches_give_the_same_bits(data):
-    setup = parallel.distribute(make_setup(), 2)
+    setup = devices.distribute(make_setup(), 2)
     expected = run(setup, data, steps=3)
-    program = parallel.streaming_program(train_step, setup)
-    state = parallel.place(create_train_state(jax.random.key(0), setup), setup)
-    for batch in parallel.stream(jax.random.key(0), range(3), data, LEAD, setup):
+    program = devices.streaming_program(train_step, setup)
+    state = devices.place(create_train_state(jax.random.key(0), setup), setup)
+    for batch in devices.stream(jax.random.key(0), range(3), data, LEAD, setup):
         state, metrics = program(state, batch)
-    equal(jax.device_get((parallel.collect(state, setup), metrics)), expected)
+    equal(jax.device_get((devices.collect(state, setup), metrics)), expected)
 
 
 def test_an_error_of_the_streaming_thread_reaches_the_loop(data):
-    setup = parallel.distribute(make_setup(), 1)
+    setup = devices.distribute(make_setup(), 1)
     broken = data | {"mask": data["mask"][:1]}
     with pytest.raises(IndexError):
-        list(parallel.stream(jax.random.key(0), range(3), broken, LEAD, setup))
+        list(devices.stream(jax.random.key(0), range(3), broken, LEAD, setup))
 
 
 def test_several_steps_in_a_call_equal_single_calls(data):
-    setup = parallel.distribute(make_setup(), 1)
+    setup = devices.distribute(make_setup(), 1)
     single, _ = run(setup, data, steps=4)
-    program = parallel.resident_program(train_step, setup, LEAD, calls=2)
+    program = devices.resident_program(train_step, setup, LEAD, calls=2)
     double, _ = run(setup, data, steps=2, program=program)
     close(single, double)
 
 
 def test_an_iteration_needs_no_host_and_compiles_once(data):
-    setup = parallel.distribute(make_setup(), 4)
-    program = parallel.resident_program(train_step, setup, LEAD)
-    state = parallel.place(create_train_state(jax.random.key(0), setup), setup)
-    data = parallel.replicate(data, setup)
+    setup = devices.distribute(make_setup(), 4)
+    program = devices.resident_program(train_step, setup, LEAD)
+    state = devices.place(create_train_state(jax.random.key(0), setup), setup)
+    data = devices.replicate(data, setup)
     state, _ = program(state, data)
     compiled = []
     monitoring.register_event_duration_secs_listener(lambda name, *_, **__: compiled.append(name))
@@ -162,18 +162,18 @@ def test_an_iteration_needs_no_host_and_compiles_once(data):
 
 
 def test_collecting_undoes_placing():
-    setup = parallel.distribute(make_setup(), 4)
+    setup = devices.distribute(make_setup(), 4)
     state = create_train_state(jax.random.key(0), setup)
     images = jnp.arange(32 * 80, dtype=jnp.uint8).reshape(32, 8, 10, 1)
     state = state.replace(history=state.history.replace(images=images))
     expected = jax.device_get(state)
-    equal(jax.device_get(parallel.collect(parallel.place(state, setup), setup)), expected)
+    equal(jax.device_get(devices.collect(devices.place(state, setup), setup)), expected)
 
 
 @pytest.mark.parametrize("changes", [{"batch": 12}, {"history_size": 34}, {"micro_batch": 3}])
 def test_what_cannot_be_cut_into_equal_parts_is_an_error(changes):
     with pytest.raises(UserError, match=r"config\.train"):
-        parallel.distribute(make_setup(**changes), 4)
+        devices.distribute(make_setup(**changes), 4)
 
 
 def equal(first, second):
@@ -195,7 +195,7 @@ def test_jobs_run_at_once_each_on_a_device_of_its_own():
         together.wait()  # passes when as many jobs are under way as there are devices
         return i, jnp.ones(3).device
 
-    results = parallel.each_on_a_device(job, jobs)
+    results = devices.each_on_a_device(job, jobs)
     assert [i for i, _ in results] == list(jobs)
     assert {device for _, device in results} == set(jax.local_devices())
 
@@ -207,4 +207,4 @@ def test_an_error_of_a_job_is_raised():
         return i
 
     with pytest.raises(UserError, match="the second"):
-        parallel.each_on_a_device(job, range(3))
+        devices.each_on_a_device(job, range(3))

@@ -11,10 +11,10 @@ import jax
 import numpy as np
 import pytest
 
-from simgan_jax import logs, parallel
-from simgan_jax.checkpoint import Checkpoints, read_config
 from simgan_jax.setup import make_setup
-from simgan_jax.train import train
+from simgan_jax.training import devices, logs
+from simgan_jax.training.checkpoint import Checkpoints, read_config
+from simgan_jax.training.loop import train
 
 ROOT = Path(__file__).parents[1]
 SECONDS = 200
@@ -105,9 +105,9 @@ def test_two_processes_of_two_devices_equal_one_of_four(two, tmp_path):
         for name in a.keys() - {"phase", "images_per_second"}:
             np.testing.assert_allclose(a[name], b[name], err_msg=name, rtol=2e-4, atol=2e-4)
 
-    setup = parallel.distribute(make_setup(config))
+    setup = devices.distribute(make_setup(config))
     first, second = (
-        jax.device_get(parallel.collect(Checkpoints(folder).restore(setup), setup))
+        jax.device_get(devices.collect(Checkpoints(folder).restore(setup), setup))
         for folder in (workdir, tmp_path)
     )
     assert first.step == second.step == 3

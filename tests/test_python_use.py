@@ -6,11 +6,12 @@ import pytest
 from documents import block, blocks, smaller
 
 from configs import gaze
-from simgan_jax import data, load_refiner, make_setup, parallel
-from simgan_jax.checkpoint import Checkpoints
+from simgan_jax import data, load_refiner, make_setup
 from simgan_jax.data.prepare import prepare
 from simgan_jax.data.procedural.unity_export import export_unity_eyes
 from simgan_jax.state import create_train_state
+from simgan_jax.training import devices
+from simgan_jax.training.checkpoint import Checkpoints
 
 DOCUMENT = "docs/python.md"
 
@@ -24,9 +25,9 @@ def folder(tmp_path_factory):
     config = gaze.get_config("tiny")
     config.refiner.features = 4
     (workdir / "config.json").write_text(json.dumps(config.to_dict()))
-    setup = parallel.distribute(make_setup(config), devices=1)
+    setup = devices.distribute(make_setup(config), devices=1)
     state = create_train_state(jax.random.key(0), setup)
-    Checkpoints(workdir).save(parallel.place(state, setup), setup)
+    Checkpoints(workdir).save(devices.place(state, setup), setup)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         yield folder

@@ -19,25 +19,24 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from configs import gaze
-from simgan_jax import data, image_files, make_setup, parallel, weights
-from simgan_jax.checkpoint import Checkpoints
+from simgan_jax import data, make_setup
 from simgan_jax.data import Arrays
 from simgan_jax.errors import UserError
-from simgan_jax.images import from_unit, to_unit
+from simgan_jax.io import image_files
+from simgan_jax.io.background import ahead
 from simgan_jax.metrics import label_shift
 from simgan_jax.models.refiner import Refiner
-from simgan_jax.refine import (
-    Options,
-    load_refiner,
-    parse_shard,
-    refine,
-    refine_arrays,
-    refine_folder,
-    refined_batches,
-)
-from simgan_jax.refining import Refine, windows
+from simgan_jax.ranges import from_unit, to_unit
+from simgan_jax.refine import parse_shard
+from simgan_jax.refinement import weights
+from simgan_jax.refinement.batches import refined_batches
+from simgan_jax.refinement.folders import refine, refine_arrays, refine_folder
+from simgan_jax.refinement.inputs import Options
+from simgan_jax.refinement.refiner import Refine, load_refiner
+from simgan_jax.refinement.windows import windows
 from simgan_jax.state import create_train_state
-from simgan_jax.threads import ahead
+from simgan_jax.training import devices
+from simgan_jax.training.checkpoint import Checkpoints
 
 
 def random_refine(seed=0, max_pixels=None, **settings):
@@ -334,7 +333,7 @@ def test_many_sizes_share_few_compilations(tmp_path, monkeypatch):
     assert {shape[1:3] for shape in traced} == {(50, 66), (48, 64)}  # the latter for all others
     assert len(traced) == 2
     for i in (0, 11):
-        refined = image_files.read(tmp_path / f"out/{i:02}.png").pixels
+        refined = images.read(tmp_path / f"out/{i:02}.png").pixels
         expected = at_once(refiner, images[i][None, ..., None])
         assert np.abs(refined.astype(int) - expected).max() <= 1
 
@@ -440,7 +439,7 @@ def workdir(tmp_path_factory):
     """A run of configs/gaze.py:tiny with one checkpoint of random numbers."""
     folder = tmp_path_factory.mktemp("run")
     config = gaze.get_config("tiny")
-    setup = parallel.distribute(make_setup(config), devices=1)
+    setup = devices.distribute(make_setup(config), devices=1)
     key = jax.random.key(0)
     shapes = jax.eval_shape(lambda: create_train_state(key, setup))
     random = np.random.default_rng(0)
@@ -448,7 +447,7 @@ def workdir(tmp_path_factory):
         lambda x: jnp.asarray(random.normal(0, 0.3, x.shape), x.dtype), shapes.replace(key=None)
     ).replace(key=key, step=jnp.int32(7))
     (folder / "config.json").write_text(json.dumps(config.to_dict()))
-    Checkpoints(folder).save(parallel.place(state, setup), setup)
+    Checkpoints(folder).save(devices.place(state, setup), setup)
     return folder
 
 

@@ -13,11 +13,24 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from configs import gaze
-from simgan_jax import data, exhibits, images, parallel, report, run_folder
-from simgan_jax.checkpoint import Checkpoints
+from simgan_jax import data
 from simgan_jax.errors import UserError
+from simgan_jax.io import image_files
+from simgan_jax.reporting import run_folder
+from simgan_jax.reporting.examples import (
+    BUDGET,
+    Samples,
+    data_uri,
+    draw_labels,
+    heat_uri,
+    show_examples,
+    ungrid,
+)
+from simgan_jax.reporting.page import describe, render, write_report
 from simgan_jax.setup import make_setup
 from simgan_jax.state import create_train_state
+from simgan_jax.training import devices
+from simgan_jax.training.checkpoint import Checkpoints
 
 CHROMIUM = Path("/usr/bin/chromium")
 LARGEST = 3_000_000
@@ -55,7 +68,7 @@ def write(workdir, name, content):
 
 def write_samples(workdir, step, pictures):
     (workdir / "samples").mkdir(exist_ok=True)
-    images.write_image(workdir / "samples" / f"{step:06d}.png", images.grid(pictures))
+    image_files.write_image(workdir / "samples" / f"{step:06d}.png", image_files.grid(pictures))
 
 
 @pytest.fixture
@@ -80,10 +93,10 @@ def finished(tmp_path_factory):
     for step in (10, 35):
         other = rng.integers(0, 256, (8, 2, *synthetic.shape[1:]), dtype=np.uint8)
         write_samples(workdir, step, np.concatenate([synthetic[:, None], other], axis=1))
-    setup = parallel.distribute(make_setup(c), devices=1)
+    setup = devices.distribute(make_setup(c), devices=1)
     state = create_train_state(jax.random.key(0), setup)
-    Checkpoints(workdir).save(parallel.place(state, setup), setup)
-    report.write_report(workdir)
+    Checkpoints(workdir).save(devices.place(state, setup), setup)
+    write_report(workdir)
     return workdir
 
 
@@ -165,7 +178,7 @@ def test_the_model_card_has_data_figures_and_limits(finished):
 
 
 def test_a_run_that_has_just_begun_says_what_is_missing(bare):
-    page = read_page(report.write_report(bare).parent)
+    page = read_page(write_report(bare).parent)
     assert "step 0 of 35" in page
     for text in ("No samples yet", "No curves yet", "No heat maps", "Not measured yet"):
         assert text in page
@@ -173,7 +186,7 @@ def test_a_run_that_has_just_begun_says_what_is_missing(bare):
 
 def test_a_run_without_labels_asks_for_no_evaluation(bare):
     write(bare, "config.json", config().to_dict() | {"task": "none"})
-    page = read_page(report.write_report(bare).parent)
+    page = read_page(write_report(bare).parent)
     assert "This run has no labels" in page
     assert "simgan_jax.evaluate" not in page
 
@@ -182,38 +195,38 @@ def test_a_run_without_labels_asks_for_no_evaluation(bare):
 def test_a_damaged_configuration_is_one_clear_line(tmp_path, content):
     (tmp_path / "config.json").write_bytes(content.encode(errors="surrogateescape"))
     with pytest.raises(UserError, match=r"config.json.*damaged"):
-        report.write_report(tmp_path)
+        write_report(tmp_path)
 
 
 def test_a_folder_that_is_no_run_is_one_clear_line(tmp_path):
     with pytest.raises(UserError, match=r"config.json: no such file; --workdir"):
-        report.write_report(tmp_path / "nowhere")
+        write_report(tmp_path / "nowhere")
 
 
 @pytest.mark.parametrize("name", ["environment.json", "evaluation.json", "metrics.jsonl"])
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"null", b"\xff\xfe", b'{"a": [1]}\n7\n'])
 def test_damaged_files_never_stop_the_report(bare, name, content):
     (bare / name).write_bytes(content)
-    assert "simgan_jax report" in read_page(report.write_report(bare).parent)
+    assert "simgan_jax report" in read_page(write_report(bare).parent)
 
 
 def test_damaged_samples_are_named_and_the_others_shown(bare):
     write_samples(bare, 10, np.zeros((2, 3, 35, 55, 1), np.uint8))
     (bare / "samples" / "000020.png").write_bytes(b"\x89PNG\r\n\x1a\n damaged")
-    page = read_page(report.write_report(bare).parent)
+    page = read_page(write_report(bare).parent)
     assert "000020.png" in page
     assert "Example 2, refined at step 10" in page
 
 
 def test_samples_of_another_size_are_shown_whole(bare):
     write_samples(bare, 10, np.zeros((2, 3, 20, 31, 1), np.uint8))
-    assert "Samples at step 10" in read_page(report.write_report(bare).parent)
+    assert "Samples at step 10" in read_page(write_report(bare).parent)
 
 
 def test_a_damaged_checkpoint_leaves_the_report_without_heat_maps(bare):
     write_samples(bare, 10, np.zeros((2, 3, 35, 55, 1), np.uint8))
     (bare / "checkpoints" / "10").mkdir(parents=True)
-    assert "No heat maps" in read_page(report.write_report(bare).parent)
+    assert "No heat maps" in read_page(write_report(bare).parent)
 
 
 LEAF = st.none() | st.booleans() | st.floats() | st.text(max_size=3) | st.integers()
@@ -240,7 +253,7 @@ TREE = st.recursive(
 )
 def test_any_evaluation_can_be_described(evaluation):
     run = run_folder.Run(Path("x"), config().to_dict(), {}, [], evaluation, [])
-    assert report.render(report.describe(run))
+    assert render(describe(run))
 
 
 @given(
@@ -253,12 +266,12 @@ def test_any_evaluation_can_be_described(evaluation):
 def test_cutting_a_grid_undoes_it(rows, height, width, channels, scale):
     shape = (rows, 3, height, width, channels)
     pictures = np.random.default_rng(0).integers(0, 2**16, shape, dtype=np.uint16)
-    grid = images.grid(pictures, scale=scale)
-    np.testing.assert_array_equal(exhibits.ungrid(grid, shape[2:]), pictures)
+    grid = image_files.grid(pictures, scale=scale)
+    np.testing.assert_array_equal(ungrid(grid, shape[2:]), pictures)
 
 
 def test_heat_maps_are_blue_for_real_clear_for_undecided_orange_for_refined():
-    uri = exhibits.heat_uri(np.array([[0.0, 0.5, 1.0]]))
+    uri = heat_uri(np.array([[0.0, 0.5, 1.0]]))
     pixels = decode(uri)
     assert pixels[0, 0].tolist() == [26, 133, 255, 255]
     assert pixels[0, 1, 3] == 0
@@ -271,24 +284,24 @@ def decode(uri):
 
 def test_16_bit_images_are_shown_by_their_high_bytes():
     picture = np.array([[[0], [256], [65535]]], np.uint16)
-    assert decode(exhibits.data_uri(picture)).tolist() == [[0, 1, 255]]
+    assert decode(data_uri(picture)).tolist() == [[0, 1, 255]]
 
 
 def test_large_images_stay_within_the_budget():
     noise = np.random.default_rng(0).integers(0, 256, (8, 224, 224, 3), dtype=np.uint8)
-    samples = exhibits.Samples(list(range(9)), noise, np.stack([noise] * 9), noise)
-    shown = exhibits.show_examples(samples, [])
-    assert len(json.dumps(shown, default=str)) < exhibits.BUDGET
+    samples = Samples(list(range(9)), noise, np.stack([noise] * 9), noise)
+    shown = show_examples(samples, [])
+    assert len(json.dumps(shown, default=str)) < BUDGET
     assert shown["steps"][shown["opened"]] == 8
-    shown = exhibits.show_examples(samples, [], chosen=5)
+    shown = show_examples(samples, [], chosen=5)
     assert shown["steps"][shown["opened"]] == 5
 
 
 def test_a_label_is_drawn_where_it_is():
     labels = {"pupil": np.array([10.0, 20]), "gaze": np.array([0.5, -0.25, -0.8])}
-    assert 'x1="10.00" y1="20.00" x2="20.00" y2="15.00"' in exhibits.draw_labels(labels)
+    assert 'x1="10.00" y1="20.00" x2="20.00" y2="15.00"' in draw_labels(labels)
     labels = {"iris_ellipse": np.array([1.0, 2, 3, 4, np.pi / 2])}
-    assert 'rx="3.00" ry="4.00" transform="rotate(90.0 1.00 2.00)"' in exhibits.draw_labels(labels)
+    assert 'rx="3.00" ry="4.00" transform="rotate(90.0 1.00 2.00)"' in draw_labels(labels)
 
 
 @pytest.fixture(scope="module")

@@ -12,11 +12,11 @@ import jax
 import numpy as np
 import pytest
 
-from simgan_jax import logs, parallel
-from simgan_jax.checkpoint import FOLDER, Checkpoints, read_config
 from simgan_jax.errors import UserError
 from simgan_jax.setup import make_setup
-from simgan_jax.train import train
+from simgan_jax.training import logs
+from simgan_jax.training.checkpoint import FOLDER, Checkpoints, read_config
+from simgan_jax.training.loop import train
 
 ROOT = Path(__file__).parents[1]
 # A whole run in seconds: 11 steps, a checkpoint every second one.
@@ -79,9 +79,9 @@ def wait_for_step(workdir, step):
 
 
 def final_state(workdir, devices=1):
-    setup = parallel.distribute(make_setup(read_config(workdir)), devices)
+    setup = devices.distribute(make_setup(read_config(workdir)), devices)
     state = Checkpoints(workdir).restore(setup)
-    return jax.device_get(parallel.collect(state, setup))
+    return jax.device_get(devices.collect(state, setup))
 
 
 def assert_equal(first, second):

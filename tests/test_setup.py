@@ -8,8 +8,8 @@ import pytest
 from configs import folder, gaze, hand
 from simgan_jax import create_train_state, make_setup
 from simgan_jax.errors import UserError
-from simgan_jax.features import channel_mean, derivatives
 from simgan_jax.models.discriminator import Discriminator, Layer
+from simgan_jax.psi import channel_mean, derivatives
 
 
 def change(config, key, value):

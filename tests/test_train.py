@@ -11,13 +11,13 @@ import pytest
 from PIL import Image
 
 from configs import gaze
-from simgan_jax import dry_run, logs, parallel, record
-from simgan_jax.checkpoint import Checkpoints
 from simgan_jax.data import Arrays
 from simgan_jax.errors import UserError
 from simgan_jax.metrics import label_shift
 from simgan_jax.setup import make_setup
-from simgan_jax.train import (
+from simgan_jax.training import devices, dry_run, logs, provenance
+from simgan_jax.training.checkpoint import Checkpoints
+from simgan_jax.training.loop import (
     calls,
     checked,
     interruptions,
@@ -57,8 +57,8 @@ def run(tmp_path_factory):
 
 def final(workdir):
     """The last state of a run, its key as numbers."""
-    setup = parallel.distribute(make_setup(tiny()))
-    state = parallel.collect(Checkpoints(workdir).restore(setup), setup)
+    setup = devices.distribute(make_setup(tiny()))
+    state = devices.collect(Checkpoints(workdir).restore(setup), setup)
     return jax.device_get(state.replace(key=jax.random.key_data(state.key)))
 
 
@@ -135,7 +135,7 @@ def test_a_streamed_run_ends_as_a_resident_one(run, tmp_path):
 def test_the_loop_hands_no_array_of_the_host_to_a_step(run):
     """The guard lies around the call: sets left on the host are stopped, those on devices are not."""
     config = tiny()
-    setup = parallel.distribute(make_setup(config))
+    setup = devices.distribute(make_setup(config))
     adversarial = phases(config)[-1]
     synthetic, real = load_sets(config, setup)
     sets = select(config, synthetic, real)
@@ -146,7 +146,7 @@ def test_the_loop_hands_no_array_of_the_host_to_a_step(run):
         assert steps == 1
         return advance(state)
 
-    state, _ = first_call(parallel.replicate(sets, setup))
+    state, _ = first_call(devices.replicate(sets, setup))
     assert state.step == LAST + 1
     with pytest.raises(Exception, match="Disallowed host-to-device transfer"):
         first_call(sets)
@@ -164,7 +164,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_good_checkpo
     ):
         train(config, tmp_path)
     assert [row["step"] for row in logs.read(tmp_path / logs.FILE)] == [1, 2]
-    setup = parallel.distribute(make_setup(config))
+    setup = devices.distribute(make_setup(config))
     kept = Checkpoints(tmp_path)
     assert kept.steps() == [2]
     state = kept.restore(setup)
@@ -214,18 +214,18 @@ def test_lambda_rises_where_the_content_is_not_found_again(tmp_path, monkeypatch
 
 def test_a_run_goes_on_with_its_own_data_alone(tiny_config, tmp_path):
     sets = {"synthetic": np.zeros((4, 2, 2, 1), np.uint8)}
-    record.write(tmp_path, tiny_config, sets)
-    record.write(tmp_path, tiny_config, sets, resumed=True)
+    provenance.write(tmp_path, tiny_config, sets)
+    provenance.write(tmp_path, tiny_config, sets, resumed=True)
     path = tmp_path / "environment.json"
     environment = json.loads(path.read_text())
     assert "then" not in environment["device"]
     path.write_text(json.dumps(environment | {"device": "4 x H200 (gpu)"}))
-    record.write(tmp_path, tiny_config, sets, resumed=True)
+    provenance.write(tmp_path, tiny_config, sets, resumed=True)
     assert json.loads(path.read_text())["device"].startswith("4 x H200 (gpu), then ")
     other = {"synthetic": np.ones((4, 2, 2, 1), np.uint8)}
     with pytest.raises(UserError, match="the synthetic images have changed"):
-        record.write(tmp_path, tiny_config, other, resumed=True)
-    record.write(tmp_path, tiny_config, other)
+        provenance.write(tmp_path, tiny_config, other, resumed=True)
+    provenance.write(tmp_path, tiny_config, other)
 
 
 @pytest.mark.parametrize(

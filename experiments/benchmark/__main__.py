@@ -30,11 +30,12 @@ from configs.gaze import get_config
 from experiments.benchmark.memory import peak_bytes
 from experiments.flags import QUICK
 from experiments.machine import machine
-from simgan_jax import command, parallel
-from simgan_jax.refining import Refine
+from simgan_jax import command
+from simgan_jax.refinement.refiner import Refine
 from simgan_jax.setup import Setup, make_setup
 from simgan_jax.state import create_train_state
 from simgan_jax.steps import discriminator_step, refiner_step, train_step
+from simgan_jax.training import devices
 
 OUTPUT = flags.DEFINE_string(
     "output", str(Path(__file__).parent / "result.json"), "The file to write."
@@ -60,7 +61,7 @@ def settings() -> ConfigDict:
     config.history.size = 6400
     config.train.batch = 64
     config.train.ema = 0.0
-    parallel.cores_as_devices(make_setup(config))
+    devices.cores_as_devices(make_setup(config))
     if jax.default_backend() != "cpu":
         config.train.micro_batch = 0
     return config
@@ -77,7 +78,7 @@ class Ours:
 
     def __init__(self, config: ConfigDict):
         on_cpu = jax.default_backend() == "cpu"
-        setup = parallel.distribute(make_setup(config), devices=None if on_cpu else 1)
+        setup = devices.distribute(make_setup(config), devices=None if on_cpu else 1)
         rng = np.random.default_rng(0)
         data = {
             name: rng.integers(0, 256, (IMAGES, *setup.image_shape), np.uint8)
@@ -94,24 +95,24 @@ class Ours:
         cut = lambda x, lead: x.reshape(lead, setup.devices, -1, *setup.image_shape).swapaxes(0, 1)  # noqa: E731
         batch = jax.tree.map(lambda x: cut(x, 1)[:, 0], batch)
         batches = {name: cut(x, lead[name][0]) for name, x in batches.items()}
-        sets = parallel.replicate(data, setup)
+        sets = devices.replicate(data, setup)
         self.compile_seconds: dict[str, float] = {}
-        iteration = parallel.resident_program(train_step, setup, lead)
+        iteration = devices.resident_program(train_step, setup, lead)
         self.tasks = {
             "refiner_update": self._step(
                 "refiner_update",
-                parallel.streaming_program(refiner_step, setup),
+                devices.streaming_program(refiner_step, setup),
                 {"synthetic": batch["synthetic"]},
                 setup,
             ),
             "discriminator_update": self._step(
                 "discriminator_update",
-                parallel.streaming_program(discriminator_step, setup),
+                devices.streaming_program(discriminator_step, setup),
                 batch,
                 setup,
             ),
             "iteration_step_only": self._step(
-                "iteration_step_only", parallel.streaming_program(train_step, setup), batches, setup
+                "iteration_step_only", devices.streaming_program(train_step, setup), batches, setup
             ),
             "iteration": self._step("iteration", iteration, sets, setup),
         }
@@ -125,7 +126,7 @@ class Ours:
         self.tasks["refine"] = lambda: refine(images)
 
     def _step(
-        self, name: str, program: parallel.Program, batch: dict, setup: Setup
+        self, name: str, program: devices.Program, batch: dict, setup: Setup
     ) -> Callable[[], None]:
         """A task that takes a step from the state the last one left; compiles it."""
         state = new_state(setup)
@@ -195,7 +196,7 @@ class PyTorch:
 
 def new_state(setup: Setup):
     """A state on the device."""
-    return parallel.place(create_train_state(jax.random.key(0), setup), setup)
+    return devices.place(create_train_state(jax.random.key(0), setup), setup)
 
 
 def seconds(task: Callable[[], None]) -> float:

@@ -19,11 +19,15 @@ from matplotlib.figure import Figure
 
 from experiments.flags import QUICK, command_line
 from experiments.machine import machine
-from simgan_jax import command, data, estimate, evaluate, parallel
-from simgan_jax.checkpoint import read_config
+from simgan_jax import command, data
 from simgan_jax.data import Arrays
+from simgan_jax.evaluation import estimators, tasks
+from simgan_jax.evaluation.choice import CHOSEN, choose
+from simgan_jax.evaluation.plan import make_plan
 from simgan_jax.metrics import label_shift
-from simgan_jax.refining import load_refiner
+from simgan_jax.refinement.refiner import load_refiner
+from simgan_jax.training import devices
+from simgan_jax.training.checkpoint import read_config
 
 WORKDIRS = flags.DEFINE_list(
     "workdirs",
@@ -38,7 +42,7 @@ SEEDS = 2
 def main(argv: Sequence[str]) -> None:
     """Trains and tests estimators on every checkpoint's images."""
     del argv
-    parallel.cores_as_devices()
+    devices.cores_as_devices()
     runs = {}
     for workdir in WORKDIRS.value:
         name = "/".join(Path(workdir).parts[-2:])
@@ -55,20 +59,20 @@ def main(argv: Sequence[str]) -> None:
             "runs": runs,
         }
         (HERE / "result.json").write_text(json.dumps(result, indent=2) + "\n")
-    unit = estimate.TASKS[read_config(workdir).task].unit
+    unit = tasks.TASKS[read_config(workdir).task].unit
     draw(runs, unit).savefig(HERE / "choice.png", dpi=120)
 
 
 def test_checkpoints(workdir: str) -> dict[str, Any]:
     """What the choice saw of each checkpoint, errors on the test set, and what the choice has cost."""
     config = read_config(workdir)
-    plan = evaluate.make_plan(config.evaluate, "quick")
+    plan = make_plan(config.evaluate, "quick")
     if QUICK.value:
         plan = replace(plan, images=500, estimator=replace(plan.estimator, steps=50))
     synthetic, real = data.load(config.data.synthetic), data.load(config.data.real)
     test = data.load(config.data.test)
-    chosen = evaluate.choose(workdir, synthetic, real)
-    candidates = json.loads((Path(workdir) / evaluate.CHOSEN).read_text())["candidates"]
+    chosen = choose(workdir, synthetic, real)
+    candidates = json.loads((Path(workdir) / CHOSEN).read_text())["candidates"]
     if QUICK.value:
         candidates = candidates[-2:]
     training = synthetic[: min(plan.images, len(synthetic) - plan.probe)]
@@ -79,11 +83,11 @@ def test_checkpoints(workdir: str) -> dict[str, Any]:
 
     def test_one(job: tuple[int, int]) -> dict[str, Any]:
         step, seed = job
-        estimator = estimate.train(config.task, refined[step], plan.estimator, seed)
-        return estimate.score(config.task, [estimator(test.images)], test)
+        estimator = estimators.train(config.task, refined[step], plan.estimator, seed)
+        return scores.score(config.task, [estimator(test.images)], test)
 
     jobs = [(step, seed) for step in refined for seed in range(SEEDS)]
-    scores = dict(zip(jobs, parallel.each_on_a_device(test_one, jobs), strict=True))
+    scores = dict(zip(jobs, devices.each_on_a_device(test_one, jobs), strict=True))
     for c in candidates:
         found = [scores[c["step"], seed] for seed in range(SEEDS)]
         c["errors"] = [x["error"] for x in found]

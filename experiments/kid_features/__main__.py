@@ -25,11 +25,11 @@ from safetensors.numpy import save_file
 
 from experiments.flags import QUICK, command_line
 from experiments.machine import machine
-from simgan_jax import command, data, parallel
-from simgan_jax.augment import blur, light_gradient
-from simgan_jax.images import to_unit
+from simgan_jax import command, data
+from simgan_jax.evaluation.augment_eyes import blur, light_gradient
 from simgan_jax.metrics.angles import pitch_yaw
 from simgan_jax.metrics.kid import SIZE, WEIGHTS, FeatureNetwork
+from simgan_jax.ranges import to_unit
 
 # The seed is that of the images too; configurations use others.
 COUNT, STEPS, BATCH, SEED = 4000, 3000, 64, 1000
@@ -106,7 +106,7 @@ def main(argv: Sequence[str]) -> None:
     optimizer = optax.adam(optax.cosine_decay_schedule(2e-3, steps))
     moments = optimizer.init(params)
 
-    @partial(parallel.compile, donate_argnums=(0, 1))
+    @partial(jax.jit, donate_argnums=(0, 1))
     def step(params, moments, key, images, labels):
         images, targets = prepare(key, images, labels, mean, std)
 
@@ -127,8 +127,8 @@ def main(argv: Sequence[str]) -> None:
             print(f"step {i} of {steps}, loss {loss:.3f}", flush=True)
 
     held, held_labels = load("test", 500)
-    changed, targets = parallel.compile(prepare)(key, held, held_labels, mean, std)
-    residual = np.square(parallel.compile(reader.apply)({"params": params}, changed) - targets)
+    changed, targets = jax.jit(prepare)(key, held, held_labels, mean, std)
+    residual = np.square(jax.jit(reader.apply)({"params": params}, changed) - targets)
     explained = 1 - np.nanmean(residual, 0) / np.nanvar(targets, 0)
     result = {"explained": {n: round(float(x), 3) for n, x in zip(NAMES, explained, strict=True)}}
     print(result)
@@ -139,7 +139,7 @@ def main(argv: Sequence[str]) -> None:
 
     network = {"params": params["features"]}
     sample = np.concatenate([images[:1000], images[-1000:]])
-    found = parallel.compile(FeatureNetwork().apply)(network, to_unit(sample))
+    found = jax.jit(FeatureNetwork().apply)(network, to_unit(sample))
     tree = network | {"mean": found.mean(0), "std": found.std(0) + 1e-3}
     flat = traverse_util.flatten_dict(jax.tree.map(np.asarray, tree), sep="/")
     save_file({name: x.astype(np.float16) for name, x in flat.items()}, WEIGHTS)

@@ -35,14 +35,17 @@ from configs.gaze import get_config
 from experiments.flags import QUICK, command_line
 from experiments.machine import machine
 from experiments.protocol import FULL
-from simgan_jax import command, data, evaluate, images, load_refiner, logs, parallel
-from simgan_jax.image_files import write_image
+from simgan_jax import command, data, load_refiner
+from simgan_jax.evaluation.label_preservation import measure_shift, summarize_shift
+from simgan_jax.io import image_files
+from simgan_jax.io.image_files import write_image
 from simgan_jax.metrics.kid import features, kid
 from simgan_jax.setup import make_setup
 from simgan_jax.state import TrainState, create_train_state, refiner_params
 from simgan_jax.steps import Batch
-from simgan_jax.train import Phase, phases, select, train
-from simgan_jax.watch import refine_probe
+from simgan_jax.training import devices, logs
+from simgan_jax.training.loop import Phase, phases, select, train
+from simgan_jax.training.watch import refine_probe
 
 LAMBDAS = (0.05, 0.16, 0.5, 1.6, 5.0)
 TARGETS = (0.15, 0.4)
@@ -70,12 +73,12 @@ def train_all(c: ConfigDict, lambdas: Sequence[float], sets: Batch) -> list[Trai
     """Trains a state for every lambda, all from the same start and on the same batches."""
     setup = make_setup(c)
     state = create_train_state(jax.random.key(c.seed), setup)
-    devices = jax.local_devices()[: np.gcd(len(lambdas), jax.local_device_count())]
-    shape = (len(devices), len(lambdas) // len(devices))
+    used = jax.local_devices()[: np.gcd(len(lambdas), jax.local_device_count())]
+    shape = (len(used), len(lambdas) // len(used))
     states = jax.tree.map(lambda x: jnp.broadcast_to(x, (*shape, *x.shape)), state)
     states = states.replace(self_regularization=jnp.float32(lambdas).reshape(shape))
     for phase in phases(c):
-        program = jax.pmap(side_by_side(phase, setup), in_axes=(0, None), devices=devices)
+        program = jax.pmap(side_by_side(phase, setup), in_axes=(0, None), devices=used)
         for step in range(phase.first, phase.last):
             states = program(states, sets)
             if step % 50 == 0:
@@ -91,8 +94,8 @@ def side_by_side(phase: Phase, setup: Any) -> Callable[[TrainState, Batch], Trai
         sizes = {name: len(sets[name]) for name in phase.lead}
 
         def one(state):
-            rows = parallel.sample(state.key, state.step, sizes, phase.lead, setup)
-            batch = parallel.take(sets, {name: row[0] for name, row in rows.items()})
+            rows = devices.sample(state.key, state.step, sizes, phase.lead, setup)
+            batch = devices.take(sets, {name: row[0] for name, row in rows.items()})
             return phase.step(state, batch, setup)[0]
 
         if jax.default_backend() == "cpu":
@@ -107,7 +110,7 @@ def main(argv: Sequence[str]) -> None:
     del argv
     here = Path(__file__).parent
     weights = {"weighted": get_config().loss.weight.inside, "uniform": 1.0}
-    parallel.cores_as_devices(make_setup(config(inside=1.0)))
+    devices.cores_as_devices(make_setup(config(inside=1.0)))
     curves: dict[str, list[dict[str, float]]] = {}
     pictures = []
     c = config(inside=1.0)
@@ -115,14 +118,14 @@ def main(argv: Sequence[str]) -> None:
     probe = data.load(c.data.synthetic)[-PROBE:]
 
     def judge(weight: float, refined: np.ndarray) -> dict[str, float]:
-        shift = evaluate.summarize_shift(evaluate.measure_shift(probe, refined), probe)
+        shift = summarize_shift(measure_shift(probe, refined), probe)
         point = {"lambda": weight, "kid": kid(features(refined), real_features)["value"]}
         return point | {f"label_shift_{key}": shift[key] for key in ("mean", "std", "dx", "dy")}
 
     for name, inside in weights.items():
         c = config(inside)
         setup = make_setup(c)
-        refine = parallel.compile(partial(refine_probe, setup=setup))
+        refine = jax.jit(partial(refine_probe, setup=setup))
         synthetic, real = data.load(c.data.synthetic), data.load(c.data.real)
         states = train_all(c, LAMBDAS, select(c, synthetic[:-PROBE], real))
         curves[name] = []
@@ -154,7 +157,7 @@ def main(argv: Sequence[str]) -> None:
     }
     (here / "result.json").write_text(json.dumps(result, indent=2) + "\n")
     rows = [probe.images[:SHOWN], *pictures, real.images[:SHOWN]]
-    write_image(here / "samples.png", images.grid(np.stack(rows), scale=2))
+    write_image(here / "samples.png", image_files.grid(np.stack(rows), scale=2))
     draw(curves, unrefined).savefig(here / "curve.png", dpi=120)
 
 

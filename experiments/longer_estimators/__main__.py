@@ -20,9 +20,13 @@ from matplotlib.figure import Figure
 
 from experiments.flags import QUICK, command_line
 from experiments.machine import machine
-from simgan_jax import command, data, estimate, evaluate, figures, parallel
-from simgan_jax.checkpoint import read_config
-from simgan_jax.refining import load_refiner
+from simgan_jax import command, data
+from simgan_jax.evaluation import figures, tasks
+from simgan_jax.evaluation.plan import MATCHED, ROWS, make_plan
+from simgan_jax.evaluation.rows import judge_rows, train_rows
+from simgan_jax.refinement.refiner import load_refiner
+from simgan_jax.training import devices
+from simgan_jax.training.checkpoint import read_config
 
 WORKDIRS = flags.DEFINE_list(
     "workdirs",
@@ -32,13 +36,13 @@ WORKDIRS = flags.DEFINE_list(
 
 HERE = Path(__file__).parent
 STEPS = (600, 2500, 8000)
-ROWS = (*evaluate.ROWS, evaluate.MATCHED, "synthetic_augmented", "refined_augmented")
+ROWS = (*ROWS, MATCHED, "synthetic_augmented", "refined_augmented")
 
 
 def main(argv: Sequence[str]) -> None:
     """Trains and tests the rows."""
     del argv
-    parallel.cores_as_devices()
+    devices.cores_as_devices()
     file = HERE / "result.json"
     runs = json.loads(file.read_text()) if file.exists() else {}
     for workdir in WORKDIRS.value:
@@ -46,7 +50,7 @@ def main(argv: Sequence[str]) -> None:
             "command": command_line("longer_estimators"),
             "machine": machine(),
             "seeds": 1,
-            "unit": estimate.TASKS[read_config(workdir).task].unit,
+            "unit": tasks.TASKS[read_config(workdir).task].unit,
             "rows": test_rows(workdir, ROWS),
         }
         file.write_text(json.dumps(runs, indent=2) + "\n")
@@ -62,13 +66,13 @@ def test_rows(workdir: str, names: tuple[str, ...]) -> list[dict[str, Any]]:
     refine = load_refiner(workdir)  # the chosen checkpoint
     found = []
     for steps in (10, 20) if QUICK.value else STEPS:
-        plan = evaluate.make_plan(config.evaluate, "quick")
+        plan = make_plan(config.evaluate, "quick")
         plan = replace(plan, rows=names, estimator=replace(plan.estimator, steps=steps))
         trained = synthetic[: len(synthetic) - plan.probe]
-        estimators, _ = evaluate.train_rows(
+        estimators, _ = train_rows(
             plan, config.task, trained, refine, real.images, labelled, config.seed, print
         )
-        rows = evaluate.judge_rows(config.task, estimators, trained, test)["estimators"]
+        rows = judge_rows(config.task, estimators, trained, test)["estimators"]
         for name in names:
             row = {"row": name, "steps": steps, "own": rows[name]["own_error"]}
             found.append(row | {"error": rows[name]["error"]})

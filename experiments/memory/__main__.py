@@ -21,7 +21,7 @@ from rich.table import Table
 
 from configs.hand import get_config
 from experiments.machine import machine
-from simgan_jax import command, parallel
+from simgan_jax import command
 from simgan_jax.setup import Setup, make_setup
 from simgan_jax.state import create_train_state
 from simgan_jax.steps import train_step
@@ -76,7 +76,7 @@ def measure(remat: bool, micro_batch: int) -> dict[str, float]:
         "real": jax.ShapeDtypeStruct((setup.discriminator_updates, *size), config.image.dtype),
         "mask": jax.ShapeDtypeStruct((updates, *size[:-1]), "uint8"),
     }
-    step = parallel.compile(train_step, static_argnames="setup", donate_argnums=0)
+    step = jax.jit(train_step, static_argnames="setup", donate_argnums=0)
     needed = step.lower(state, batch, setup=setup).compile().memory_analysis()
     history = sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(state.history))
     gib = 2**30

@@ -19,10 +19,14 @@ from absl import flags
 
 from experiments.flags import QUICK, command_line
 from experiments.machine import machine
-from simgan_jax import command, data, evaluate, figures, parallel
-from simgan_jax.checkpoint import read_config
+from simgan_jax import command, data
 from simgan_jax.errors import UserError
-from simgan_jax.refining import load_refiner
+from simgan_jax.evaluation import figures
+from simgan_jax.evaluation.plan import make_plan
+from simgan_jax.evaluation.rows import judge_rows, train_rows
+from simgan_jax.refinement.refiner import load_refiner
+from simgan_jax.training import devices
+from simgan_jax.training.checkpoint import read_config
 
 WORKDIRS = flags.DEFINE_list(
     "workdirs",
@@ -37,23 +41,23 @@ ROWS = ("synthetic", "synthetic_4x", "refined", "refined_4x")
 def main(argv: Sequence[str]) -> None:
     """Trains the rows of every run, and tests them."""
     del argv
-    parallel.cores_as_devices()
+    devices.cores_as_devices()
     configs = [read_config(workdir) for workdir in WORKDIRS.value]
     tasks = {config.task for config in configs}
     if len(tasks) > 1:
         raise UserError(f"--workdirs: of one task, please, not of {' and '.join(sorted(tasks))}")
     reports = []
     for workdir, config in zip(WORKDIRS.value, configs, strict=True):
-        plan = evaluate.make_plan(config.evaluate, "quick")
+        plan = make_plan(config.evaluate, "quick")
         plan = replace(plan, rows=ROWS, images=100 if QUICK.value else plan.images // 4)
         synthetic, real = data.load(config.data.synthetic), data.load(config.data.real)
         trained = synthetic[: len(synthetic) - plan.probe]
         refine = load_refiner(workdir)  # the chosen checkpoint
-        estimators, _ = evaluate.train_rows(
+        estimators, _ = train_rows(
             plan, config.task, trained, refine, real.images, real, config.seed, print
         )
         test = data.load(config.data.test)
-        reports.append(evaluate.judge_rows(config.task, estimators, trained, test)["estimators"])
+        reports.append(judge_rows(config.task, estimators, trained, test)["estimators"])
     rows = {}
     for row in reports[0]:
         rows[row] = {"unit": reports[0][row]["unit"]}

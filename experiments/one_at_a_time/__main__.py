@@ -45,11 +45,17 @@ from configs.gaze import get_config
 from experiments.flags import QUICK, command_line
 from experiments.machine import machine
 from experiments.protocol import FULL, SEEDS, VARIANTS
-from simgan_jax import command, data, evaluate, images, load_refiner, parallel
+from simgan_jax import command, data, load_refiner
 from simgan_jax.errors import UserError
-from simgan_jax.image_files import write_image
+from simgan_jax.evaluation.label_preservation import measure_shift, summarize_shift
+from simgan_jax.evaluation.plan import make_plan
+from simgan_jax.evaluation.realism import measure_realism
+from simgan_jax.evaluation.rows import judge_rows, train_rows
+from simgan_jax.io import image_files
+from simgan_jax.io.image_files import write_image
 from simgan_jax.setup import make_setup
-from simgan_jax.train import train
+from simgan_jax.training import devices
+from simgan_jax.training.loop import train
 
 CHANGES: dict[str, dict[str, Any]] = {
     "base": {},
@@ -98,7 +104,7 @@ def main(argv: Sequence[str]) -> None:
     if unknown := set(names) - set(CHANGES):
         raise UserError(f"--variants: no {unknown.pop()!r}; there are {', '.join(CHANGES)}")
     seeds = range(1 if QUICK.value else SEEDS.value)
-    parallel.cores_as_devices(make_setup(config("base", 0)))
+    devices.cores_as_devices(make_setup(config("base", 0)))
     probes = {name: load_probe(config(name, 0)) for name in names}
     real = data.load(config("base", 0).data.real).images
     found: dict[str, list[dict[str, float]]] = {name: [] for name in names}
@@ -132,7 +138,7 @@ def main(argv: Sequence[str]) -> None:
         }
     record.write_text(json.dumps(result, indent=2) + "\n")
     rows = [probes[names[0]].images[:SHOWN], *pictures.values(), real[:SHOWN]]
-    write_image(HERE / "samples.png", images.grid(np.stack(rows), scale=2))
+    write_image(HERE / "samples.png", image_files.grid(np.stack(rows), scale=2))
     show(found)
 
 
@@ -144,10 +150,10 @@ def load_probe(c: ConfigDict) -> data.Arrays:
 
 def judge(c: ConfigDict, probe: data.Arrays, refined: np.ndarray, real: np.ndarray) -> dict:
     """The figures of one run."""
-    plan = evaluate.make_plan(c.evaluate, "quick")
+    plan = make_plan(c.evaluate, "quick")
     network = make_setup(c).discriminator
-    realism = evaluate.measure_realism(plan, probe.images, refined, real, network, c.seed)
-    shift = evaluate.summarize_shift(evaluate.measure_shift(probe, refined), probe)
+    realism = measure_realism(plan, probe.images, refined, real, network, c.seed)
+    shift = summarize_shift(measure_shift(probe, refined), probe)
     return {
         "kid": realism["kid"],
         "kid of rendered": realism["kid_synthetic"],
@@ -161,10 +167,10 @@ def judge(c: ConfigDict, probe: data.Arrays, refined: np.ndarray, real: np.ndarr
 
 def angular_error(c: ConfigDict, refine: Callable[[np.ndarray], np.ndarray]) -> float:
     """Mean error in degrees, on the camera's test people, of an estimator trained on refined images."""
-    plan = replace(evaluate.make_plan(c.evaluate, "quick"), rows=("refined",))
+    plan = replace(make_plan(c.evaluate, "quick"), rows=("refined",))
     synthetic, real = data.load(c.data.synthetic), data.load(c.data.real)
-    estimators, _ = evaluate.train_rows(plan, c.task, synthetic, refine, real.images, real, c.seed)
-    rows = evaluate.judge_rows(c.task, estimators, synthetic, data.load(c.data.test))
+    estimators, _ = train_rows(plan, c.task, synthetic, refine, real.images, real, c.seed)
+    rows = judge_rows(c.task, estimators, synthetic, data.load(c.data.test))
     return rows["estimators"]["refined"]["error"]
 
 

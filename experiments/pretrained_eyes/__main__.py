@@ -12,8 +12,9 @@ from collections.abc import Sequence
 
 from absl import flags
 
-from simgan_jax import command, weights
-from simgan_jax.refining import load_refiner
+from simgan_jax import command
+from simgan_jax.refinement import weights
+from simgan_jax.refinement.refiner import load_refiner
 
 WORKDIR = flags.DEFINE_string("workdir", "runs/gaze", "Folder of a finished run.")
 

@@ -16,9 +16,12 @@ from absl import flags
 
 from experiments.flags import QUICK, command_line
 from experiments.machine import machine
-from simgan_jax import command, data, doctor, evaluate, images, load_refiner
-from simgan_jax.checkpoint import read_config
-from simgan_jax.image_files import write_image
+from simgan_jax import command, data, load_refiner, ranges
+from simgan_jax.evaluation.label_preservation import measure_shift, summarize_shift
+from simgan_jax.io import image_files
+from simgan_jax.io.image_files import write_image
+from simgan_jax.training import doctor
+from simgan_jax.training.checkpoint import read_config
 
 WORKDIR = flags.DEFINE_string(
     "workdir", "runs/gaze", "Folder of a finished run of configs/gaze.py."
@@ -38,15 +41,15 @@ def main(argv: Sequence[str]) -> None:
     refined = load_refiner(WORKDIR.value)(synthetic.images)
 
     rows = [synthetic.images[:COLUMNS], refined[:COLUMNS], camera.images[:COLUMNS]]
-    write_image(HERE / "samples.png", images.grid(np.stack(rows), scale=SCALE))
+    write_image(HERE / "samples.png", image_files.grid(np.stack(rows), scale=SCALE))
 
-    shift = evaluate.measure_shift(synthetic, refined)
+    shift = measure_shift(synthetic, refined)
     result = {
         "command": command_line("refined_samples"),
         "machine": machine(),
         "seed": config.seed,
-        "label_shift": evaluate.summarize_shift(shift, synthetic),
-        **doctor.sample_statistics(images.to_unit(refined), images.to_unit(synthetic.images)),
+        "label_shift": summarize_shift(shift, synthetic),
+        **doctor.sample_statistics(ranges.to_unit(refined), ranges.to_unit(synthetic.images)),
     }
     (HERE / "result.json").write_text(json.dumps(result, indent=2) + "\n")
     print(json.dumps(result, indent=2))

@@ -24,9 +24,9 @@ from scipy.stats import binomtest
 from experiments.flags import QUICK, command_line
 from experiments.machine import machine
 from simgan_jax import command, data, load_refiner
-from simgan_jax.checkpoint import read_config
-from simgan_jax.exhibits import data_uri
 from simgan_jax.metrics.two_sample import Budget, discriminator_accuracy
+from simgan_jax.reporting.examples import data_uri
+from simgan_jax.training.checkpoint import read_config
 
 WORKDIR = flags.DEFINE_string(
     "workdir", "runs/gaze", "Folder of a finished run of configs/gaze.py."

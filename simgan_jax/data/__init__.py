@@ -12,7 +12,7 @@ SOURCES = {
     "concatenation": "simgan_jax.data.concatenation",
     "crops": "simgan_jax.data.crops",
     "folder": "simgan_jax.data.folder",
-    "matched": "simgan_jax.data.matched",
+    "matched": "simgan_jax.data.histogram_matching",
     "mpii_gaze": "simgan_jax.data.mpii_gaze",
     "nyu_hand": "simgan_jax.data.nyu_hand",
     "procedural_eyes": "simgan_jax.data.procedural.eyes",

@@ -30,8 +30,8 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 from simgan_jax.errors import UserError
-from simgan_jax.files import replacing
-from simgan_jax.progress import progress
+from simgan_jax.io.atomic import replacing
+from simgan_jax.io.progress import progress
 
 SKIPPED = "skipped.txt"
 

@@ -11,7 +11,7 @@ from jaxtyping import Shaped
 
 from simgan_jax.data.builder import ManualBuilder, one_line
 from simgan_jax.errors import UserError
-from simgan_jax.progress import progress
+from simgan_jax.io.progress import progress
 
 ARRAYS = "arrays"
 _BATCH = 512

@@ -26,13 +26,13 @@ import numpy as np
 from jaxtyping import Float, Shaped
 from rich.console import Console
 
-from simgan_jax import image_files
 from simgan_jax.data import folder
 from simgan_jax.data.arrays import Arrays
-from simgan_jax.data.checked import shown
+from simgan_jax.data.values import shown
 from simgan_jax.errors import UserError
+from simgan_jax.io import image_files
+from simgan_jax.io.progress import progress
 from simgan_jax.metrics.angles import from_pitch_yaw, normalize
-from simgan_jax.progress import progress
 
 MAX_JOINTS = 1000
 Values = Float[np.ndarray, "n k"]

@@ -17,7 +17,7 @@ from flax import traverse_util
 from jaxtyping import Array, Float, PyTree, Shaped
 from safetensors.numpy import load_file
 
-from simgan_jax import images, parallel
+from simgan_jax import ranges
 
 WEIGHTS = Path(__file__).with_name("kid.safetensors")
 # Images of any size and depth are brought to the network's: grey, and the size of the paper's eyes.
@@ -95,11 +95,11 @@ def shipped_weights() -> dict[str, PyTree[Array]]:
 
 def to_network(sample: Shaped[Array, "b h w c"]) -> Float[Array, "b 35 55 1"]:
     """Grey images of the network's size in [-1, 1]."""
-    grey = images.to_unit(sample).mean(-1, keepdims=True)
+    grey = ranges.to_unit(sample).mean(-1, keepdims=True)
     return jax.image.resize(grey, (len(grey), *SIZE, 1), "linear", antialias=True)
 
 
-@parallel.compile
+@jax.jit
 def _features(weights, sample):
     raw = FeatureNetwork().apply({"params": weights["params"]}, to_network(sample))
     return jnp.clip((raw - weights["mean"]) / weights["std"], -LARGEST, LARGEST)

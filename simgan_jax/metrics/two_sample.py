@@ -9,7 +9,7 @@ import numpy as np
 import optax
 from jaxtyping import Array, Float, PyTree, Shaped
 
-from simgan_jax import images, losses, parallel
+from simgan_jax import losses, ranges
 from simgan_jax.metrics.intervals import mean_interval
 from simgan_jax.models import Discriminator
 
@@ -128,7 +128,7 @@ def random_patches(
     rows = (top[:, None] + np.arange(side))[:, :, None]
     columns = (left[:, None] + np.arange(side))[:, None, :]
     patches = sample[which[:, None, None], rows, columns]
-    return np.asarray(images.to_unit(patches)).reshape(count, -1)
+    return np.asarray(ranges.to_unit(patches)).reshape(count, -1)
 
 
 def power_spectrum(
@@ -145,7 +145,7 @@ def power_spectrum(
     Returns:
         Frequencies (centres of the bins, cycles a pixel) and power (squared units of [-1, 1] a pixel).
     """
-    unit = np.asarray(images.to_unit(sample), np.float32)
+    unit = np.asarray(ranges.to_unit(sample), np.float32)
     height, width = unit.shape[1:3]
     hann = (np.hanning(height + 2)[1:-1, None] * np.hanning(width + 2)[1:-1])[..., None]
     unit = (unit - unit.mean((1, 2), keepdims=True)) * hann
@@ -168,7 +168,7 @@ OPTIMIZER = optax.scale_by_adam()
 
 
 @partial(
-    parallel.compile,
+    jax.jit,
     static_argnames=("network", "whole_image", "micro_batch"),
     donate_argnums=(0, 1),
 )
@@ -196,7 +196,7 @@ def _step(
     return jax.tree.map(lambda p, u: p - learning_rate * u, params, updates), moments
 
 
-@partial(parallel.compile, static_argnames=("label", "network", "whole_image"))
+@partial(jax.jit, static_argnames=("label", "network", "whole_image"))
 def _accuracy(params, sample, label, network, whole_image):
     return losses.accuracy(_logits(params, sample, network, whole_image), label)
 
@@ -212,7 +212,7 @@ def _per_image(params, sample, label, network, whole_image, chunk=64):
 
 
 def _logits(params, sample, network, whole_image):
-    logits = network.apply({"params": params}, images.to_unit(sample))
+    logits = network.apply({"params": params}, ranges.to_unit(sample))
     return losses.pool_patches(logits) if whole_image else logits
 
 

@@ -7,12 +7,12 @@ import numpy as np
 import tensorflow_datasets as tfds
 from jaxtyping import Float, UInt8, UInt16
 
-from simgan_jax import image_files
-from simgan_jax.data import checked
+from simgan_jax.data import values
 from simgan_jax.data.builder import Chunk, Job, ManualBuilder, collect, one_line
 from simgan_jax.data.depth import BACKGROUND, HALF_RANGE_MM, encode_depth
 from simgan_jax.data.mat5 import read_mat
 from simgan_jax.errors import UserError
+from simgan_jax.io import image_files
 
 SIZE = 224
 # The 14 of the 36 joints on which the literature scores, see JOINT_NAMES.
@@ -138,7 +138,7 @@ def all_joints(path: Path) -> Float[np.ndarray, "3 n 36 3"]:
         UserError: missing or damaged.
     """
     where = f"{path}: joint_uvd"
-    return checked.array(read_mat(path, ["joint_uvd"])["joint_uvd"], (3, None, 36, 3), where)
+    return values.array(read_mat(path, ["joint_uvd"])["joint_uvd"], (3, None, 36, 3), where)
 
 
 def decode(path: Path, joints: Float[np.ndarray, "36 3"], size: int) -> dict[str, np.ndarray | str]:

@@ -13,13 +13,14 @@ from markupsafe import Markup
 from ml_collections import ConfigDict
 from PIL import Image
 
-from simgan_jax import data, image_files, images, parallel, verdict
-from simgan_jax.checkpoint import FOLDER, Checkpoints
+from simgan_jax import data, ranges
 from simgan_jax.errors import UserError
+from simgan_jax.io import image_files
 from simgan_jax.losses import REFINED
-from simgan_jax.run_folder import Run
+from simgan_jax.reporting.findings import TASKS, number
+from simgan_jax.reporting.run_folder import Run
 from simgan_jax.setup import Setup, make_setup
-from simgan_jax.verdict import number
+from simgan_jax.training.checkpoint import FOLDER, Checkpoints
 
 # Bytes of example images, so that the page opens at once on a phone.
 BUDGET = 1_500_000
@@ -134,7 +135,7 @@ def show_examples(
 def overlays(run: Run, samples: Samples | None) -> list[Markup]:
     """The labels of the examples drawn as SVG, [] where the data is not at hand or has none."""
     spec = run.config.get("data", {}).get("synthetic", {})
-    if samples is None or run.config.get("task") not in verdict.TASKS:
+    if samples is None or run.config.get("task") not in TASKS:
         return []
     if "count" in spec:  # made when asked for, picture by picture
         spec = spec | {"count": len(samples.synthetic)}
@@ -204,10 +205,10 @@ def patch_probability(
     """P(refined) of every patch."""
 
     def probability(params, batch):
-        logits = setup.discriminate(params, images.to_unit(batch))
+        logits = setup.discriminate(params, ranges.to_unit(batch))
         return jax.nn.softmax(logits)[..., REFINED]
 
-    return np.asarray(parallel.compile(probability)(params, shown))
+    return np.asarray(jax.jit(probability)(params, shown))
 
 
 def heat_uri(probability: Shaped[np.ndarray, "i j"]) -> str:

@@ -11,14 +11,16 @@ import numpy as np
 from jaxtyping import Array, PyTree, Shaped
 from ml_collections import ConfigDict
 
-from simgan_jax import doctor, images, logs, parallel
-from simgan_jax.checkpoint import Checkpoints
+from simgan_jax import ranges
 from simgan_jax.data import Arrays
 from simgan_jax.errors import UserError
-from simgan_jax.image_files import write_image
+from simgan_jax.io import image_files
+from simgan_jax.io.image_files import write_image
 from simgan_jax.metrics import label_shift
 from simgan_jax.setup import Setup
 from simgan_jax.state import TrainState, refiner_params, sample_noise
+from simgan_jax.training import devices, doctor, logs
+from simgan_jax.training.checkpoint import Checkpoints
 
 # Synthetic images that are refined at each look, and rows of the sample grid.
 PROBE, ROWS = 64, 8
@@ -59,8 +61,8 @@ class Watch:
         self._probe, self._real = synthetic[:PROBE], np.asarray(real[:ROWS])
         shape = self._probe.images.shape[:3]
         self._window = label_shift.window(self._probe.labels, shape)
-        self._refine = parallel.compile(partial(refine_probe, setup=setup))
-        self._measure = parallel.compile(label_shift.measure)
+        self._refine = jax.jit(partial(refine_probe, setup=setup))
+        self._measure = jax.jit(label_shift.measure)
         self._pending: list[tuple[int, dict]] = []
         self._images, self._since = 0, time.perf_counter()
         self._said: set[str] = set()
@@ -134,8 +136,8 @@ class Watch:
             columns = np.stack([before[:rows], after[:rows], self._real[:rows]], axis=1)
             path = self._workdir / "samples" / f"{step:06d}.png"
             path.parent.mkdir(exist_ok=True)
-            write_image(path, images.grid(columns))
-        units = images.to_unit(after), images.to_unit(before)
+            write_image(path, image_files.grid(columns))
+        units = ranges.to_unit(after), ranges.to_unit(before)
         shift = label_shift.summarize(
             self._measure(units[1], units[0], self._window), before.shape[2]
         )
@@ -146,7 +148,7 @@ class Watch:
         """Raises lambda while labels shift by more than the target, lowers it while by less."""
         factor = np.clip(shift / self._target, 1 / LAMBDA_FACTOR, LAMBDA_FACTOR)
         changed = np.float32(state.self_regularization) * np.float32(factor)
-        return state.replace(self_regularization=parallel.replicate(changed, self._setup))
+        return state.replace(self_regularization=devices.replicate(changed, self._setup))
 
     def _complain(self) -> None:
         for complaint in doctor.examine(logs.read(self._workdir / logs.FILE)):
@@ -160,6 +162,6 @@ def refine_probe(
     params: PyTree[Array], synthetic: Shaped[Array, "n h w c"], setup: Setup
 ) -> Shaped[Array, "n h w c"]:
     """Integer images to refined ones of the same type, always with the same noise."""
-    unit = images.to_unit(synthetic)
+    unit = ranges.to_unit(synthetic)
     noise = sample_noise(setup, jax.random.key(0), unit)
-    return images.from_unit(setup.refine(params, unit, noise), synthetic.dtype)
+    return ranges.from_unit(setup.refine(params, unit, noise), synthetic.dtype)

@@ -12,9 +12,10 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from simgan_jax.checkpoint import Checkpoints, read_config
 from simgan_jax.errors import UserError
+from simgan_jax.io.atomic import write_json
 from simgan_jax.steps import Batch
+from simgan_jax.training.checkpoint import Checkpoints, read_config
 
 PACKAGES = ("simgan_jax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
 
@@ -43,7 +44,7 @@ def claim(workdir: Path, config: ConfigDict) -> None:
         return
     try:
         workdir.mkdir(parents=True, exist_ok=True)
-        _write(path, config.to_dict())
+        write_json(path, config.to_dict())
     except OSError as error:
         raise UserError(
             f"{workdir}: cannot write there ({error.strerror}); give another --workdir"
@@ -78,7 +79,7 @@ def write(workdir: Path, config: ConfigDict, sets: Batch, resumed: bool = False)
                 )
         if not before["device"].endswith(device):
             device = f"{before['device']}, then {device}"
-    _write(
+    write_json(
         path,
         {
             "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
@@ -105,13 +106,6 @@ def _version(name: str) -> str | None:
         return importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:
         return None
-
-
-def _write(path: Path, content: dict[str, Any]) -> None:
-    """Writes JSON so that a reader sees the old file or the whole new one."""
-    partial = path.with_suffix(".partial")
-    partial.write_text(json.dumps(content, indent=2) + "\n")
-    partial.replace(path)
 
 
 def _flat(tree: Any, prefix: str = "config") -> dict[str, Any]:

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from simgan_jax import logs
 from simgan_jax.errors import UserError
-from simgan_jax.verdict import number
+from simgan_jax.reporting.findings import number
+from simgan_jax.training import logs
 
 
 class Run(NamedTuple):

@@ -9,10 +9,10 @@ from ml_collections import ConfigDict
 from rich.console import Console
 from rich.table import Table
 
-from simgan_jax import parallel
 from simgan_jax.setup import make_setup
 from simgan_jax.state import create_train_state
-from simgan_jax.train import load_sets, phases, select
+from simgan_jax.training import devices
+from simgan_jax.training.loop import load_sets, phases, select
 
 
 def dry_run(config: ConfigDict, workdir: Path) -> None:
@@ -21,7 +21,7 @@ def dry_run(config: ConfigDict, workdir: Path) -> None:
     Raises:
         UserError: what `train` would raise for the same settings and data.
     """
-    setup = parallel.distribute(make_setup(config))
+    setup = devices.distribute(make_setup(config))
     state = jax.eval_shape(lambda: create_train_state(jax.random.key(0), setup))
     sets = select(config, *load_sets(config, setup))
     state_bytes, data_bytes = _bytes(state), sum(x.nbytes for x in sets.values())

@@ -15,11 +15,11 @@ from jaxtyping import Array, PyTree
 from ml_collections import ConfigDict
 from rich.console import Console
 
-from simgan_jax import parallel
 from simgan_jax.errors import UserError
-from simgan_jax.parallel import collect, place, shardings
 from simgan_jax.setup import Setup, make_setup
 from simgan_jax.state import TrainState, create_train_state, refiner_params
+from simgan_jax.training import devices
+from simgan_jax.training.devices import collect, place, shardings
 
 FOLDER = "checkpoints"
 # A damaged checkpoint is moved here, out of the way of the one that takes its place.
@@ -179,7 +179,7 @@ def digest(state: TrainState) -> str:
     """SHA-256 over every leaf's type, shape and bytes, in the tree's order."""
     sha = hashlib.sha256()
     for leaf in jax.tree.leaves(state):
-        array = parallel.fetch(_plain(leaf))
+        array = devices.fetch(_plain(leaf))
         sha.update(f"{array.dtype} {array.shape}".encode())
         sha.update(np.ascontiguousarray(array).data)
     return sha.hexdigest()

@@ -1,10 +1,12 @@
 """Files that appear whole or not at all."""
 
 import itertools
+import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from simgan_jax.errors import UserError
 
@@ -44,3 +46,8 @@ def write_bytes(path: str | Path, content: bytes, scratch: str | Path | None = N
     """Writes a file at once; see `replacing`."""
     with replacing(path, scratch) as temporary:
         temporary.write_bytes(content)
+
+
+def write_json(path: str | Path, content: Mapping[str, Any]) -> None:
+    """Writes a mapping as an indented JSON file; see `replacing`."""
+    write_bytes(path, (json.dumps(content, indent=2) + "\n").encode())

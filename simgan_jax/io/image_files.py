@@ -4,11 +4,12 @@ import os
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Shaped
+from jaxtyping import Array, Shaped
 
 from simgan_jax.errors import UserError
-from simgan_jax.files import write_bytes
-from simgan_jax.image_codecs import JPEG_QUALITY, Header, Picture, encode, opened
+from simgan_jax.io.atomic import write_bytes
+from simgan_jax.io.codecs import JPEG_QUALITY, Header, Picture, encode, opened
+from simgan_jax.ranges import from_unit
 
 __all__ = [
     "JPEG_QUALITY",
@@ -109,3 +110,34 @@ def luminance(pixels: Shaped[np.ndarray, "n h w 3"]) -> Shaped[np.ndarray, "n h 
     """ITU-R BT.601 luma of RGB, as JPEG uses it; grey stays exactly as it is."""
     weights = np.float32([0.299, 0.587, 0.114])
     return np.round(pixels @ weights).astype(pixels.dtype)[..., None]
+
+
+# An image of a grid is enlarged by a whole factor up to about this many pixels in width.
+GRID_WIDTH = 192
+
+
+def grid(
+    images: Shaped[Array, "rows columns h w c"], gap: int = 2, scale: int | None = None
+) -> Shaped[np.ndarray, "height width c"]:
+    """One picture of rows and columns of images, their values unchanged, on white.
+
+    Args:
+        images: uint8, uint16, or floats in [-1, 1] (which become uint8).
+        gap: pixels between images.
+        scale: whole factor by which pixels are repeated; by default what suits a screen.
+    """
+    images = np.asarray(images)
+    if not np.issubdtype(images.dtype, np.integer):
+        images = from_unit(images, np.uint8)
+    rows, columns, height, width, channels = images.shape
+    scale = scale or max(1, GRID_WIDTH // width)
+    images = images.repeat(scale, axis=2).repeat(scale, axis=3)
+    padded = np.pad(
+        images,
+        ((0, 0), (0, 0), (0, gap), (0, gap), (0, 0)),
+        constant_values=np.iinfo(images.dtype).max,
+    )
+    picture = padded.transpose(0, 2, 1, 3, 4).reshape(
+        rows * (height * scale + gap), columns * (width * scale + gap), channels
+    )
+    return picture[: picture.shape[0] - gap, : picture.shape[1] - gap]

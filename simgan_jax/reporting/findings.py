@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 
 from scipy import stats
 
-from simgan_jax import doctor
 from simgan_jax.metrics import label_shift
+from simgan_jax.training import doctor
 
 # Label shift in shares of the image's width: the limit of the choice of a checkpoint, and what the
 # paper's refiner moved eyes by.

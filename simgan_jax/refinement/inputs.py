@@ -11,14 +11,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from simgan_jax import image_files
 from simgan_jax.data import Arrays
 from simgan_jax.errors import UserError
-from simgan_jax.files import replacing
-from simgan_jax.image_files import JPEG_QUALITY, Header, Picture
-from simgan_jax.manifest import NAME as MANIFEST
-from simgan_jax.manifest import Record
-from simgan_jax.threads import ahead
+from simgan_jax.io import image_files
+from simgan_jax.io.atomic import replacing
+from simgan_jax.io.background import ahead
+from simgan_jax.io.codecs import JPEG_QUALITY, Header, Picture
+from simgan_jax.refinement.manifest import NAME as MANIFEST
+from simgan_jax.refinement.manifest import Record
 
 
 @dataclass(frozen=True)

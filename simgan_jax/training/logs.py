@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from tensorboardX import SummaryWriter
 
-from simgan_jax.files import replacing
+from simgan_jax.io.atomic import replacing
 
 FILE = "metrics.jsonl"
 

@@ -16,7 +16,7 @@ from safetensors import safe_open
 from safetensors.numpy import load_file, save
 
 from simgan_jax.errors import UserError
-from simgan_jax.files import replacing
+from simgan_jax.io.atomic import replacing
 
 SUFFIXES = (".npz", ".safetensors")
 ABOUT = "about"

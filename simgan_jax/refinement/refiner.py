@@ -2,10 +2,8 @@
 
 import hashlib
 import math
-import queue
-import threading
 from collections import defaultdict, deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,49 +15,24 @@ import numpy as np
 from jaxtyping import Array, Float, Int, PyTree, Shaped
 from ml_collections import ConfigDict
 
-from simgan_jax import checkpoint, data, parallel, weights
-from simgan_jax.data import Arrays
 from simgan_jax.errors import UserError
-from simgan_jax.image_files import luminance
-from simgan_jax.images import from_unit, to_unit
+from simgan_jax.io.image_files import luminance
+from simgan_jax.ranges import from_unit, to_unit
+from simgan_jax.refinement import weights
+from simgan_jax.refinement.windows import Window, windows
 from simgan_jax.setup import make_setup
+from simgan_jax.training import checkpoint, devices
 
 # Pixels a device refines in one call. On CPU what stays in cache is fastest; on accelerators a
 # mebipixel takes some 256 MiB a feature map with the paper's 64 features.
 CPU_BATCH_PIXELS, ACCELERATOR_PIXELS = 2**13, 2**20
+
+
 # An image larger than this is refined window by window. On CPU that is faster than at once, too.
 CPU_WINDOW_PIXELS = 2**14
+
+
 LARGEST_BATCH = 512
-
-
-class Window(NamedTuple):
-    """A stretch of an axis that is refined at once, and the part [first, last) that is exact then."""
-
-    start: int
-    first: int
-    last: int
-
-
-def windows(size: int, window: int, margin: int) -> list[Window]:
-    """Covers an axis with windows that lie inside it.
-
-    The network's padding acts at a window's ends, where `margin` pixels are wrong and left to the
-    neighbour; at the image's ends it acts as it does on the whole image. So the parts make up exactly
-    what refining at once gives.
-
-    Args:
-        size: of the axis in pixels.
-        window: pixels refined at once, more than 2 margins unless the whole axis.
-        margin: (receptive field - 1) / 2.
-    """
-    found, done = [], 0
-    while done < size:
-        start = max(0, min(done - margin, size - window))
-        end = start + window
-        last = size if end >= size else end - margin
-        found.append(Window(start, done, last))
-        done = last
-    return found
 
 
 @dataclass(eq=False)
@@ -154,7 +127,7 @@ class Refine:
                 f"max_pixels is {self.max_pixels}, must be at least {smallest}: the refiner looks at "
                 f"{refiner.receptive_field} x {refiner.receptive_field} pixels for each"
             )
-        self._refine = parallel.spread(self._forward, params)
+        self._refine = devices.spread(self._forward, params)
 
     def __call__(
         self, images: Shaped[np.ndarray, "n h w c"], rows: Int[np.ndarray, "n"] | None = None
@@ -342,84 +315,3 @@ def load_refiner(
     else:
         config, params, step = checkpoint.restore_refiner(workdir, step)
     return Refine(make_setup(config).refiner, params, config=config, step=step, **options)
-
-
-def refined_batches(
-    refine: Refine,
-    source: Arrays | Mapping[str, Any],
-    batch: int,
-    epochs: int | None = 1,
-    seed: int | None = None,
-    drop_last: bool = False,
-    ahead: int = 2,
-) -> Iterator[dict[str, Shaped[np.ndarray, "b ..."]]]:
-    """Refined images with their labels, for any training loop.
-
-    A thread refines the next batches while the caller trains on one. Batches are NumPy arrays: JAX
-    takes them as they are, `torch.from_numpy` makes tensors of them without a copy. To index instead
-    of iterate (PyTorch's map-style sets, grain's `MapDataset.source`), refine the whole set first:
-    `refine(arrays.images)`.
-
-    Args:
-        refine: from `load_refiner`.
-        source: arrays, or a specification for `data.load`.
-        batch: images in a batch.
-        epochs: over the set; None goes on for ever.
-        seed: of the order, another one each epoch; None keeps the order of the set.
-        drop_last: leave out an epoch's last batch if it is short.
-        ahead: batches kept ready.
-
-    Yields:
-        {"image": uint8 or uint16 [b, H, W, C], and the set's labels by name [b, ...]}.
-
-    Raises:
-        UserError: fewer images than a batch needs.
-    """
-    arrays = source if isinstance(source, Arrays) else data.load(source)
-    if len(arrays) < (batch if drop_last else 1):
-        raise UserError(f"{len(arrays)} images make no batch of {batch}")
-    ready: queue.Queue = queue.Queue(ahead)
-    stopped = threading.Event()
-
-    def put(item: Any) -> None:
-        while not stopped.is_set():
-            try:
-                return ready.put(item, timeout=0.1)
-            except queue.Full:
-                continue
-
-    def work() -> None:
-        try:
-            for rows in _orders(len(arrays), batch, epochs, seed, drop_last):
-                if stopped.is_set():
-                    return
-                chosen = arrays[rows]
-                put({"image": refine(chosen.images, rows), **chosen.labels})
-            put(None)
-        except Exception as error:
-            put(error)
-
-    thread = threading.Thread(target=work, daemon=True)
-    thread.start()
-    try:
-        while (item := ready.get()) is not None:
-            if isinstance(item, Exception):
-                raise item
-            yield item
-    finally:
-        stopped.set()
-        thread.join()
-
-
-def _orders(
-    size: int, batch: int, epochs: int | None, seed: int | None, drop_last: bool
-) -> Iterator[Int[np.ndarray, "b"]]:
-    """Row numbers of each batch."""
-    epoch = 0
-    while epochs is None or epoch < epochs:
-        rows = np.arange(size)
-        if seed is not None:
-            rows = np.random.default_rng((seed, epoch)).permutation(size)
-        for start in range(0, size - batch + 1 if drop_last else size, batch):
-            yield rows[start : start + batch]
-        epoch += 1

@@ -10,11 +10,9 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from simgan_jax import data, logs, parallel, record
-from simgan_jax.checkpoint import Checkpoints
+from simgan_jax import data
 from simgan_jax.data import Arrays
 from simgan_jax.errors import UserError
-from simgan_jax.parallel import Lead, Step
 from simgan_jax.setup import Setup, make_setup
 from simgan_jax.state import TrainState, create_train_state
 from simgan_jax.steps import (
@@ -24,7 +22,10 @@ from simgan_jax.steps import (
     pretrain_refiner_step,
     train_step,
 )
-from simgan_jax.watch import Watch
+from simgan_jax.training import devices, logs, provenance
+from simgan_jax.training.checkpoint import Checkpoints
+from simgan_jax.training.devices import Lead, Step
+from simgan_jax.training.watch import Watch
 
 
 class Phase(NamedTuple):
@@ -68,24 +69,24 @@ def train(config: ConfigDict, workdir: str | Path) -> bool:
             finite, or a full disk.
     """
     workdir = Path(workdir)
-    setup = parallel.distribute(make_setup(config))
-    record.claim(workdir, config)
+    setup = devices.distribute(make_setup(config))
+    provenance.claim(workdir, config)
     schedule = phases(config)
     last = schedule[-1].last
     checkpoints = Checkpoints(workdir, config.watch.keep)
     state = checkpoints.restore(setup)
     if state is None:
-        state = parallel.place(create_train_state(jax.random.key(config.seed), setup), setup)
+        state = devices.place(create_train_state(jax.random.key(config.seed), setup), setup)
     first = int(state.step)
     if first >= last:
         return True
 
     synthetic, real = load_sets(config, setup)
     sets = select(config, synthetic, real)
-    record.write(workdir, config, sets, resumed=first > 0)
+    provenance.write(workdir, config, sets, resumed=first > 0)
     resident = sum(x.nbytes for x in sets.values()) <= config.data.resident_gib * 2**30
     if resident:
-        sets = parallel.replicate(sets, setup)
+        sets = devices.replicate(sets, setup)
     with logs.Log(workdir, first, last) as log, interruptions() as interrupted:
         log.say(f"{'resuming at' if first else 'starting at'} step {first} of {last} in {workdir}")
         watch = Watch(config, setup, workdir, synthetic, real.images, log, checkpoints, last)
@@ -115,9 +116,9 @@ def calls(
     """
     step = max(step, phase.first)
     if not resident:
-        program = parallel.streaming_program(phase.step, setup)
+        program = devices.streaming_program(phase.step, setup)
         key, steps = jax.random.key(config.seed), range(step, phase.last)
-        for batch in parallel.stream(key, steps, sets, phase.lead, setup):
+        for batch in devices.stream(key, steps, sets, phase.lead, setup):
             yield lambda state, batch=batch: program(state, batch), 1
         return
     # With several processes pmap itself turns every process's arrays into global ones.
@@ -127,7 +128,7 @@ def calls(
         on_cpu = jax.default_backend() == "cpu"
         count = 1 if on_cpu else steps_until(step, phase, config.watch)
         if count not in programs:
-            programs[count] = parallel.resident_program(phase.step, setup, phase.lead, count)
+            programs[count] = devices.resident_program(phase.step, setup, phase.lead, count)
 
         def advance(state, program=programs[count]):
             with jax.transfer_guard(guard):

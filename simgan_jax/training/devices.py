@@ -1,4 +1,4 @@
-"""Compilation and devices: the only module that says jit, pmap and device_put.
+"""Devices: the only module that says pmap, device_put and donate.
 
 A step is mapped over one axis, "devices". Networks and counters are replicated; the history is cut into
 one part a device; a batch is cut along its examples. On one device the same program runs.
@@ -47,9 +47,6 @@ Step = Callable[[TrainState, Batch, Setup], tuple[TrainState, Metrics]]
 Lead = Mapping[str, tuple[int, ...]]
 # (state, data or batch) -> (state, metrics)
 Program = Callable[[TrainState, Batch], tuple[TrainState, Metrics]]
-
-# For functions on one device: estimators, metrics, refining.
-compile = jax.jit
 
 
 def cores_as_devices(setup: Setup | None = None) -> None:

@@ -2,7 +2,16 @@ import math
 
 import pytest
 
-from simgan_jax import verdict
+from simgan_jax.reporting.findings import (
+    advice,
+    better,
+    error_margin,
+    health,
+    judge,
+    labels,
+    number,
+    realism,
+)
 
 CONFIG = {"task": "gaze", "image": {"width": 55}, "loss": {"self_regularization": 0.5}}
 
@@ -31,13 +40,13 @@ def adversarial_row(**metrics):
 
 def test_the_margin_is_students_t_of_four_degrees_of_freedom_for_three_seeds():
     # t(0.975, 4) = 2.776; sqrt((0.1^2 + 0.1^2) / 3) = 0.08165
-    margin = verdict.error_margin(evaluation(8, 6), "synthetic", "refined")
+    margin = error_margin(evaluation(8, 6), "synthetic", "refined")
     assert margin == pytest.approx(2.776 * 0.08165, rel=1e-3)
 
 
 @pytest.mark.parametrize("seeds, std", [(1, 0.0), (3, None), (None, 0.1)])
 def test_there_is_no_margin_without_a_spread_over_seeds(seeds, std):
-    assert verdict.error_margin(evaluation(8, 6, std, seeds), "synthetic", "refined") is None
+    assert error_margin(evaluation(8, 6, std, seeds), "synthetic", "refined") is None
 
 
 @pytest.mark.parametrize(
@@ -50,42 +59,42 @@ def test_there_is_no_margin_without_a_spread_over_seeds(seeds, std):
     ],
 )
 def test_better_says_yes_or_no_only_beyond_the_margin(refined, status, answer):
-    finding = verdict.better(CONFIG, evaluation(8.0, refined))
+    finding = better(CONFIG, evaluation(8.0, refined))
     assert (finding.status, finding.answer) == (status, answer)
 
 
 def test_estimators_worse_than_the_mean_label_have_learned_nothing():
     figures = evaluation(8.0, 6.0)
     figures["estimators"]["mean_predictor"] = {"error": 5.9}
-    finding = verdict.better(CONFIG, figures)
+    finding = better(CONFIG, figures)
     assert finding.status == "unclear"
     assert finding.answer.startswith("Nothing learned yet")
     figures["estimators"]["mean_predictor"] = {"error": 6.1}
-    assert verdict.better(CONFIG, figures).status == "good"
+    assert better(CONFIG, figures).status == "good"
 
 
 @pytest.mark.parametrize(("kid", "status"), [(1.0, "good"), (3.0, "unclear")])
 def test_a_yes_to_realism_needs_both_measures(kid, status):
     figures = evaluation(8.0, 6.0)
     figures["realism"] |= {"kid": kid, "kid_synthetic": 2.0}
-    finding = verdict.realism(figures)
+    finding = realism(figures)
     assert finding.status == status
     assert f"from 2.00 to {kid:.2f}" in finding.detail
 
 
 def test_without_labels_it_is_the_image_that_should_stay():
-    finding = verdict.labels({"task": "none", "image": {"width": 55}}, evaluation(8, 6))
+    finding = labels({"task": "none", "image": {"width": 55}}, evaluation(8, 6))
     assert "label" not in finding.question
     assert "the whole image by 0.20" in finding.detail
 
 
 def test_one_seed_is_never_a_yes():
-    assert verdict.better(CONFIG, evaluation(8.0, 4.0, seeds=1)).status == "unclear"
+    assert better(CONFIG, evaluation(8.0, 4.0, seeds=1)).status == "unclear"
 
 
 @pytest.mark.parametrize("task", ["none", None, "unheard-of"])
 def test_a_run_without_a_task_has_nothing_to_measure(task):
-    assert verdict.better({"task": task}, {}).status == "unknown"
+    assert better({"task": task}, {}).status == "unknown"
 
 
 def test_better_reports_the_comparison_with_augmentation():
@@ -94,12 +103,12 @@ def test_better_reports_the_comparison_with_augmentation():
         "synthetic_augmented": {"error": 5.5},
         "refined_augmented": {"error": 5.25},
     }
-    assert "With augmentation 5.25° against 5.50°." in verdict.better(CONFIG, figures).detail
+    assert "With augmentation 5.25° against 5.50°." in better(CONFIG, figures).detail
 
 
 @pytest.mark.parametrize("shift, status", [(0.5, "good"), (0.51, "unclear"), (1.2, "bad")])
 def test_labels_are_judged_by_shares_of_the_width(shift, status):
-    assert verdict.labels(CONFIG, evaluation(8, 6, shift=shift)).status == status
+    assert labels(CONFIG, evaluation(8, 6, shift=shift)).status == status
 
 
 @pytest.mark.parametrize(
@@ -107,48 +116,48 @@ def test_labels_are_judged_by_shares_of_the_width(shift, status):
 )
 def test_realism_is_what_a_fresh_discriminator_can_tell(refined, status):
     figures = {"realism": {"discriminator_accuracy": {"synthetic": 0.95, "refined": refined}}}
-    assert verdict.realism(figures).status == status
+    assert realism(figures).status == status
 
 
 def test_health_repeats_the_doctor():
     sick = adversarial_row(
         **{"samples/change": 0.001, "samples/correlation": 1.0, "samples/diversity": 1.0}
     )
-    finding = verdict.health([sick])
+    finding = health([sick])
     assert finding.status == "bad"
     assert "lower config.loss.self_regularization" in finding.detail
-    assert verdict.health([adversarial_row()]).status == "good"
-    assert verdict.health([{"step": 5, "phase": "refiner"}]).status == "unknown"
+    assert health([adversarial_row()]).status == "good"
+    assert health([{"step": 5, "phase": "refiner"}]).status == "unknown"
 
 
 def test_health_survives_rows_that_lack_metrics():
     rows = [{"step": i, "phase": "adversarial", "discriminator/loss": 0.693} for i in range(3)]
-    assert verdict.health(rows).status == "unknown"
+    assert health(rows).status == "unknown"
 
 
 def test_a_good_run_is_to_be_used():
     figures = evaluation(8.0, 6.0)
-    findings = verdict.judge(CONFIG, [adversarial_row()], figures)
+    findings = judge(CONFIG, [adversarial_row()], figures)
     assert [finding.status for finding in findings] == ["good"] * 4
-    [(_, code)] = verdict.advice("runs/a", "", CONFIG, figures, findings, finished=True)
+    [(_, code)] = advice("runs/a", "", CONFIG, figures, findings, finished=True)
     assert code == "python -m simgan_jax.refine --workdir=runs/a --input=FOLDER --output=FOLDER"
 
 
 def test_drifting_labels_ask_for_twice_the_self_regularization():
     figures = evaluation(8.0, 10.0, shift=2.0)
-    findings = verdict.judge(CONFIG, [adversarial_row()], figures)
-    advice = verdict.advice("runs/a", "", CONFIG, figures, findings, finished=True)
-    assert [code for _, code in advice] == ["--config.loss.self_regularization=1"]
+    findings = judge(CONFIG, [adversarial_row()], figures)
+    found = advice("runs/a", "", CONFIG, figures, findings, finished=True)
+    assert [code for _, code in found] == ["--config.loss.self_regularization=1"]
 
 
 def test_an_unfinished_run_is_to_be_resumed_first():
-    findings = verdict.judge(CONFIG, [], {})
-    advice = verdict.advice("runs/a", "the command", CONFIG, {}, findings, finished=False)
-    assert advice[0][1] == "the command"
+    findings = judge(CONFIG, [], {})
+    found = advice("runs/a", "the command", CONFIG, {}, findings, finished=False)
+    assert found[0][1] == "the command"
 
 
 @pytest.mark.parametrize("value", [None, "1", True, math.nan, math.inf, [1.0], {}])
 def test_number_takes_finite_numbers_alone(value):
-    assert verdict.number({"a": {"b": value}}, "a", "b") is None
-    assert verdict.number({"a": {"b": 1}}, "a", "b") == 1.0
-    assert verdict.number({"a": 1}, "a", "b") is None
+    assert number({"a": {"b": value}}, "a", "b") is None
+    assert number({"a": {"b": 1}}, "a", "b") == 1.0
+    assert number({"a": 1}, "a", "b") is None

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from simgan_jax.errors import UserError
-from simgan_jax.files import write_bytes
+from simgan_jax.io.atomic import write_bytes
 
 JOURNALS = ".refine"
 NAME = "refine_manifest"

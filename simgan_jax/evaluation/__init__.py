@@ -1,0 +1,1 @@
+"""Proof: estimators trained on synthetic, refined and real images, label preservation, realism."""

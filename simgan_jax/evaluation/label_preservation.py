@@ -1,0 +1,79 @@
+"""Whether refinement keeps labels: how far what they describe moves, and what an estimator reads."""
+
+from typing import Any
+
+import jax
+import numpy as np
+from jaxtyping import Shaped
+
+from simgan_jax.data import Arrays
+from simgan_jax.evaluation import tasks
+from simgan_jax.evaluation.estimators import Estimator
+from simgan_jax.metrics import label_shift
+from simgan_jax.metrics.intervals import mean_interval
+from simgan_jax.ranges import to_unit
+
+PAPER_SHIFT = {"mean": 1.1, "std": 0.8, "width": 55}
+
+
+def measure_shift(before: Arrays, after: Shaped[np.ndarray, "n h w c"]) -> label_shift.Shift:
+    """Motion of the labelled content from synthetic to refined images."""
+    window = label_shift.window(before.labels, before.images.shape[:3])
+    shift = _measure(to_unit(before.images), to_unit(after), window)
+    return label_shift.Shift(*map(np.asarray, shift))
+
+
+def measure_corners(before: Arrays, after: Shaped[np.ndarray, "n h w c"]) -> dict[str, Any]:
+    """How the lids' edges and the corners of eyes move, on both sides of the iris.
+
+    The shift of the iris alone says nothing of them; an estimator reads gaze from both.
+
+    Returns:
+        "left" and "right": mean motion (x right, y down) in pixels of what lies on that side.
+    """
+    width = before.images.shape[2]
+    around = (before.labels["eye_mask"] > 0) & (before.labels["iris_mask"] == 0)
+    offset = np.arange(width) - before.labels["pupil"][:, :1]
+    reach = 5 * width / 55
+    sides = {"left": offset < -reach, "right": offset > reach}
+    units = to_unit(before.images), to_unit(after)
+    result = {}
+    for name, side in sides.items():
+        shift = _measure(*units, (around & side[:, None]).astype(np.float32))
+        followed = np.asarray(shift.xy)[np.asarray(shift.fit) >= label_shift.FIT]
+        result[name] = followed.mean(0).tolist() if len(followed) else [float("nan")] * 2
+    return result
+
+
+def summarize_shift(shift: label_shift.Shift, before: Arrays, seed: int = 0) -> dict[str, Any]:
+    """`label_shift.summarize`, with an interval of the mean and the paper's figure beside it."""
+    summary = label_shift.summarize(shift, before.images.shape[2])
+    followed = shift.xy[shift.fit >= label_shift.FIT]
+    if len(followed):
+        summary["interval"] = mean_interval(np.linalg.norm(followed, axis=-1), seed=seed)
+    return summary | {"images": len(before), "paper": PAPER_SHIFT}
+
+
+def prediction_drift(
+    task: str,
+    estimator: Estimator,
+    before: Shaped[np.ndarray, "n h w c"],
+    after: Shaped[np.ndarray, "n h w c"],
+) -> dict[str, Any]:
+    """How a frozen estimator's predictions move under refinement, signed, in the task's unit."""
+    kind = tasks.TASKS[task]
+    predicted = estimator(before), estimator(after)
+    distance = kind.errors(predicted[1], predicted[0])
+    signed = kind.signed(predicted[1], predicted[0])
+    return {
+        "unit": kind.unit,
+        "mean": float(distance.mean()),
+        "std": float(distance.std()),
+        "axes": {
+            name: {"bias": float(signed[:, i].mean()), "std": float(signed[:, i].std())}
+            for i, name in enumerate(kind.axes)
+        },
+    }
+
+
+_measure = jax.jit(label_shift.measure)

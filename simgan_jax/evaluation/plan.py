@@ -1,0 +1,158 @@
+"""How much an evaluation measures: rows, seeds, images, and how estimators are trained."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from ml_collections import ConfigDict
+
+from simgan_jax.errors import UserError
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How an estimator is trained; the same for every set that is compared.
+
+    Attributes:
+        width: factor on the gaze network's widths; 1 is the paper's network.
+        features: of the hourglass (paper's: 256).
+        stacks: of the hourglass (paper's: 2).
+        depth: poolings in an hourglass (paper's: 4).
+        downsample: side of a hand image / side of the heat maps.
+        resize: side to which hand images are resampled first; 0 leaves them. 256 gives the paper's
+            64x64 maps from images of 224x224.
+        steps: updates at most.
+        batch: images an update. Small ones learn most from the same computation on CPU: 6.4 degrees
+            on its own domain with 8, 7.0 with 16, 7.5 with 32 (embedded eyes, one seed).
+        micro_batch: images whose gradients are computed at a time on CPU; 0 is all at once.
+        learning_rate: of Adam at the start; falls to 0 along a cosine.
+        validation: share of the training set that early stopping looks at.
+        looks: how often it looks, evenly spread over the steps.
+        patience: looks without improvement after which training ends.
+    """
+
+    width: float = 0.25
+    features: int = 32
+    stacks: int = 1
+    depth: int = 4
+    downsample: int = 2
+    resize: int = 0
+    steps: int = 8000
+    batch: int = 8
+    micro_batch: int = 8
+    learning_rate: float = 1e-3
+    validation: float = 0.1
+    looks: int = 12
+    patience: int = 4
+
+
+def make_settings(config: Mapping[str, Any]) -> Settings:
+    """Settings from a mapping of some of their names.
+
+    Raises:
+        UserError: a name that is none of theirs, or a micro-batch that does not divide the batch.
+    """
+    try:
+        settings = Settings(**config)
+    except TypeError as error:
+        names = ", ".join(Settings.__dataclass_fields__)
+        raise UserError(f"config.evaluate.estimator: {error}; there are {names}") from error
+    if settings.micro_batch and settings.batch % settings.micro_batch:
+        raise UserError(
+            f"config.evaluate.estimator.micro_batch is {settings.micro_batch}, but must divide its "
+            f"batch of {settings.batch}"
+        )
+    return settings
+
+
+ROWS = ("synthetic", "refined", "real")
+
+
+# What can be done without a network: synthetic images with the grey values of real ones.
+MATCHED = "matched"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How much is measured.
+
+    Attributes:
+        rows: estimators: "synthetic", "matched" (synthetic with the grey values of real images:
+            what can be done without a network), "refined" or "real" (labelled real images: the
+            ceiling), perhaps followed by "_4x" (four times the images), perhaps by "_augmented".
+        seeds: estimators trained a row.
+        images: training images a row (four times as many with "_4x"); fewer where there are fewer.
+        probe: images, apart from the former, on which realism and label shift are measured.
+        discriminator_steps: updates of a fresh discriminator.
+        whole_image: whether a fresh discriminator of whole images is trained as well.
+        estimator: training of the estimators.
+    """
+
+    rows: tuple[str, ...]
+    seeds: int
+    images: int
+    probe: int
+    discriminator_steps: int
+    whole_image: bool
+    estimator: Settings
+
+
+def settings() -> ConfigDict:
+    """The group `evaluate` of a configuration.
+
+    "quick" ends a run in two minutes on two CPU cores, "full" takes about half an hour there. The
+    paper's estimator is `estimator.width = 1`, its hourglass `features = 256, stacks = 2`.
+    """
+    c = ConfigDict()
+    c.estimator = ConfigDict(asdict(Settings()))
+    c.quick = ConfigDict()
+    c.quick.rows = (*ROWS, MATCHED, "synthetic_augmented")
+    c.quick.seeds = 1
+    c.quick.images = 6000
+    c.quick.probe = 500
+    c.quick.discriminator_steps = 150
+    c.quick.whole_image = False
+    c.quick.estimator_steps = 2500
+    c.full = ConfigDict()
+    c.full.rows = (
+        *(row + suffix for suffix in ("", "_augmented") for row in (*ROWS, MATCHED)),
+        "synthetic_4x",
+        "refined_4x",
+    )
+    c.full.seeds = 3
+    c.full.images = 8000
+    c.full.probe = 1000
+    c.full.discriminator_steps = 300
+    c.full.whole_image = True
+    c.full.estimator_steps = 8000
+    return c
+
+
+def make_plan(config: Mapping[str, Any], level: str) -> Plan:
+    """The plan of a level.
+
+    Args:
+        config: the group `evaluate` of a configuration, see `settings`.
+        level: "quick" or "full".
+
+    Raises:
+        UserError: no such level, row or setting.
+    """
+    if level not in ("quick", "full"):
+        raise UserError(f"--level={level}: there are quick and full")
+    chosen = dict(config[level])
+    estimator = make_settings(dict(config["estimator"]))
+    estimator = replace(estimator, steps=chosen.pop("estimator_steps"))
+    chosen["rows"] = tuple(chosen["rows"])
+    for row in chosen["rows"]:
+        if row not in {
+            f"{base}{size}{aug}"
+            for base in (*ROWS, MATCHED)
+            for size in ("", "_4x")
+            for aug in ("", "_augmented")
+        }:
+            raise UserError(
+                f"config.evaluate.{level}.rows: {row!r}; a row is one of {', '.join(ROWS)}, "
+                f"{MATCHED}, perhaps with _4x, perhaps with _augmented"
+            )
+    return Plan(estimator=estimator, **chosen)

@@ -1,0 +1,157 @@
+"""What estimators predict: gaze, hand joints or the iris's centre, with losses and errors."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import flax.linen as nn
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float
+
+from simgan_jax.data import Arrays
+from simgan_jax.errors import UserError
+from simgan_jax.evaluation import augment_eyes, augment_hands
+from simgan_jax.evaluation.plan import Settings
+from simgan_jax.metrics import angles, keypoints
+from simgan_jax.models.gaze_estimator import GazeEstimator
+from simgan_jax.models.hourglass import Hourglass, decode, heatmap_loss, heatmaps
+
+
+class Task(NamedTuple):
+    """What an estimator predicts and how it is judged; a size is (height, width) in pixels.
+
+    Attributes:
+        label: name of the label.
+        unit: of errors.
+        axes: names of the signed errors' components.
+        network: (settings, label [N, ...]) -> linen module.
+        loss: (outputs, targets, size) -> [b].
+        decode: (outputs, size) -> predictions, of the label's shape.
+        augment: (key, images, targets) -> the same two, changed.
+        errors: (predictions, targets) -> [N] or [N, joints].
+        signed: (predictions, targets) -> [N, axes].
+        within: size -> the error that counts as good.
+        range: size -> right end of the cumulative curve.
+    """
+
+    label: str
+    unit: str
+    axes: tuple[str, ...]
+    network: Callable[[Settings, np.ndarray], nn.Module]
+    loss: Callable
+    decode: Callable
+    augment: Callable
+    errors: Callable
+    signed: Callable
+    within: Callable[[tuple[int, int]], float]
+    range: Callable[[tuple[int, int]], float]
+
+
+def label_of(task: str, arrays: Arrays, where: str) -> Float[np.ndarray, "n ..."]:
+    """The label that a task predicts.
+
+    Raises:
+        UserError: there is no such task or label.
+    """
+    if task not in TASKS:
+        raise UserError(f"config.task is {task!r}; one of {', '.join(TASKS)}, or 'none'")
+    name = TASKS[task].label
+    if name not in arrays.labels:
+        raise UserError(
+            f"task {task!r} needs the label {name!r}, but {where} has "
+            f"{sorted(arrays.labels) or 'no labels'}; name a labelled set, or --config.task=none"
+        )
+    return np.asarray(arrays.labels[name], np.float32)
+
+
+def has_label(task: str, arrays: Arrays | None) -> bool:
+    """Whether a set is there and has the label of a task."""
+    return arrays is not None and task in TASKS and TASKS[task].label in arrays.labels
+
+
+def _half_square(difference):
+    """Caffe's "Euclidean loss"."""
+    return 0.5 * jnp.square(difference).sum(-1)
+
+
+def _middle_and_scale(size):
+    height, width = size
+    return jnp.array([(width - 1) / 2, (height - 1) / 2]), width / 2
+
+
+def _iris_loss(outputs, targets, size):
+    middle, scale = _middle_and_scale(size)
+    return _half_square(outputs - (targets - middle) / scale)
+
+
+def _iris_decode(outputs, size):
+    middle, scale = _middle_and_scale(size)
+    return outputs * scale + middle
+
+
+def _gaze_augment(key, images, targets):
+    return augment_eyes.augment(key, images)[0], targets
+
+
+def _iris_augment(key, images, targets):
+    images, moved = augment_eyes.augment(key, images)
+    return images, targets + moved
+
+
+def _hand_network(settings, targets):
+    return Hourglass(
+        joints=targets.shape[1],
+        features=settings.features,
+        stacks=settings.stacks,
+        depth=settings.depth,
+        downsample=settings.downsample,
+        resize=settings.resize or None,
+    )
+
+
+def _hand_loss(outputs, targets, size):
+    return heatmap_loss(outputs, heatmaps(targets[..., :2], outputs.shape[2:4], size))
+
+
+TASKS = {
+    "gaze": Task(
+        label="gaze",
+        unit="degrees",
+        axes=("pitch", "yaw"),
+        network=lambda settings, targets: GazeEstimator(3, settings.width),
+        loss=lambda outputs, targets, size: _half_square(outputs - targets),
+        decode=lambda outputs, size: outputs / jnp.linalg.norm(outputs, axis=-1, keepdims=True),
+        augment=_gaze_augment,
+        errors=angles.angular_error,
+        signed=angles.signed_error,
+        within=lambda size: 7.0,
+        range=lambda size: 30.0,
+    ),
+    "iris": Task(
+        label="pupil",
+        unit="px",
+        axes=("x", "y"),
+        network=lambda settings, targets: GazeEstimator(2, settings.width),
+        loss=_iris_loss,
+        decode=_iris_decode,
+        augment=_iris_augment,
+        errors=keypoints.distances,
+        signed=lambda predicted, target: predicted - target,
+        within=lambda size: 5.0,
+        range=lambda size: 15.0,
+    ),
+    # The paper counts joints within 5 px of a 224 px crop.
+    "hand": Task(
+        label="joints_uvd",
+        unit="px",
+        axes=("x", "y"),
+        network=_hand_network,
+        loss=_hand_loss,
+        decode=lambda outputs, size: decode(outputs[-1], size),
+        augment=augment_hands.augment,
+        errors=lambda predicted, target: keypoints.distances(predicted[..., :2], target[..., :2]),
+        signed=lambda predicted, target: (predicted[..., :2] - target[..., :2]).mean(1),
+        within=lambda size: keypoints.PAPER_THRESHOLD_PX * size[1] / keypoints.PAPER_SIDE_PX,
+        range=lambda size: 20.0 * size[1] / keypoints.PAPER_SIDE_PX,
+    ),
+}

@@ -1,0 +1,1 @@
+"""Files and the terminal: what appears whole, image formats, work in the background, progress."""

@@ -1,0 +1,1 @@
+"""A trained refiner at work: on arrays, folders and data sets, and as files for other programs."""

@@ -1,0 +1,262 @@
+"""A folder or a data set through a trained refiner, labels carried along.
+
+    python -m simgan_jax.refine --workdir=runs/gaze --input=FOLDER --output=FOLDER
+    python -m simgan_jax.refine --workdir=runs/gaze --input=unity_eyes:data_dir=DIR --output=FOLDER
+
+A folder's images come out under the same relative paths with the same size, mode and bit depth; every
+other file is copied as it is, and so pixel labels fit on: geometry is never touched. JPEGs stay JPEGs,
+at quality 95 without chroma subsampling. A data set (a name in `data.SOURCES` with its keyword
+arguments, or synthetic, real, test of the run's configuration) comes out as 0000000.png, ... with
+labels.npz.
+
+A file appears when it is whole. Started again, the same command redoes nothing that is finished; with
+--shard=i/n it does one part of n, beside other processes in the same output folder.
+"""
+
+import hashlib
+import importlib
+import inspect
+import json
+import math
+import os
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from ml_collections import ConfigDict
+from rich.console import Console
+
+from simgan_jax import data
+from simgan_jax.data import Arrays
+from simgan_jax.errors import UserError
+from simgan_jax.io import codecs
+from simgan_jax.io.atomic import replacing, write_bytes
+from simgan_jax.io.background import ahead
+from simgan_jax.io.progress import progress
+from simgan_jax.refinement.inputs import Entry, Folder, Options, Rows
+from simgan_jax.refinement.manifest import Manifest, Record
+from simgan_jax.refinement.refiner import Job, Refine, load_refiner
+
+# Each size of window is compiled. Images of the most frequent sizes are refined at once; those of other
+# sizes through windows with sides of this ladder, which fit many sizes.
+WHOLE_SIZES = 8
+
+
+LADDER = (512, 384, 256, 192, 128, 96, 64, 48, 32)
+
+
+def refine(
+    workdir: str | Path,
+    source: str,
+    output: str | Path,
+    options: Options | None = None,
+    **refiner_options: Any,
+) -> Manifest:
+    """Refines a folder, or a data set given as `name:key=value,key=value`.
+
+    Args:
+        workdir: of the run, or a file of weights.
+        source: folder; or a name in `data.SOURCES` with keyword arguments, whose height and width are
+            those of the run by default; or "synthetic", "real", "test": a set of the run.
+        output: folder; made if missing.
+        options: see `Options`.
+        **refiner_options: of `load_refiner`.
+
+    Returns:
+        What was made, as in refine_manifest.json.
+
+    Raises:
+        UserError: no run, no input, an unreadable image, an output folder of another model or other
+            settings, or one that cannot be written.
+    """
+    options = options or Options()
+    name, _, arguments = source.partition(":")
+    is_folder = Path(source).is_dir()
+    if not is_folder and name not in (*data.SOURCES, "synthetic", "real", "test"):
+        raise UserError(
+            f"{source}: no such folder, and no data source: {', '.join(sorted(data.SOURCES))}, "
+            "synthetic, real, test"
+        )
+    refiner = load_refiner(workdir, **refiner_options)
+    if is_folder:
+        return refine_folder(refiner, source, output, options, str(workdir))
+    arrays = data.load(_spec(name, arguments, refiner.config))
+    return refine_arrays(refiner, arrays, output, options, source, str(workdir))
+
+
+def refine_folder(
+    refiner: Refine,
+    source: str | Path,
+    output: str | Path,
+    options: Options,
+    workdir: str = "",
+) -> Manifest:
+    """Refines every image of a folder and copies every other file; see the module."""
+    source, output = Path(source), Path(output)
+    if source.resolve() in (output.resolve(), *output.resolve().parents):
+        raise UserError(f"{output}: lies in the input folder; name another one")
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        folder = Folder(source, options, pool)
+        return _work(folder, refiner, output, options, workdir, pool)
+
+
+def refine_arrays(
+    refiner: Refine,
+    arrays: Arrays,
+    output: str | Path,
+    options: Options,
+    name: str = "arrays",
+    workdir: str = "",
+) -> Manifest:
+    """Refines a data set into PNG files and labels.npz; see the module."""
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        manifest = _work(Rows(arrays, name), refiner, Path(output), options, workdir, pool)
+    if arrays.labels and options.shard[0] == 0:  # one part writes the labels of all
+        with replacing(Path(output) / "labels.npz") as file, file.open("wb") as stream:
+            np.savez_compressed(stream, **arrays.labels)
+    return manifest
+
+
+def _work(
+    source: Folder | Rows,
+    refiner: Refine,
+    output: Path,
+    options: Options,
+    workdir: str,
+    pool: Executor,
+) -> Manifest:
+    """Reads, refines and writes at the same time: threads decode and encode, this one refines."""
+    part, parts = options.shard
+    entries = _planned(source.entries, refiner)[part::parts]
+    about = {
+        "model": {"workdir": workdir, "step": refiner.step, "sha256": refiner.sha256},
+        "settings": {"jpeg_quality": options.jpeg_quality, "noise_seed": refiner.seed},
+        "max_pixels": refiner.max_pixels,
+        "jax": jax.__version__,
+        **source.about,
+    }
+
+    def start(entry: Entry) -> Job | tuple[Entry, Record] | None:
+        if entry.header is None:
+            return entry, source.copy(entry, output / entry.name, manifest.scratch)
+        picture = source.read(entry)
+        if picture is None:
+            return None
+        # Row i of a set gets the noise that image i gets when the set is refined in one call.
+        is_row = isinstance(source, Rows)
+        rows = np.arange(len(picture.pixels)) + (entry.source[0] if is_row else 0)
+        name = "" if is_row else entry.name
+        return refiner.job(picture.pixels, name, rows, entry.window, tag=(entry, picture))
+
+    def finish(job: Job) -> tuple[Entry, Record]:
+        entry, picture = job.tag
+        content = codecs.encode(replace(picture, pixels=job.result()), options.jpeg_quality)
+        write_bytes(output / entry.name, content, manifest.scratch)
+        sha256 = hashlib.sha256(content).hexdigest()
+        return entry, {"sha256": sha256, "source": entry.source, "action": "refined"}
+
+    def jobs() -> Iterator[Job]:
+        for item in ahead(pool, start, todo, _values):
+            if isinstance(item, Job):
+                yield item
+            elif item is not None:
+                entry, record = item
+                manifest.add(entry.name, record)
+
+    with Manifest(output, options.shard, about, options.overwrite) as manifest:
+        todo = [entry for entry in entries if not manifest.finished(entry.name, entry.source)]
+        todo.sort(key=lambda entry: (str(entry.window), entry.header.dtype if entry.header else ""))
+        left, total = (sum(_images(entry) for entry in some) for some in (todo, entries))
+        with progress("refining", total, total - left) as advance:
+            refined = refiner.run(jobs())
+            for entry, record in ahead(pool, finish, refined, lambda job: job.pixels.size, True):
+                manifest.add(entry.name, record)
+                advance(_images(entry))
+        manifest.about["failed"] = dict(sorted(source.failed.items()))
+    _say(manifest, source, refiner, entries, len(entries) - len(todo))
+    return manifest
+
+
+def _planned(entries: list[Entry], refiner: Refine) -> list[Entry]:
+    """Entries with the size of their windows, which depends on the whole input, not on what is left."""
+    counts: Counter = Counter()
+    for entry in entries:
+        if entry.header:
+            counts[entry.header.shape[1:3]] += entry.header.shape[0]
+    frequent = sorted(counts, key=lambda size: (-counts[size], size))[:WHOLE_SIZES]
+    least = 4 * refiner.margin
+
+    def window(height: int, width: int) -> tuple[int, int]:
+        sides = refiner.window(height, width)
+        if (height, width) in frequent:
+            return sides
+        return tuple(next((x for x in LADDER if least < x <= side), side) for side in sides)
+
+    sizes = {size: window(*size) for size in counts}
+    return [
+        entry._replace(window=sizes[entry.header.shape[1:3]]) if entry.header else entry
+        for entry in entries
+    ]
+
+
+def _images(entry: Entry) -> int:
+    return entry.header.shape[0] if entry.header else 0
+
+
+def _values(entry: Entry) -> int:
+    return math.prod(entry.header.shape) if entry.header else 0
+
+
+def _say(
+    manifest: Manifest, source: Folder | Rows, refiner: Refine, entries: list[Entry], before: int
+) -> None:
+    """What was done, and what the user may not expect."""
+    entries = [entry for entry in entries if entry.name in manifest.records]
+    images = [entry for entry in entries if entry.header]
+    copied = len(entries) - len(images)
+    lines = [
+        f"{sum(map(_images, images)):,} images refined, {copied:,} other files copied"
+        + (f", {before:,} of these files by an earlier run" if before else "")
+        + f": {manifest.path}"
+    ]
+    colour = sum(entry.header.shape[3] == 3 for entry in images)
+    if refiner.channels == 1 and colour:
+        lines += [f"{colour:,} colour images: their luminance was refined, their chroma kept"]
+    if palettes := sum(entry.header.mode == "P" and entry.header.shape[3] == 3 for entry in images):
+        lines += [f"{palettes:,} colour images with a palette got a new one of 256 colours"]
+    if refiner.config and images:
+        trained = refiner.config.image.height
+        heights = [entry.header.shape[1] for entry in images]
+        if not trained / 2 <= np.median(heights) <= trained * 2:
+            lines += [
+                f"images are {int(np.median(heights))} pixels high, those of the training {trained}: "
+                "the refiner knows things of another size"
+            ]
+    if source.failed:
+        name = min(source.failed)
+        lines += [f"{len(source.failed):,} images skipped, first {source.failed[name]}"]
+    for line in lines:
+        Console(highlight=False, soft_wrap=True).print(line, markup=False)
+
+
+def _spec(name: str, arguments: str, config: ConfigDict) -> dict[str, Any]:
+    """Keyword arguments for `data.load` from a command line."""
+    if name not in data.SOURCES:
+        return config.data[name].to_dict()
+    spec: dict[str, Any] = {"source": name}
+    accepted = inspect.signature(importlib.import_module(data.SOURCES[name]).load).parameters
+    spec |= {key: config.image[key] for key in ("height", "width") if key in accepted}
+    for argument in filter(None, arguments.split(",")):
+        key, found, text = argument.partition("=")
+        if not found:
+            raise UserError(f"--input: {argument!r} is not of the form key=value")
+        try:
+            spec[key] = json.loads(text.lower() if text in ("True", "False") else text)
+        except json.JSONDecodeError:
+            spec[key] = text
+    return spec

@@ -1,0 +1,1 @@
+"""One page about a run, made from the files in its folder."""
