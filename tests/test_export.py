@@ -128,7 +128,7 @@ def test_onnx_says_that_batch_and_size_are_free(run, tmp_path):
 
 
 def test_a_file_that_differs_is_not_written(run, tmp_path, monkeypatch):
-    monkeypatch.setattr("simgan_jax.export.largest_difference", lambda *_: float("nan"))
+    monkeypatch.setattr("simgan_jax.refinement.exports.largest_difference", lambda *_: float("nan"))
     with pytest.raises(UserError, match="not written: it differs from the model by nan"):
         export(run, "npz", tmp_path / "refiner.npz")
     assert list(tmp_path.iterdir()) == []

@@ -316,7 +316,7 @@ def test_float_arrays_are_not_taken_for_images_unasked(refiner, source, tmp_path
 
 
 def test_many_sizes_share_few_compilations(tmp_path, monkeypatch):
-    monkeypatch.setattr("simgan_jax.refine.WHOLE_SIZES", 1)
+    monkeypatch.setattr("simgan_jax.refinement.folders.WHOLE_SIZES", 1)
     traced, forward = [], Refine._forward
 
     def noted(self, params, images, noise):
@@ -333,7 +333,7 @@ def test_many_sizes_share_few_compilations(tmp_path, monkeypatch):
     assert {shape[1:3] for shape in traced} == {(50, 66), (48, 64)}  # the latter for all others
     assert len(traced) == 2
     for i in (0, 11):
-        refined = images.read(tmp_path / f"out/{i:02}.png").pixels
+        refined = image_files.read(tmp_path / f"out/{i:02}.png").pixels
         expected = at_once(refiner, images[i][None, ..., None])
         assert np.abs(refined.astype(int) - expected).max() <= 1
 

@@ -88,7 +88,7 @@ def load(
             return None
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        headers = pool.map(lambda p: attempt(images.read_header, p), paths)
+        headers = pool.map(lambda p: attempt(image_files.read_header, p), paths)
         files, total = _rows(paths, headers, count)
         _check_channels(files, channels, convert)
         height, width = _check_sizes(files, height, width, fit)
@@ -101,7 +101,7 @@ def load(
 
         def fill(file: File) -> int:
             rows = slice(file.row, min(file.row + file.header.shape[0], total))
-            picture = attempt(images.read, file.path)
+            picture = attempt(image_files.read, file.path)
             opaque = picture and attempt(_opaque, file.path, picture)
             if opaque is None:
                 good[rows] = False

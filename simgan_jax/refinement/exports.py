@@ -89,7 +89,7 @@ SNIPPETS = {
     "safetensors": """
         import json
         from safetensors import safe_open
-        from simgan_jax.refine import load_refiner
+        from simgan_jax import load_refiner
 
         refined = load_refiner("{path}")(images)  # {dtype} [N, H, W, C]
 
