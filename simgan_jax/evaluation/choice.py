@@ -17,8 +17,6 @@ from simgan_jax.metrics.kid import features, kid
 from simgan_jax.refinement.refiner import load_refiner
 from simgan_jax.training.checkpoint import Checkpoints, read_config
 
-# Share of images whose content must be found again for a label shift to count.
-LEAST_FOLLOWED = 0.9
 CHOSEN = "chosen.json"
 
 
@@ -43,13 +41,13 @@ def select(candidates: Sequence[Candidate], largest_shift: float = label_shift.L
 
     Those whose content moves by no more than `largest_shift` compete by KID alone. If there is none,
     the one that moves least is taken. A shift that could not be measured (NaN), or in less than
-    `LEAST_FOLLOWED` of the images, counts as too large.
+    `label_shift.LEAST_FOLLOWED` of the images, counts as too large.
 
     Args:
         candidates: at least one.
         largest_shift: pixels at a width of 55.
     """
-    lost = [not c.followed >= LEAST_FOLLOWED for c in candidates]
+    lost = [not c.followed >= label_shift.LEAST_FOLLOWED for c in candidates]
     shifts = np.nan_to_num([c.label_shift for c in candidates], nan=np.inf)
     shifts = np.where(lost, np.inf, shifts)
     safe = shifts <= largest_shift

@@ -13,8 +13,6 @@ from simgan_jax.metrics import label_shift
 from simgan_jax.metrics.intervals import mean_interval
 from simgan_jax.ranges import to_unit
 
-PAPER_SHIFT = {"mean": 1.1, "std": 0.8, "width": 55}
-
 
 def measure_shift(before: Arrays, after: Shaped[np.ndarray, "n h w c"]) -> label_shift.Shift:
     """Motion of the labelled content from synthetic to refined images."""
@@ -51,7 +49,7 @@ def summarize_shift(shift: label_shift.Shift, before: Arrays, seed: int = 0) -> 
     followed = shift.xy[shift.fit >= label_shift.FIT]
     if len(followed):
         summary["interval"] = mean_interval(np.linalg.norm(followed, axis=-1), seed=seed)
-    return summary | {"images": len(before), "paper": PAPER_SHIFT}
+    return summary | {"images": len(before), "paper": label_shift.PAPER}
 
 
 def prediction_drift(
