@@ -14,7 +14,7 @@ import pytest
 
 from simgan_jax.errors import UserError
 from simgan_jax.setup import make_setup
-from simgan_jax.training import logs
+from simgan_jax.training import devices, logs
 from simgan_jax.training.checkpoint import FOLDER, Checkpoints, read_config
 from simgan_jax.training.loop import train
 
@@ -78,8 +78,8 @@ def wait_for_step(workdir, step):
     pytest.fail(f"no step {step} within 200 s")
 
 
-def final_state(workdir, devices=1):
-    setup = devices.distribute(make_setup(read_config(workdir)), devices)
+def final_state(workdir, number=1):
+    setup = devices.distribute(make_setup(read_config(workdir)), number)
     state = Checkpoints(workdir).restore(setup)
     return jax.device_get(devices.collect(state, setup))
 
@@ -172,8 +172,8 @@ def test_without_a_whole_checkpoint_there_is_one_clear_line(unbroken, tmp_path):
 
 def test_a_checkpoint_restores_on_other_numbers_of_devices(unbroken):
     one = final_state(unbroken)
-    assert_equal(final_state(unbroken, devices=4), one)
-    assert_equal(final_state(unbroken, devices=2), one)
+    assert_equal(final_state(unbroken, number=4), one)
+    assert_equal(final_state(unbroken, number=2), one)
 
 
 def test_a_finished_run_is_left_alone(unbroken):
