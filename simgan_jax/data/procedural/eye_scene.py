@@ -5,6 +5,7 @@ task. Light and surface differ: the simulator has smooth skin under a lamp from 
 are taken in a handful of `PLACES`.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 
 import numpy as np
@@ -13,6 +14,7 @@ from jaxtyping import Float
 from simgan_jax.data.procedural import eye_geometry as geometry
 from simgan_jax.data.procedural.eye_geometry import DISTANCE, Pose
 from simgan_jax.data.procedural.eye_render import Look
+from simgan_jax.data.procedural.spread import Spread
 
 _SKIN = np.array([[0.72, 0.48, 0.37], [0.52, 0.31, 0.21], [0.20, 0.115, 0.075]])  # light to dark
 _IRIS = np.array(
@@ -38,17 +40,47 @@ PLACES = {
 }
 
 
+# How poses, framing and sizes are spread where nobody says otherwise: people at a laptop. The camera
+# is above the screen, so they look down, on average by 9 degrees; 95 % of gaze is within 25 degrees
+# down to 5 up and 20 to either side. Set once, to the look of unlabelled MPIIGaze pictures; no label
+# of that set went into it. Head-pose estimates are imperfect: normalised pictures are rotated, shifted
+# and scaled a little, and shifted alike in all pictures of a person, whose face is not the average
+# face of the estimate. Sizes are adult anatomy (palpebral fissure 29 x 10 mm, iris as seen 11.7 mm),
+# spreads about one standard deviation of it.
+_TURN, _SHIFT = (-50, 50), (-10, 10)
+DISTRIBUTIONS = {
+    # Of gaze and of where the face points, degrees, up and to image left; heads follow the gaze.
+    "pitch": Spread(-9, 7.5, -27, 8, _TURN),
+    "yaw": Spread(0, 10.5, -24, 24, _TURN),
+    "head_pitch": Spread(0, 5, -20, 15, _TURN, follow=0.5),
+    "head_yaw": Spread(0, 6, -22, 22, _TURN, follow=0.45),
+    "head_roll": Spread(0, 2.5, *_TURN, _TURN),  # clockwise in the picture
+    # Of the middle between the corners, mm (1.6 px at a width of 55 px), to the right and down: of
+    # each picture and, added to it, of all pictures of a person.
+    "shift_x": Spread(0, 0.7, *_SHIFT, _SHIFT),
+    "shift_y": Spread(0, 0.7, *_SHIFT, _SHIFT),
+    "person_shift_x": Spread(0, 1.1, *_SHIFT, _SHIFT),
+    "person_shift_y": Spread(-0.2, 0.8, *_SHIFT, _SHIFT),
+    "distance": Spread(DISTANCE, 0.03 * DISTANCE, 400, 900, (400, 900)),  # mm; sets the scale
+    # Of people, mm. The iris is seen through the cornea, 5.75 as 6.15. Lids as when looking straight,
+    # over and under the line of the corners.
+    "iris_radius": Spread(5.75, 0.15, 5.45, 6.05, (4.5, 6.4)),
+    "upper_lid": Spread(5.5, 0.6, 4, 7, (1, 10)),
+    "lower_lid": Spread(3.4, 0.5, 2.4, 4.6, (1, 8)),
+    "half_width": Spread(14.6, 1.1, 12.4, 17, (9, 20)),
+}
+_NOWHERE = Spread(0, 0, 0, 0, (0, 0))  # people differ sideways, not in depth
+
+
 def _cut(rng, mean, std, low, high, size):
     """Normal values clipped to a range."""
     return np.clip(rng.normal(mean, std, size), low, high)
 
 
-def draw_people(rng: np.random.Generator, count: int) -> dict[str, Float[np.ndarray, "p ..."]]:
-    """Draws what does not change from picture to picture of a person; lengths in mm.
-
-    Sizes are adult anatomy (palpebral fissure 29 x 10 mm, iris as seen 11.7 mm), spreads about one
-    standard deviation of it.
-    """
+def draw_people(
+    rng: np.random.Generator, count: int, spread: Mapping[str, Spread] = DISTRIBUTIONS
+) -> dict[str, Float[np.ndarray, "p ..."]]:
+    """Draws what does not change from picture to picture of a person; lengths in mm."""
     n = count
     tone = rng.uniform(0, 2, n)
     steps = np.arange(3)
@@ -60,15 +92,15 @@ def draw_people(rng: np.random.Generator, count: int) -> dict[str, Float[np.ndar
         "iris": _IRIS[colour] * rng.uniform(0.8, 1.25, (n, 1)),
         "sclera": rng.uniform(0.17, 0.30, (n, 1)) * np.array([1.0, 0.96, 0.93]),
         "hair": rng.uniform(0.4, 1.6, (n, 1)) * np.array([0.035, 0.025, 0.02]),
-        "iris_radius": _cut(rng, 5.75, 0.15, 5.45, 6.05, n),
+        "iris_radius": spread["iris_radius"].values(rng.standard_normal(n)),
         "limbus": rng.uniform(0.3, 0.8, n),
         "iris_waves": rng.uniform(0, 2 * np.pi, (n, 3)),
         "eyeball": rng.normal((0.0, -1.9, 5.0), (0.5, 0.4, 0.4), (n, 3)),
-        "upper": _cut(rng, 5.5, 0.6, 4.0, 7.0, n),
-        "lower": _cut(rng, 3.4, 0.5, 2.4, 4.6, n),
-        "half_width": _cut(rng, 14.6, 1.1, 12.4, 17.0, n),
+        "upper": spread["upper_lid"].values(rng.standard_normal(n)),
+        "lower": spread["lower_lid"].values(rng.standard_normal(n)),
+        "half_width": spread["half_width"].values(rng.standard_normal(n)),
         "tilt": rng.normal(0.1, 0.6, n),
-        "framing": rng.normal((0.0, -0.2, 0.0), (1.1, 0.8, 0.0), (n, 3)),
+        "framing": _columns(rng, n, (spread["person_shift_x"], spread["person_shift_y"], _NOWHERE)),
         "round_upper": rng.uniform(0.15, 0.6, n),
         "round_lower": rng.uniform(0.0, 0.45, n),
         "skew_upper": rng.uniform(-0.2, 0.2, n),
@@ -85,17 +117,20 @@ def draw_people(rng: np.random.Generator, count: int) -> dict[str, Float[np.ndar
     }
 
 
-def draw_gaze(rng: np.random.Generator, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """(pitch, yaw) of gaze and of head, radians, of people at a laptop.
+def _columns(rng, count: int, spreads: Sequence[Spread]) -> Float[np.ndarray, "n k"]:
+    """A column of values for each of k spreads."""
+    normal = rng.standard_normal((count, len(spreads)))
+    return np.stack([spread.values(normal[:, i]) for i, spread in enumerate(spreads)], axis=-1)
 
-    The camera is above the screen, so they look down, on average by 9 degrees; 95 % of gaze is
-    within 25 degrees down to 5 up and 20 to either side. Set once, to the look of unlabelled
-    MPIIGaze pictures; no label of that set went into it.
-    """
-    pitch = _cut(rng, -9, 7.5, -27, 8, count)
-    yaw = _cut(rng, 0, 10.5, -24, 24, count)
-    head_pitch = _cut(rng, 0.5 * pitch, 5, -20, 15, count)
-    head_yaw = _cut(rng, 0.45 * yaw, 6, -22, 22, count)
+
+def draw_gaze(
+    rng: np.random.Generator, count: int, spread: Mapping[str, Spread] = DISTRIBUTIONS
+) -> tuple[Float[np.ndarray, "n 2"], Float[np.ndarray, "n 2"]]:
+    """(pitch, yaw) of gaze and of head, radians."""
+    pitch = spread["pitch"].values(rng.standard_normal(count))
+    yaw = spread["yaw"].values(rng.standard_normal(count))
+    head_pitch = spread["head_pitch"].values(rng.standard_normal(count), pitch)
+    head_yaw = spread["head_yaw"].values(rng.standard_normal(count), yaw)
     return np.radians(np.stack([pitch, yaw], -1)), np.radians(np.stack([head_pitch, head_yaw], -1))
 
 
@@ -135,6 +170,7 @@ def draw_scene(
     person: dict[str, Float[np.ndarray, "n ..."]],
     domain: str,
     kappa: tuple[float, float] = (0.0, 0.0),
+    spread: Mapping[str, Spread] = DISTRIBUTIONS,
 ) -> tuple[Pose, Look, dict[str, np.ndarray]]:
     """Draws one picture of every given person.
 
@@ -143,17 +179,18 @@ def draw_scene(
         person: rows of `draw_people`, one per picture.
         domain: "simulator" or "camera".
         kappa: (pitch, yaw) in degrees from the gaze to the optical axis.
+        spread: of gaze, head and framing.
 
     Returns:
         Geometry, look, and the labels that need no rendering: gaze, head_pose.
     """
     n = len(person["upper"])
-    gaze, head = draw_gaze(rng, n)
+    gaze, head = draw_gaze(rng, n, spread)
     axis = geometry.direction(*(gaze + np.radians(kappa)).T)
-    # Head-pose estimates are imperfect: normalised pictures are rotated, shifted and scaled a little,
-    # and shifted alike in all pictures of a person, whose face is not the average face of the estimate.
-    rotation = geometry.head_rotation(head[:, 0], head[:, 1], np.radians(rng.normal(0, 2.5, n)))
-    origin = rng.normal((0, 0, DISTANCE), (0.7, 0.7, 0.03 * DISTANCE), (n, 3)) + person["framing"]
+    roll = np.radians(spread["head_roll"].values(rng.standard_normal(n)))
+    rotation = geometry.head_rotation(head[:, 0], head[:, 1], roll)
+    place = [spread[name] for name in ("shift_x", "shift_y", "distance")]
+    origin = _columns(rng, n, place) + person["framing"]
 
     # The upper lid follows the eye nearly all the way, the lower a third of it.
     down = np.einsum("nij,ni->nj", rotation, axis)[:, 1]

@@ -1,7 +1,9 @@
 """The embedded eye simulator and its stand-in for real photographs, with exact labels."""
 
 import os
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -13,7 +15,8 @@ from simgan_jax.data.procedural import camera
 from simgan_jax.data.procedural import eye_geometry as geometry
 from simgan_jax.data.procedural.eye_geometry import Pose, View
 from simgan_jax.data.procedural.eye_render import Look, render
-from simgan_jax.data.procedural.eye_scene import draw_people, draw_scene
+from simgan_jax.data.procedural.eye_scene import DISTRIBUTIONS, draw_people, draw_scene
+from simgan_jax.data.procedural.spread import Spread, changed
 from simgan_jax.errors import UserError
 
 # Pictures are made in blocks, each with its own random stream: picture i is the same whatever
@@ -31,10 +34,12 @@ PEOPLE = {
 EYE_MARGIN = 2.0
 
 
-def cast(domain: str, split: str) -> dict[str, np.ndarray]:
+def cast(
+    domain: str, split: str, spread: Mapping[str, Spread] = DISTRIBUTIONS
+) -> dict[str, np.ndarray]:
     """The fixed cast of a domain and split; no two of them share a stream."""
     which = list(PEOPLE).index((domain, split))
-    return draw_people(np.random.default_rng([7919, which]), PEOPLE[domain, split])
+    return draw_people(np.random.default_rng([7919, which]), PEOPLE[domain, split], spread)
 
 
 def point_labels(pose: Pose, look: Look, view: View) -> dict[str, np.ndarray]:
@@ -73,6 +78,7 @@ def load(
     channels: int = 1,
     kappa: tuple[float, float] = (0.0, 0.0),
     equalized: bool = False,
+    distributions: Mapping[str, Any] | None = None,
 ) -> Arrays:
     """Renders labelled eyes. Picture i depends on everything here but `count`.
 
@@ -88,6 +94,10 @@ def load(
             (-2.5, -5.8) in people; 0 by default, since no refiner that preserves labels can undo it.
         equalized: whether the simulator's pictures get the histogram equalisation that the camera's
             always have (MPIIGaze's): the least that is done to synthetic images before training.
+        distributions: what to change in `DISTRIBUTIONS` (poses, framing, sizes), such as
+            {"pitch": {"mean": 0, "low": -15, "high": 15}, "yaw": {"std": None},
+            "head_yaw": {"follow": 0, "mean": (-15, 0, 15), "std": 1}}; `Spread` says what the words
+            mean. The rest of a picture stays as it is.
 
     Returns:
         uint8 images and the labels gaze, head_pose, pupil, iris_ellipse, lid, participant; iris_mask,
@@ -108,7 +118,8 @@ def load(
             f"procedural_eyes: {count} images of {height}x{width}; needs at least 1 of 8x8"
         )
     view = View.crop(height, width)
-    people = cast(domain, split)
+    spread = changed(DISTRIBUTIONS, distributions, "procedural_eyes: distributions")
+    people = cast(domain, split, spread)
     stream = list(PEOPLE).index((domain, split))
     starts = range(0, count, BLOCK)
 
@@ -116,7 +127,7 @@ def load(
         rng = np.random.default_rng([seed, stream, start // BLOCK])
         who = rng.integers(len(people["upper"]), size=BLOCK)
         person = {name: value[who] for name, value in people.items()}
-        pose, look, labels = draw_scene(rng, person, domain, kappa)
+        pose, look, labels = draw_scene(rng, person, domain, kappa, spread)
         light, mask = render(pose, look, view, channels, rng)
         photo = domain == "camera"
         images = camera.photograph(light, who, rng) if photo else camera.tone_map(light)
