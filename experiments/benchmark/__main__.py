@@ -9,8 +9,6 @@ measured.
 
 import json
 import os
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
@@ -28,6 +26,7 @@ from rich.table import Table
 
 from configs.gaze import get_config
 from experiments.benchmark.memory import peak_bytes
+from experiments.benchmark.pytorch import PyTorch
 from experiments.flags import QUICK
 from experiments.machine import machine
 from simgan_jax import command
@@ -140,60 +139,6 @@ class Ours:
         return task
 
 
-class PyTorch:
-    """pytorch_simgan.py in a process of its own.
-
-    Attributes:
-        tasks: as in `Ours`, each returning the seconds measured there.
-        about: version and threads.
-        peak_bytes: of the process.
-    """
-
-    def __init__(self, config: ConfigDict):
-        adam = config.optimizer.refiner
-        options = {
-            "features": config.refiner.features,
-            "blocks": config.refiner.blocks,
-            "batch": config.train.batch,
-            "history": config.history.size,
-            "refiner_updates": config.train.refiner_updates,
-            "discriminator_updates": config.train.discriminator_updates,
-            "self_regularization": config.loss.self_regularization,
-            "learning_rate": adam.learning_rate,
-            "momentum": adam.momentum,
-            "count": IMAGES,
-            "height": config.image.height,
-            "width": config.image.width,
-            "dtype": config.refiner.dtype,
-        }
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "experiments.benchmark.pytorch_simgan", json.dumps(options)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        self.about = self._answer()
-        self.peak_bytes = 0
-
-    def seconds(self, task: str) -> float:
-        """Has it take one step."""
-        self._process.stdin.write(task + "\n")
-        self._process.stdin.flush()
-        answer = self._answer()
-        self.peak_bytes = answer["peak_bytes"]
-        return answer["seconds"]
-
-    def close(self) -> None:
-        """Ends the process."""
-        self._process.communicate()
-
-    def _answer(self) -> dict:
-        line = self._process.stdout.readline()
-        if not line:
-            raise RuntimeError(f"the PyTorch process ended with {self._process.wait()}")
-        return json.loads(line)
-
-
 def new_state(setup: Setup):
     """A state on the device."""
     return devices.place(create_train_state(jax.random.key(0), setup), setup)
@@ -218,7 +163,7 @@ def measure(config: ConfigDict, rounds: int) -> dict:
     """
     ours = Ours(config)
     process_bytes = peak_bytes()
-    theirs = PyTorch(config) if find_spec("torch") else None
+    theirs = PyTorch(config, IMAGES) if find_spec("torch") else None
     times: dict[str, dict[str, list[float]]] = {name: {"jax": [], "pytorch": []} for name in TASKS}
     for name in TASKS:
         if theirs:

@@ -1,8 +1,10 @@
 """The algorithm of simgan_jax.steps in PyTorch, to be timed beside it.
 
-Same networks, losses, optimiser, history and batches; channels-last, float32 unless told otherwise.
-Run by `python -m experiments.benchmark`: it reads names of tasks from standard input, one a line, and
-answers each with a line of JSON, so that both frameworks have a process and thread pool of their own.
+Same networks, losses, optimiser, history and batches; channels-last, float32 unless told otherwise. On
+a GPU float32 means TF32 in convolutions and products, as in XLA, and cuDNN chooses its algorithms by
+trial, as XLA does. Run by `python -m experiments.benchmark`: it reads tasks from standard input, a name
+and how many times a line, and answers each with a line of JSON, so that both frameworks have a process
+and thread pool of their own.
 """
 
 import json
@@ -64,13 +66,19 @@ def to_unit(images: Tensor) -> Tensor:
     return images.float() / 127.5 - 1
 
 
+def to_grey(images: Tensor) -> Tensor:
+    """[-1, 1] to uint8."""
+    return ((images + 1) * 127.5).round().to(torch.uint8)
+
+
 class Trainer:
     """Networks, optimisers, history and data of a run.
 
     Args:
         options: features, blocks, batch, history, refiner_updates, discriminator_updates,
             self_regularization, learning_rate, momentum, count (images in each set), height, width,
-            dtype ("float32" or "bfloat16", the latter by autocast).
+            dtype ("float32" or "bfloat16", the latter by autocast), optimizer ("adam" or "sgd"),
+            compiled (whether `torch.compile` makes networks and losses).
     """
 
     def __init__(self, options: dict):
@@ -84,9 +92,13 @@ class Trainer:
                 make_discriminator(),
             )
         )
-        adam = {"lr": options["learning_rate"], "betas": (options["momentum"], 0.999)}
-        self.refiner_optimizer = torch.optim.Adam(self.refiner.parameters(), **adam)
-        self.discriminator_optimizer = torch.optim.Adam(self.discriminator.parameters(), **adam)
+        self.refiner_optimizer, self.discriminator_optimizer = (
+            self.make_optimizer(network) for network in (self.refiner, self.discriminator)
+        )
+        compiled = torch.compile if options["compiled"] else lambda function: function
+        self.refine = compiled(self.refine)
+        self.refiner_loss = compiled(self.refiner_loss)
+        self.discriminator_loss = compiled(self.discriminator_loss)
         shape = (1, options["height"], options["width"])
         self.synthetic, self.real, self.history = (
             torch.randint(0, 256, (count, *shape), dtype=torch.uint8, device=self.device)
@@ -104,38 +116,55 @@ class Trainer:
         on = self.options["dtype"] == "bfloat16"
         return torch.autocast(self.device, torch.bfloat16, enabled=on)
 
-    def refiner_update(self, synthetic: Tensor) -> None:
-        """Algorithm 1, lines 3-6."""
+    def make_optimizer(self, network: nn.Module) -> torch.optim.Optimizer:
+        """As the options say; in one kernel where all else is compiled too."""
+        rate, momentum = self.options["learning_rate"], self.options["momentum"]
+        fused = {"fused": True} if self.options["compiled"] else {}
+        if self.options["optimizer"] == "sgd":
+            return torch.optim.SGD(network.parameters(), lr=rate, momentum=momentum, **fused)
+        return torch.optim.Adam(network.parameters(), lr=rate, betas=(momentum, 0.999), **fused)
+
+    def refine(self, synthetic: Tensor) -> Tensor:
+        """R(x), [-1, 1]."""
+        with torch.no_grad(), self.autocast():
+            x = to_unit(synthetic).to(memory_format=torch.channels_last)
+            return self.refiner(x).float()
+
+    def refiner_loss(self, synthetic: Tensor) -> Tensor:
+        """Equation 1."""
         x = to_unit(synthetic).to(memory_format=torch.channels_last)
-        self.refiner_optimizer.zero_grad()
         with self.autocast():
             refined = self.refiner(x)
             logits = self.discriminator(refined)
-        loss = cross_entropy(logits, REAL)
-        loss = loss + self.options["self_regularization"] * (refined - x).abs().mean()
-        # The discriminator's own gradients are not wanted here.
-        parameters = list(self.refiner.parameters())
-        gradients = torch.autograd.grad(loss, parameters)
-        for parameter, gradient in zip(parameters, gradients, strict=True):
-            parameter.grad = gradient
-        self.refiner_optimizer.step()
+        change = (refined - x).abs().mean()
+        return cross_entropy(logits, REAL) + self.options["self_regularization"] * change
 
-    def discriminator_update(self, synthetic: Tensor, real: Tensor) -> None:
-        """Algorithm 1, lines 7-10, with a full history."""
-        half = len(real) // 2
-        with torch.no_grad(), self.autocast():
-            x = to_unit(synthetic[:half]).to(memory_format=torch.channels_last)
-            now = self.refiner(x).float()
-        past = self.history[torch.randperm(len(self.history), device=self.device)[:half]]
-        slots = torch.randperm(len(self.history), device=self.device)[:half]
-        self.history[slots] = ((now + 1) * 127.5).round().to(torch.uint8)
-        self.discriminator_optimizer.zero_grad()
+    def discriminator_loss(self, real: Tensor, now: Tensor, past: Tensor) -> Tensor:
+        """Equation 2."""
         images = torch.cat([to_unit(real), now, to_unit(past)])
         with self.autocast():
             logits = self.discriminator(images.to(memory_format=torch.channels_last))
         on_real = cross_entropy(logits[: len(real)], REAL)
-        on_refined = cross_entropy(logits[len(real) :], REFINED)
-        ((on_real + on_refined) / 2).backward()
+        return (on_real + cross_entropy(logits[len(real) :], REFINED)) / 2
+
+    def refiner_update(self, synthetic: Tensor) -> None:
+        """Algorithm 1, lines 3-6."""
+        # The discriminator's own gradients are not wanted here.
+        self.discriminator.requires_grad_(False)
+        self.refiner_optimizer.zero_grad()
+        self.refiner_loss(synthetic).backward()
+        self.refiner_optimizer.step()
+        self.discriminator.requires_grad_(True)
+
+    def discriminator_update(self, synthetic: Tensor, real: Tensor) -> None:
+        """Algorithm 1, lines 7-10, with a full history."""
+        half = len(real) // 2
+        now = self.refine(synthetic[:half])
+        past = self.history[torch.randperm(len(self.history), device=self.device)[:half]]
+        slots = torch.randperm(len(self.history), device=self.device)[:half]
+        self.history[slots] = to_grey(now)
+        self.discriminator_optimizer.zero_grad()
+        self.discriminator_loss(real, now, past).backward()
         self.discriminator_optimizer.step()
 
     def iteration(self) -> None:
@@ -155,23 +184,19 @@ class Trainer:
             for _ in range(self.options["discriminator_updates"]):
                 self.discriminator_update(synthetic, real)
 
-        def refine():
-            with torch.no_grad(), self.autocast():
-                x = to_unit(synthetic).to(memory_format=torch.channels_last)
-                ((self.refiner(x).float() + 1) * 127.5).round().to(torch.uint8)
-
         return {
             "refiner_update": lambda: self.refiner_update(synthetic),
             "discriminator_update": lambda: self.discriminator_update(synthetic, real),
             "iteration": self.iteration,
             "iteration_step_only": step_only,
-            "refine": refine,
+            "refine": lambda: to_grey(self.refine(synthetic)),
         }
 
-    def seconds(self, task: str) -> float:
-        """Time of one task."""
-        start = time.perf_counter()
-        self.tasks()[task]()
+    def seconds(self, task: str, times: int) -> float:
+        """Time of one task, done so many times."""
+        function, start = self.tasks()[task], time.perf_counter()
+        for _ in range(times):
+            function()
         if self.device == "cuda":
             torch.cuda.synchronize()
         return time.perf_counter() - start
@@ -184,12 +209,23 @@ def cross_entropy(logits: Tensor, label: int) -> Tensor:
 
 def serve(options: dict) -> None:
     """Answers each task named on standard input with its seconds and the process's peak memory."""
+    torch.backends.cudnn.benchmark = True
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = True
     trainer = Trainer(options)
-    print(json.dumps({"torch": torch.__version__, "threads": torch.get_num_threads()}), flush=True)
+    on_gpu = trainer.device == "cuda"
+    about = {
+        "torch": torch.__version__,
+        "threads": torch.get_num_threads(),
+        "device": torch.cuda.get_device_name() if on_gpu else "cpu",
+        "tf32": torch.backends.cudnn.allow_tf32 and torch.backends.cuda.matmul.allow_tf32,
+    }
+    print(json.dumps(about), flush=True)
     for line in sys.stdin:
+        task, times = line.split()
         answer = {
-            "seconds": trainer.seconds(line.strip()),
+            "seconds": trainer.seconds(task, int(times)),
             "peak_bytes": peak_bytes(),
+            "device_peak_bytes": torch.cuda.max_memory_allocated() if on_gpu else 0,
         }
         print(json.dumps(answer), flush=True)
 
