@@ -7,6 +7,7 @@ import pytest
 from ml_collections import ConfigDict
 
 from simgan_jax.data import load
+from simgan_jax.data.procedural.hands import SKELETON
 from simgan_jax.data.procedural.spread import Spread
 from simgan_jax.errors import UserError
 from simgan_jax.metrics.angles import pitch_yaw
@@ -150,3 +151,54 @@ def test_impossible_settings_are_one_clear_line(distributions, words):
     with pytest.raises(UserError, match=words) as caught:
         eyes(**distributions)
     assert "\n" not in str(caught.value)
+
+
+# Hands
+
+
+def hands(count=32, **distributions):
+    spec = {"source": "procedural_hands", "domain": "simulator", "split": "train", "count": count}
+    return load(spec | {"distributions": distributions})
+
+
+def joint(arrays, name):
+    return arrays.labels["skeleton_uvd"][:, SKELETON.index(name)]
+
+
+def test_hands_without_settings_stay_what_they_were():
+    # Sums of depth values: an outline's pixel may go over to the background, another draw shows.
+    expected = [188908792, 185085788, 184463350, 185500209]
+    np.testing.assert_allclose(hands(4).images.sum((1, 2, 3)), expected, atol=70_000)
+
+
+def test_hands_turn_and_bend_as_asked():
+    still = {"mean": 0, "std": 0}
+    turned = {
+        name: [hands(**{name: still}), hands(**{name: still | {"mean": 20}})]
+        for name in ("roll", "pitch", "yaw", "flexion")
+    }
+
+    def step(name, joint_name):
+        before, after = turned[name]
+        return (joint(after, joint_name) - joint(before, joint_name)).mean(0)
+
+    assert step("roll", "middle_tip")[0] > step("roll", "wrist")[0] + 3  # the top goes to the right
+    assert step("pitch", "middle_tip")[2] < step("pitch", "wrist")[2] - 20
+    assert step("yaw", "wrist_radial")[2] < step("yaw", "wrist_ulnar")[2] - 8
+    assert step("flexion", "middle_tip")[1] > step("flexion", "wrist")[1] + 2  # fingers close
+
+
+def test_a_hand_off_the_middle_of_its_crop_is_shifted_by_its_pixels():
+    still = {"mean": 0, "std": 0}
+    plain, moved = hands(shift_x=still), hands(shift_x=still | {"mean": 30})
+    step = joint(moved, "palm") - joint(plain, "palm")
+    # 56 px are 300 mm at the distance of the crop's centre.
+    np.testing.assert_allclose(step[:, 0], 5.6, atol=0.4)
+    np.testing.assert_allclose(step[:, 1:], 0, atol=1e-3)
+
+
+def test_an_impossible_view_of_a_hand_is_one_clear_line():
+    with pytest.raises(
+        UserError, match=r"procedural hands: distributions\.pitch: low is -44, high 95"
+    ):
+        hands(pitch={"high": 95})

@@ -5,7 +5,7 @@ task. Light and surface differ: the simulator has smooth skin under a lamp from 
 are taken in a handful of `PLACES`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import fields
 
 import numpy as np
@@ -14,7 +14,7 @@ from jaxtyping import Float
 from simgan_jax.data.procedural import eye_geometry as geometry
 from simgan_jax.data.procedural.eye_geometry import DISTANCE, Pose
 from simgan_jax.data.procedural.eye_render import Look
-from simgan_jax.data.procedural.spread import Spread
+from simgan_jax.data.procedural.spread import Spread, columns
 
 _SKIN = np.array([[0.72, 0.48, 0.37], [0.52, 0.31, 0.21], [0.20, 0.115, 0.075]])  # light to dark
 _IRIS = np.array(
@@ -100,7 +100,7 @@ def draw_people(
         "lower": spread["lower_lid"].values(rng.standard_normal(n)),
         "half_width": spread["half_width"].values(rng.standard_normal(n)),
         "tilt": rng.normal(0.1, 0.6, n),
-        "framing": _columns(rng, n, (spread["person_shift_x"], spread["person_shift_y"], _NOWHERE)),
+        "framing": columns(rng, n, (spread["person_shift_x"], spread["person_shift_y"], _NOWHERE)),
         "round_upper": rng.uniform(0.15, 0.6, n),
         "round_lower": rng.uniform(0.0, 0.45, n),
         "skew_upper": rng.uniform(-0.2, 0.2, n),
@@ -115,12 +115,6 @@ def draw_people(
         "brow_width": rng.uniform(1.6, 3.6, n),
         "brow": rng.uniform(0.4, 0.95, n),
     }
-
-
-def _columns(rng, count: int, spreads: Sequence[Spread]) -> Float[np.ndarray, "n k"]:
-    """A column of values for each of k spreads."""
-    normal = rng.standard_normal((count, len(spreads)))
-    return np.stack([spread.values(normal[:, i]) for i, spread in enumerate(spreads)], axis=-1)
 
 
 def draw_gaze(
@@ -190,7 +184,7 @@ def draw_scene(
     roll = np.radians(spread["head_roll"].values(rng.standard_normal(n)))
     rotation = geometry.head_rotation(head[:, 0], head[:, 1], roll)
     place = [spread[name] for name in ("shift_x", "shift_y", "distance")]
-    origin = _columns(rng, n, place) + person["framing"]
+    origin = columns(rng, n, place) + person["framing"]
 
     # The upper lid follows the eye nearly all the way, the lower a third of it.
     down = np.einsum("nij,ni->nj", rotation, axis)[:, 1]

@@ -9,7 +9,9 @@ Hand frame (mm): x towards the thumb, y towards the fingertips, z out of the pal
 Camera frame: x right, y down, z away. Angles are in degrees.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -18,6 +20,7 @@ from scipy.spatial.transform import Rotation
 from simgan_jax.data.arrays import Arrays
 from simgan_jax.data.depth import encode_depth
 from simgan_jax.data.procedural import cones, depth_camera
+from simgan_jax.data.procedural.spread import Spread, changed, columns
 from simgan_jax.errors import UserError
 
 FINGERS = ("index", "middle", "ring", "pinky")
@@ -76,11 +79,22 @@ _POSTURES = {
 }
 _DIP_PER_PIP = 0.6  # the two share a tendon
 
-# Standard deviations of the view: the palm faces the camera more or less, as in the NYU set.
-_VIEW = np.array([28, 20, 25])  # roll in the image, pitch, yaw
+# How views and poses are spread where nobody says otherwise.
+DISTRIBUTIONS = {
+    # The palm faces the camera more or less, as in the NYU set. Positive degrees turn the hand
+    # clockwise in the picture, bring the fingertips nearer, bring the thumb nearer.
+    "roll": Spread(0, 28, -2.2 * 28, 2.2 * 28, (-180, 180)),
+    "pitch": Spread(0, 20, -2.2 * 20, 2.2 * 20, (-80, 80)),
+    "yaw": Spread(0, 25, -2.2 * 25, 2.2 * 25, (-80, 80)),
+    # Added to all flexions of the fingers, degrees: fingers close together before they close apart.
+    "flexion": Spread(0, 7, -90, 90, (-90, 90)),
+    # Error of the detector that centres the crop, mm to the right, down and away.
+    "shift_x": Spread(0, 5, -60, 60, (-60, 60)),
+    "shift_y": Spread(0, 5, -60, 60, (-60, 60)),
+    "shift_z": Spread(0, 6, -60, 60, (-60, 60)),
+}
 _DISTANCE_MM = (600, 1000)
 _CROP_MM = 300.0
-_CROP_ERROR_MM = np.array([5, 5, 6])  # of the detector that centres the crop
 
 DOMAINS = ("simulator", "camera")
 SPLITS = ("train", "test")
@@ -112,7 +126,13 @@ class Shape:
 
 
 def load(
-    domain: str, split: str, count: int, seed: int = 0, height: int = 56, width: int = 56
+    domain: str,
+    split: str,
+    count: int,
+    seed: int = 0,
+    height: int = 56,
+    width: int = 56,
+    distributions: Mapping[str, Any] | None = None,
 ) -> Arrays:
     """Draws labelled depth images of hands, always the same for the same arguments.
 
@@ -126,6 +146,8 @@ def load(
         seed: draws other poses, views and noise of the same people.
         height: pixels.
         width: pixels.
+        distributions: what to change in `DISTRIBUTIONS` (views, poses, framing), such as
+            {"yaw": {"mean": 10}, "roll": {"std": None}}; `Spread` says what the words mean.
 
     Returns:
         images uint16 [N, H, W, 1] (`encode_depth` about centre_mm, background 65535) and labels
@@ -134,7 +156,7 @@ def load(
         float32 [N], px_per_mm float32 [N] (at centre_mm), participant int32 [N].
 
     Raises:
-        UserError: a domain, split, count or size that does not exist.
+        UserError: a domain, split, count, size or distribution that does not exist.
     """
     if domain not in DOMAINS or split not in SPLITS:
         raise UserError(
@@ -145,6 +167,7 @@ def load(
         raise UserError(
             f"procedural hands: {count} images of {height}x{width}; at least 1 image of 16x16 is needed"
         )
+    spread = changed(DISTRIBUTIONS, distributions, "procedural hands: distributions")
     everybody = people(domain)
     first_test = int(_TRAIN_SHARE * len(everybody.size))
     known = np.arange(len(everybody.size))
@@ -153,7 +176,7 @@ def load(
     for chunk in range(-(-count // _CHUNK)):
         rng = np.random.default_rng([seed, DOMAINS.index(domain), SPLITS.index(split), chunk])
         who = rng.choice(known, _CHUNK)
-        depth, label = _photograph(rng, everybody[who], height, width, domain == "camera")
+        depth, label = _photograph(rng, everybody[who], height, width, domain == "camera", spread)
         images.append(encode_depth(depth, label["centre_mm"][:, None, None])[..., None])
         labels.append(label | {"participant": who.astype(np.int32)})
     joined = {name: np.concatenate([x[name] for x in labels])[:count] for name in labels[0]}
@@ -174,21 +197,24 @@ def people(domain: str) -> Shape:
     )
 
 
-def sample_angles(rng: np.random.Generator, count: int) -> Float[np.ndarray, "n 22"]:
+def sample_angles(
+    rng: np.random.Generator, count: int, spread: Mapping[str, Spread] = DISTRIBUTIONS
+) -> Float[np.ndarray, "n 22"]:
     """Poses between two postures, with noise of their own, inside `LIMITS`; degrees."""
     first, second = rng.integers(len(_POSTURES), size=(2, count))
     mix = rng.beta(0.6, 0.6, (count, 1))
     table = _posture_angles()
     angles = mix * table[first] + (1 - mix) * table[second]
     angles += rng.normal(0, _own_noise(), angles.shape)
-    # Fingers close together before they close apart.
-    angles[:, _FLEXIONS] += rng.normal(0, 7, (count, 1))
+    angles[:, _FLEXIONS] += columns(rng, count, [spread["flexion"]])
     return angles.clip(LIMITS[:, 0], LIMITS[:, 1])
 
 
-def sample_views(rng: np.random.Generator, count: int) -> Float[np.ndarray, "n 3 3"]:
+def sample_views(
+    rng: np.random.Generator, count: int, spread: Mapping[str, Spread] = DISTRIBUTIONS
+) -> Float[np.ndarray, "n 3 3"]:
     """Rotations from the hand's frame to the camera's, palm towards the camera."""
-    turns = rng.normal(0, _VIEW, (count, 3)).clip(-2.2 * _VIEW, 2.2 * _VIEW)
+    turns = columns(rng, count, [spread[name] for name in ("roll", "pitch", "yaw")])
     return Rotation.from_euler("ZXY", turns, degrees=True).as_matrix() * (1, -1, -1)
 
 
@@ -285,17 +311,23 @@ def flesh(
 
 
 def _photograph(
-    rng: np.random.Generator, shape: Shape, height: int, width: int, camera: bool
+    rng: np.random.Generator,
+    shape: Shape,
+    height: int,
+    width: int,
+    camera: bool,
+    spread: Mapping[str, Spread],
 ) -> tuple[Float[np.ndarray, "n h w"], dict[str, np.ndarray]]:
     """Depth (mm, background inf) and labels of one image of every given body."""
     count = len(shape.size)
-    angles = sample_angles(rng, count)
-    view = sample_views(rng, count)
+    angles = sample_angles(rng, count, spread)
+    view = sample_views(rng, count, spread)
     points = skeleton(angles, shape)
     start, end, start_radius, end_radius = flesh(points, angles, shape)
     target = points[:, _SCORED].mean(1, keepdims=True)
     centre = rng.uniform(*_DISTANCE_MM, count)
-    place = rng.normal(0, _CROP_ERROR_MM, (count, 1, 3))
+    shift = [spread[name] for name in ("shift_x", "shift_y", "shift_z")]
+    place = columns(rng, count, shift)[:, None]
     place[:, 0, 2] += centre
 
     def to_camera(x):

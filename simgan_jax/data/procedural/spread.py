@@ -1,7 +1,7 @@
 """How a simulator's random numbers are spread, as settings that a user can change."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -56,6 +56,14 @@ class Spread:
             mean = np.array(mean)[group]
         middle = mean + (self.follow or 0.0) * leader
         return np.clip(middle + self.std * normal, self.low, self.high)
+
+
+def columns(
+    rng: np.random.Generator, count: int, spreads: Sequence[Spread]
+) -> Float[np.ndarray, "n k"]:
+    """Draws a column of values for each of k spreads."""
+    normal = rng.standard_normal((count, len(spreads)))
+    return np.stack([spread.values(normal[:, i]) for i, spread in enumerate(spreads)], axis=-1)
 
 
 def changed(
