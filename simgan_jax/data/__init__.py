@@ -11,6 +11,7 @@ from simgan_jax.errors import UserError
 SOURCES = {
     "concatenation": "simgan_jax.data.concatenation",
     "crops": "simgan_jax.data.crops",
+    "fda": "simgan_jax.data.fourier_adaptation",
     "folder": "simgan_jax.data.folder",
     "matched": "simgan_jax.data.histogram_matching",
     "mpii_gaze": "simgan_jax.data.mpii_gaze",
