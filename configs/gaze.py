@@ -66,7 +66,11 @@ def default() -> ConfigDict:
     c.loss.self_regularization = 0.5
     # Above 0, lambda is moved during training so that labels shift by this many pixels.
     c.loss.label_shift_target = 0.0
-    c.loss.psi = "identity"  # or channel_mean, derivatives
+    # or channel_mean, derivatives; estimator keeps pixels and what frozen estimators read off them.
+    c.loss.psi = "identity"
+    # Of psi = estimator: the weight of what is read beside the pixels', and the estimators, which are
+    # trained on augmented synthetic images first.
+    c.loss.reading = ConfigDict({"weight": 15.0, "estimators": 2, "images": 6000, "steps": 2500})
     # Pixels inside this label's mask carry the gaze, and weigh more. "" is the paper's loss. eye_mask
     # protects lids and corners too, which move where real eyes have another shape.
     c.loss.weight = ConfigDict({"label": "iris_mask", "outside": 1.0, "inside": 3.0})

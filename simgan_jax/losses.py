@@ -74,6 +74,19 @@ def self_regularization(
     return (weight * jnp.abs(refined - synthetic)).mean((1, 2, 3))
 
 
+def reading_shift(refined: Float[Array, "b m k"], synthetic: Float[Array, "b m k"]) -> PerImage:
+    """Mean over m estimators and k numbers of |g(R(x)) - g(x)|: equation 4 with a learned psi.
+
+    Args:
+        refined: `psi.Reading` of R(x).
+        synthetic: of x.
+
+    Returns:
+        One non-negative value per image; 0.1 is some 6 degrees of gaze on every axis.
+    """
+    return jnp.abs(refined - synthetic).mean((1, 2))
+
+
 def r1_penalty(
     apply: Callable[[Float[Array, "b h w c"]], Logits], real: Float[Array, "b h w c"]
 ) -> PerImage:

@@ -1,9 +1,12 @@
 """The maps psi of the self-regularisation loss (equation 4): what of the image must stay."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
+import flax.linen as nn
+import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, PyTree
 
 Images = Float[Array, "b h w c"]
 Psi = Callable[[Images], Float[Array, "b i j k"]]
@@ -26,9 +29,59 @@ def derivatives(images: Images) -> Float[Array, "b h w c*2"]:
     return jnp.concatenate([dx, dy], axis=-1)
 
 
-# A learned psi is any function from images to a feature map: give it to `make_setup(config, psi=...)`.
+# A learned psi of your own is any function from images to a feature map: `make_setup(config, psi=...)`.
 PSI: dict[str, Psi] = {
     "identity": identity,
     "channel_mean": channel_mean,
     "derivatives": derivatives,
+    "estimator": identity,  # beside it, what estimators read: `Reading`
 }
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What frozen estimators read off an image: the "learned transformation" of section 2.1.
+
+    A refiner that only keeps pixels may still move what an estimator reads, by lids and light, until
+    the two domains' labels are distributed alike. Several estimators, so that it cannot fool one.
+
+    Attributes:
+        network: linen module of an estimator.
+        numbers: its outputs to the numbers that must stay, [b, k], all of about the same size.
+        count: estimators; their parameters are stacked along a first axis.
+    """
+
+    network: nn.Module
+    numbers: Callable[[Array], Float[Array, "b k"]]
+    count: int
+
+    def __call__(
+        self, params: PyTree[Float[Array, "m ..."]], images: Images
+    ) -> Float[Array, "b m k"]:
+        """The numbers that every estimator reads."""
+
+        def read(one: int) -> Float[Array, "b k"]:
+            own = jax.tree.map(lambda leaf: leaf[one], params)
+            return self.numbers(self.network.apply({"params": own}, images))
+
+        # Not vmapped: that would make grouped convolutions, which are slow.
+        return jnp.stack([read(one) for one in range(self.count)], axis=1)
+
+
+def direction(outputs: Float[Array, "b 3"]) -> Float[Array, "b 3"]:
+    """Gaze as a unit vector."""
+    return outputs / jnp.linalg.norm(outputs, axis=-1, keepdims=True)
+
+
+def point(outputs: Float[Array, "b 2"]) -> Float[Array, "b 2"]:
+    """A point as the estimator gives it, in half widths of the image."""
+    return outputs
+
+
+def joints(outputs: Float[Array, "s b h w j"]) -> Float[Array, "b j*2"]:
+    """Mean place of each joint by the last stack's heat maps, (x, y) from -1 to 1 over the image."""
+    maps = jax.nn.softmax(outputs[-1].reshape(*outputs.shape[1:2], -1, outputs.shape[-1]), axis=1)
+    height, width = outputs.shape[2:4]
+    y, x = jnp.meshgrid(jnp.linspace(-1, 1, height), jnp.linspace(-1, 1, width), indexing="ij")
+    places = jnp.stack([x.ravel(), y.ravel()], axis=-1)
+    return jnp.einsum("bpj,pk->bjk", maps, places).reshape(len(maps), -1)

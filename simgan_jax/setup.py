@@ -15,8 +15,10 @@ from ml_collections import ConfigDict
 from simgan_jax import losses
 from simgan_jax.errors import UserError
 from simgan_jax.models.discriminator import LAYERS, Discriminator, spectral_normalize
+from simgan_jax.models.gaze_estimator import GazeEstimator
+from simgan_jax.models.hourglass import hourglass
 from simgan_jax.models.refiner import Refiner
-from simgan_jax.psi import PSI, Psi, identity
+from simgan_jax.psi import PSI, Psi, Reading, direction, identity, joints, point
 
 # Smallest value of a setting that can work.
 LEAST = {
@@ -58,6 +60,8 @@ class Setup:
         self_regularization: lambda at the start, for losses that are means: lambda of the paper's sums
             times pixels / patches (15.3 times at 35 x 55 with 126 patches).
         psi: feature map of the self-regularisation.
+        reading: what frozen estimators read, kept beside psi; None without them.
+        reading_weight: of their part, in units of psi.
         mask_weights: weights of the self-regularisation (outside, inside) the batch's "mask".
         r1: weight of the gradient penalty on real images; 0 is none.
         spectral_norm: whether the discriminator's kernels are divided by their spectral norms.
@@ -81,6 +85,8 @@ class Setup:
     local: bool = True
     self_regularization: float = 1.0
     psi: Psi = identity
+    reading: Reading | None = None
+    reading_weight: float = 0.0
     mask_weights: tuple[float, float] = (1.0, 1.0)
     r1: float = 0.0
     spectral_norm: bool = False
@@ -170,12 +176,31 @@ def make_setup(config: ConfigDict, psi: Psi | None = None) -> Setup:
         local=loss.local,
         self_regularization=loss.self_regularization,
         psi=psi or PSI[_one_of("loss.psi", loss.psi, PSI)],
+        reading=_reading(config) if loss.psi == "estimator" else None,
+        reading_weight=loss.reading.weight if loss.psi == "estimator" else 0.0,
         mask_weights=(loss.weight.outside, loss.weight.inside),
         r1=loss.r1,
         spectral_norm=config.discriminator.spectral_norm,
         ema=train.ema,
         micro_batch=train.micro_batch,
     )
+
+
+def _reading(config: ConfigDict) -> Reading:
+    """The frozen estimators of `config.loss.psi = "estimator"`, made as those of the evaluation."""
+    size = config.evaluate.estimator
+    kinds = {
+        "gaze": (GazeEstimator(3, size.width), direction),
+        "iris": (GazeEstimator(2, size.width), point),
+        "hand": (hourglass(size), joints),
+    }
+    if config.task not in kinds:
+        raise UserError(
+            f"config.loss.psi is 'estimator', but config.task is {config.task!r}: there is no label to "
+            f"train estimators with; set config.task to one of {', '.join(kinds)}"
+        )
+    network, numbers = kinds[config.task]
+    return Reading(network, numbers, config.loss.reading.estimators)
 
 
 def _dtype(role: str, config: ConfigDict) -> jnp.dtype:

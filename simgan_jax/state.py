@@ -13,6 +13,9 @@ from simgan_jax import history
 from simgan_jax.history import History
 from simgan_jax.setup import Setup
 
+# Streams of a run's key: 0 makes the networks, 1 and 2 are the updates' (steps.py), 3 the batches'.
+ESTIMATORS = 4
+
 
 @struct.dataclass
 class Network:
@@ -47,6 +50,7 @@ class TrainState:
         ema: refiner parameters averaged over all updates, later ones weighing more; None when the
             setup keeps none.
         self_regularization: float32 [], lambda; a leaf, so that runs of several lambdas vmap.
+        estimators: parameters of `setup.reading`'s frozen estimators, stacked; None without it.
     """
 
     key: Key[Array, ""]
@@ -56,10 +60,11 @@ class TrainState:
     history: History
     ema: PyTree[Float[Array, "..."]] | None
     self_regularization: Float[Array, ""]
+    estimators: PyTree[Float[Array, "m ..."]] | None = None
 
 
 def create_train_state(key: Key[Array, ""], setup: Setup) -> TrainState:
-    """A state before its first step: random networks, empty history.
+    """A state before its first step: random networks, estimators too, empty history.
 
     Args:
         key: typed key (`jax.random.key(seed)`); decides everything random in the run.
@@ -79,6 +84,7 @@ def create_train_state(key: Key[Array, ""], setup: Setup) -> TrainState:
         history=history.init(setup.history_size, setup.image_shape, np.dtype(setup.image_dtype)),
         ema=jax.tree.map(jnp.copy, refiner) if setup.ema else None,
         self_regularization=jnp.float32(setup.self_regularization),
+        estimators=_estimators(jax.random.fold_in(key, ESTIMATORS), images, setup),
     )
 
 
@@ -97,3 +103,10 @@ def refiner_params(state: TrainState) -> PyTree[Float[Array, "..."]]:
 
 def _network(params: PyTree, optimizer: optax.GradientTransformation) -> Network:
     return Network(params, optimizer.init(params), jnp.zeros((), jnp.int32))
+
+
+def _estimators(key: Key[Array, ""], images: Array, setup: Setup) -> PyTree | None:
+    if not setup.reading:
+        return None
+    keys = jax.random.split(key, setup.reading.count)
+    return jax.vmap(lambda key: setup.reading.network.init(key, images)["params"])(keys)

@@ -98,6 +98,12 @@ def refiner_step(
             "self_regularization": regularization,
             "change": losses.self_regularization(refined, part["synthetic"]),
         }
+        if setup.reading:
+            before, after = (
+                setup.reading(state.estimators, x) for x in (part["synthetic"], refined)
+            )
+            terms["reading"] = losses.reading_shift(after, before)
+            regularization += setup.reading_weight * terms["reading"]
         total = state.self_regularization * regularization
         if adversarial:
             logits = setup.discriminate(state.discriminator.params, refined)

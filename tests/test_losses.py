@@ -105,3 +105,9 @@ def test_every_adversarial_pair_pushes_the_two_networks_apart():
         as_real = jax.grad(lambda x, f=refiner_loss: f(x, REAL).sum())(0 * LOGITS)
         assert (as_refined[..., REFINED] < 0).all()
         assert (as_real[..., REFINED] > 0).all()
+
+
+def test_reading_shift_is_a_mean_over_estimators_and_numbers():
+    before = jnp.zeros((1, 2, 2))
+    after = jnp.array([[[0.1, -0.3], [0.0, 0.4]]])
+    np.testing.assert_allclose(losses.reading_shift(after, before), [0.2], rtol=1e-6)

@@ -180,3 +180,21 @@ def test_a_finished_run_is_left_alone(unbroken):
     before = (unbroken / logs.FILE).read_text()
     assert train(read_config(unbroken), unbroken)
     assert (unbroken / logs.FILE).read_text() == before
+
+
+def test_estimators_of_psi_are_trained_once_and_saved_with_the_run(tmp_path, unbroken):
+    reading = {"loss.psi": "estimator", "loss.reading.steps": 2, "loss.reading.images": 32}
+    reading |= {"evaluate.estimator.batch": 8, "evaluate.estimator.width": 0.05}
+    code, _, err = finish(tmp_path / "whole", **reading)
+    assert code == 0, err
+    process = start(tmp_path / "killed", **reading)
+    wait_for_step(tmp_path / "killed", 3)
+    process.kill()
+    process.communicate()
+    assert Checkpoints(tmp_path / "killed").steps()[0] == 0, "saved before the first step"
+    code, _, err = finish(tmp_path / "killed", **reading)
+    assert code == 0, err
+    whole, resumed = final_state(tmp_path / "whole"), final_state(tmp_path / "killed")
+    assert_equal(whole, resumed)
+    assert {len(leaf) for leaf in jax.tree.leaves(whole.estimators)} == {2}
+    assert final_state(unbroken).estimators is None

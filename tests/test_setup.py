@@ -162,3 +162,11 @@ def test_spectral_norm_and_the_global_loss_act_on_the_logits(tiny_config):
     assert jnp.allclose(once[1][0, 0, 0], once[0].mean((0, 1, 2)), atol=1e-6)
     assert not jnp.allclose(once[0], twice[0], atol=1e-3)
     assert jnp.allclose(once[2], twice[2], atol=1e-6)
+
+
+def test_reading_needs_a_task(tiny_config):
+    tiny_config.loss.psi = "estimator"
+    assert make_setup(tiny_config).reading.count == 2
+    tiny_config.task = "none"
+    with pytest.raises(UserError, match=r"config\.task is 'none'"):
+        make_setup(tiny_config)

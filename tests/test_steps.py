@@ -8,6 +8,7 @@ import optax
 import pytest
 
 from simgan_jax import discriminator_step, history, refiner_step, train_step
+from simgan_jax.psi import Reading
 from simgan_jax.setup import Setup
 from simgan_jax.state import create_train_state
 from simgan_jax.steps import pretrain_refiner_step
@@ -241,3 +242,27 @@ def close(first, second):
             np.testing.assert_allclose(np.int32(a), np.int32(b), atol=a.dtype == jnp.uint8)
 
     jax.tree.map(compare, first, second)
+
+
+def test_what_estimators_read_holds_the_refiner_back():
+    """R(x) = x + shift; the estimator reads 3 x, so its part of the gradient is 3 times the pixels'."""
+    reading = Reading(MeanBrightness(), lambda outputs: outputs, count=1)
+    setup = make_setup(history_size=0, reading=reading, reading_weight=2.0)
+    state = create_train_state(jax.random.key(0), setup)
+    batch = {"synthetic": make_batch()["synthetic"][0]}
+    after, metrics = refiner_step(state, batch, setup, adversarial=False)
+    # lambda * (|shift| + 2 * |3 * shift|), lambda 0.7, shift 0.25
+    np.testing.assert_allclose(metrics["refiner/reading"], 0.75, rtol=1e-5)
+    np.testing.assert_allclose(metrics["refiner/loss"], 0.7 * (0.25 + 2 * 0.75), rtol=1e-5)
+    moved = after.refiner.params["shift"] - state.refiner.params["shift"]
+    np.testing.assert_allclose(moved, -RATE * 0.7 * (1 + 2 * 3), rtol=1e-5)
+    jax.tree.map(np.testing.assert_array_equal, after.estimators, state.estimators)
+
+
+class MeanBrightness(nn.Module):
+    """Reads gain * mean brightness."""
+
+    @nn.compact
+    def __call__(self, images):
+        gain = self.param("gain", nn.initializers.constant(3.0), ())
+        return gain * images.mean((1, 2, 3))[:, None]

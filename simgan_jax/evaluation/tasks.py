@@ -14,7 +14,7 @@ from simgan_jax.evaluation import augment_eyes, augment_hands
 from simgan_jax.evaluation.plan import Settings
 from simgan_jax.metrics import angles, keypoints
 from simgan_jax.models.gaze_estimator import GazeEstimator
-from simgan_jax.models.hourglass import Hourglass, decode, heatmap_loss, heatmaps
+from simgan_jax.models.hourglass import decode, heatmap_loss, heatmaps, hourglass
 
 
 class Task(NamedTuple):
@@ -99,14 +99,7 @@ def _iris_augment(key, images, targets):
 
 
 def _hand_network(settings, targets):
-    return Hourglass(
-        joints=targets.shape[1],
-        features=settings.features,
-        stacks=settings.stacks,
-        depth=settings.depth,
-        downsample=settings.downsample,
-        resize=settings.resize or None,
-    )
+    return hourglass(settings, joints=targets.shape[1])
 
 
 def _hand_loss(outputs, targets, size):

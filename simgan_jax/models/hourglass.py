@@ -101,6 +101,23 @@ class Residual(nn.Module):
         return x + y
 
 
+def hourglass(size: Any, joints: int = 14) -> Hourglass:
+    """The network of a configuration's `evaluate.estimator`.
+
+    Args:
+        size: has features, stacks, depth, downsample, and resize (0 for none).
+        joints: number of heat maps.
+    """
+    return Hourglass(
+        joints=joints,
+        features=size.features,
+        stacks=size.stacks,
+        depth=size.depth,
+        downsample=size.downsample,
+        resize=size.resize or None,
+    )
+
+
 class _Hourglass(nn.Module):
     """Pools, recurses and comes back up, adding what the resolution on the way down knew."""
 

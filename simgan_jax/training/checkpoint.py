@@ -1,5 +1,6 @@
 """Checkpoints of a run: the only module that says orbax."""
 
+import dataclasses
 import hashlib
 import json
 import logging
@@ -110,7 +111,7 @@ class Checkpoints:
             state=ocp.args.StandardRestore(_leaves(target)), digest=ocp.args.JsonRestore()
         )
         restored = self._manager.restore(step, args=items)
-        found = restored.state
+        found = TrainState(**restored.state)
         if not target.history.images.size:
             images = jnp.zeros(target.history.images.shape, target.history.images.dtype)
             found = found.replace(history=found.history.replace(images=images))
@@ -185,11 +186,16 @@ def digest(state: TrainState) -> str:
     return sha.hexdigest()
 
 
-def _leaves(state: TrainState) -> TrainState:
-    """The state as Orbax can hold it: without a history of no images, whose array has no bytes."""
-    if state.history.images.size:
-        return state
-    return state.replace(history=state.history.replace(images=None))
+def _leaves(state: TrainState) -> dict[str, Any]:
+    """The fields of a state as Orbax can hold them.
+
+    Without a history of no images, whose array has no bytes, and without estimators where there are
+    none: runs of versions that knew no such field have none on disk.
+    """
+    if not state.history.images.size:
+        state = state.replace(history=state.history.replace(images=None))
+    fields = {field.name: getattr(state, field.name) for field in dataclasses.fields(state)}
+    return {name: x for name, x in fields.items() if name != "estimators" or x is not None}
 
 
 def _plain(leaf: Any) -> Array:

@@ -40,6 +40,7 @@ STATE_AXES = TrainState(
     history=History(images=0, count=None),
     ema=None,
     self_regularization=None,
+    estimators=None,
 )
 
 Step = Callable[[TrainState, Batch, Setup], tuple[TrainState, Metrics]]

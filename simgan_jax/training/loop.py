@@ -25,6 +25,7 @@ from simgan_jax.steps import (
 from simgan_jax.training import devices, logs, provenance
 from simgan_jax.training.checkpoint import Checkpoints
 from simgan_jax.training.devices import Lead, Step
+from simgan_jax.training.readers import train_readers
 from simgan_jax.training.watch import Watch
 
 
@@ -75,14 +76,19 @@ def train(config: ConfigDict, workdir: str | Path) -> bool:
     last = schedule[-1].last
     checkpoints = Checkpoints(workdir, config.watch.keep)
     state = checkpoints.restore(setup)
-    if state is None:
-        state = devices.place(create_train_state(jax.random.key(config.seed), setup), setup)
-    first = int(state.step)
-    if first >= last:
+    if state is not None and int(state.step) >= last:
         return True
 
     synthetic, real = load_sets(config, setup)
     sets = select(config, synthetic, real)
+    if state is None:
+        state = create_train_state(jax.random.key(config.seed), setup)
+        if setup.reading:
+            state = state.replace(estimators=train_readers(config, synthetic))
+        state = devices.place(state, setup)
+        if setup.reading:
+            checkpoints.save(state, setup)
+    first = int(state.step)
     provenance.write(workdir, config, sets, resumed=first > 0)
     resident = sum(x.nbytes for x in sets.values()) <= config.data.resident_gib * 2**30
     if resident:
