@@ -18,6 +18,7 @@ SOURCES = {
     "nyu_hand": "simgan_jax.data.nyu_hand",
     "procedural_eyes": "simgan_jax.data.procedural.eyes",
     "procedural_hands": "simgan_jax.data.procedural.hands",
+    "resampled": "simgan_jax.data.resampling",
     "table": "simgan_jax.data.table",
     "unity_eyes": "simgan_jax.data.unity_eyes",
 }

@@ -95,6 +95,8 @@ def load(
         )
     table = Path(path)
     columns, rows = _read(table)
+    if "file" not in columns:
+        raise UserError(f"{table}: no column 'file' in its first line, {shown(','.join(columns))}")
     ways = _ways(table, columns)
     wanted = {name: columns.index(name) for way in ways for name in way.columns}
     faults: list[str] = []
@@ -143,6 +145,23 @@ def load(
     return Arrays(np.concatenate(images), _labels(ways, list(wanted), np.array(values), moves))
 
 
+def read_labels(path: str) -> dict[str, np.ndarray]:
+    """The labels of a table alone, those in pixels as they stand there; it needs no column `file`.
+
+    Raises:
+        UserError: no such file, no row, half a label, a value that is no number.
+    """
+    table = Path(path)
+    columns, rows = _read(table)
+    ways = _ways(table, columns)
+    wanted = {name: columns.index(name) for way in ways for name in way.columns}
+    values = [_numbers(table, number, row, columns, wanted) for number, row in enumerate(rows, 2)]
+    if not values:
+        raise UserError(f"{table}: no row below the names of the columns")
+    still = [(np.ones(2), np.zeros(2))] * len(values)
+    return _labels(ways, list(wanted), np.array(values), still)
+
+
 def _read(table: Path) -> tuple[list[str], list[list[str]]]:
     """Column names and rows."""
     try:
@@ -153,8 +172,6 @@ def _read(table: Path) -> tuple[list[str], list[list[str]]]:
     except (csv.Error, UnicodeDecodeError) as error:
         raise UserError(f"{table}: not readable as CSV in UTF-8 ({error})") from error
     columns = [name.strip() for name in rows[0]] if rows else []
-    if "file" not in columns:
-        raise UserError(f"{table}: no column 'file' in its first line, {shown(','.join(columns))}")
     if len(set(columns)) != len(columns):
         raise UserError(f"{table}: a column name is there twice: {shown(','.join(columns))}")
     return columns, rows[1:]
@@ -192,12 +209,22 @@ def _parse(
     table: Path, number: int, row: list[str], columns: list[str], wanted: dict[str, int]
 ) -> tuple[Path, list[float]]:
     """Image and values of a row."""
+    values = _numbers(table, number, row, columns, wanted)
+    file = PurePosixPath(row[columns.index("file")].strip())
+    if not file.name or file.is_absolute() or ".." in file.parts:
+        raise UserError(
+            f"{table}, row {number}: file {shown(str(file))} is not below the folder of the table"
+        )
+    return table.parent / file, values
+
+
+def _numbers(
+    table: Path, number: int, row: list[str], columns: list[str], wanted: dict[str, int]
+) -> list[float]:
+    """Values of a row."""
     where = f"{table}, row {number}"
     if len(row) != len(columns):
         raise UserError(f"{where}: {len(row)} values for {len(columns)} columns")
-    file = PurePosixPath(row[columns.index("file")].strip())
-    if not file.name or file.is_absolute() or ".." in file.parts:
-        raise UserError(f"{where}: file {shown(str(file))} is not below the folder of the table")
     values = []
     for name, index in wanted.items():
         try:
@@ -210,7 +237,7 @@ def _parse(
     vector = [v for name, v in zip(wanted, values, strict=True) if name in WAYS[0].columns]
     if vector and math.hypot(*vector) < 1e-6:
         raise UserError(f"{where}: gaze has length 0")
-    return table.parent / file, values
+    return values
 
 
 def _image(path: Path) -> Shaped[np.ndarray, "1 h w c"]:
