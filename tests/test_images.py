@@ -246,7 +246,7 @@ def test_decompression_bomb_is_refused_from_its_header_alone(tmp_path):
     header = struct.pack(">IIBBBBB", 60000, 60000, 8, 0, 0, 0, 0)
     bomb = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"\0" * 99))
     (tmp_path / "bomb.png").write_bytes(bomb)
-    with pytest.raises(UserError, match=r"bomb\.png: not readable.*bomb"):
+    with pytest.raises(UserError, match=r"bomb\.png: 60,000 x 60,000 pixels, a decompression bomb"):
         image_files.read_header(tmp_path / "bomb.png")
 
 
@@ -290,7 +290,7 @@ def test_a_failed_write_leaves_the_old_file_and_no_temporary_one(tmp_path):
     with pytest.raises(UserError, match="cannot be written"):
         image_files.write_image(tmp_path / "folder", np.zeros((4, 4, 1), np.uint8))
     with pytest.raises(KeyError):
-        image_files.write_image(path, np.zeros((4, 4, 2), np.uint8))
+        image_files.write_image(path, np.zeros((4, 4, 5), np.uint8))
     assert path.read_bytes() == b"old"
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.png", "folder"]
 

@@ -16,7 +16,7 @@ from rich.console import Console
 from simgan_jax.data.arrays import Arrays
 from simgan_jax.errors import UserError
 from simgan_jax.io import image_files
-from simgan_jax.io.codecs import Header, Picture
+from simgan_jax.io.pictures import Header, Picture
 from simgan_jax.io.progress import progress
 
 FITS = ("none", "resize", "crop", "cover")

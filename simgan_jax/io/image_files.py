@@ -8,24 +8,9 @@ from jaxtyping import Array, Shaped
 
 from simgan_jax.errors import UserError
 from simgan_jax.io.atomic import write_bytes
-from simgan_jax.io.codecs import JPEG_QUALITY, Header, Picture, encode, opened
+from simgan_jax.io.codecs import encode, opened
+from simgan_jax.io.pictures import Header, Picture, header_of, picture_of
 from simgan_jax.ranges import from_unit
-
-__all__ = [
-    "JPEG_QUALITY",
-    "SUFFIXES",
-    "Header",
-    "Picture",
-    "encode",
-    "find",
-    "luminance",
-    "png",
-    "read",
-    "read_header",
-    "walk",
-    "write",
-    "write_image",
-]
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".npy"}
 
@@ -94,16 +79,7 @@ def write_image(path: str | Path, pixels: Shaped[np.ndarray, "h w c"]) -> None:
 
 def png(pixels: Shaped[np.ndarray, "h w c"]) -> Picture:
     """The picture that is written as PNG for a uint8 or uint16 array with 1 or 3 channels."""
-    mode = {1: "L", 3: "RGB"}[pixels.shape[2]]
-    deep = pixels.dtype == np.uint16
-    header = Header(
-        "PNG",
-        mode + (";16" if deep else ""),
-        str(pixels.dtype),
-        (1, *pixels.shape),
-        pillow=not (deep and mode == "RGB"),
-    )
-    return Picture(header, pixels[None])
+    return picture_of(header_of("PNG", (1, *pixels.shape), pixels.dtype), pixels[None])
 
 
 def luminance(pixels: Shaped[np.ndarray, "n h w 3"]) -> Shaped[np.ndarray, "n h w 1"]:

@@ -16,7 +16,8 @@ from simgan_jax.errors import UserError
 from simgan_jax.io import image_files
 from simgan_jax.io.atomic import replacing
 from simgan_jax.io.background import ahead
-from simgan_jax.io.codecs import JPEG_QUALITY, Header, Picture
+from simgan_jax.io.codecs import JPEG_QUALITY
+from simgan_jax.io.pictures import Header, Picture
 from simgan_jax.refinement.manifest import NAME as MANIFEST
 from simgan_jax.refinement.manifest import Record
 
