@@ -5,7 +5,9 @@ adversarial loss of the paper adds the patches' losses, here their mean is taken
 independent of the image's size.
 """
 
+import math
 from collections.abc import Callable
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -47,12 +49,40 @@ def hinge_refiner(logits: Logits, label: int) -> PerImage:
     return -(_sign(label) * _margin(logits)).mean((1, 2))
 
 
-# name: (the discriminator's loss, the refiner's loss); both take (logits, label).
-ADVERSARIAL: dict[str, tuple[Callable, Callable]] = {
-    "cross_entropy": (cross_entropy, cross_entropy),
-    "least_squares": (least_squares, least_squares),
-    "hinge": (hinge, hinge_refiner),
+class Adversarial(NamedTuple):
+    """The two sides of an adversarial loss.
+
+    Attributes:
+        discriminator: (logits, label) to the discriminator's loss, one value an image.
+        refiner: the same for the refiner.
+        undecided: the discriminator's loss while it tells nothing apart, its logits all equal.
+    """
+
+    discriminator: Callable[[Logits, int], PerImage]
+    refiner: Callable[[Logits, int], PerImage]
+    undecided: float
+
+
+ADVERSARIAL = {
+    "cross_entropy": Adversarial(cross_entropy, cross_entropy, undecided=math.log(2)),
+    "least_squares": Adversarial(least_squares, least_squares, undecided=1.0),
+    "hinge": Adversarial(hinge, hinge_refiner, undecided=1.0),
 }
+
+
+def refiner_loss(
+    adversarial: PerImage | float,
+    self_regularization: PerImage,
+    lambda_: Float[Array, ""] | float,
+) -> PerImage:
+    """Equation 1, what the refiner minimises: adversarial + lambda * self-regularisation.
+
+    Args:
+        adversarial: the refiner's side of the adversarial loss; 0 in its pre-training.
+        self_regularization: see the function of that name.
+        lambda_: weight of the self-regularisation, `TrainState.self_regularization`.
+    """
+    return adversarial + lambda_ * self_regularization
 
 
 def self_regularization(

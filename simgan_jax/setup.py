@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import cache
 from typing import Any
 
 import flax.linen as nn
@@ -37,6 +37,12 @@ LEAST = {
     "watch.log_every": 1,
     "watch.sample_every": 1,
     "watch.checkpoint_every": 1,
+}
+
+
+OPTIMIZERS = {
+    "sgd": lambda rate, momentum: optax.sgd(rate, momentum or None),
+    "adam": lambda rate, momentum: optax.adam(rate, b1=momentum, b2=0.999),
 }
 
 
@@ -164,8 +170,8 @@ def make_setup(config: ConfigDict, psi: Psi | None = None) -> Setup:
     return Setup(
         refiner=refiner,
         discriminator=discriminator,
-        refiner_optimizer=_optimizer("refiner", config.optimizer.refiner),
-        discriminator_optimizer=_optimizer("discriminator", config.optimizer.discriminator),
+        refiner_optimizer=_optimizer("refiner", config),
+        discriminator_optimizer=_optimizer("discriminator", config),
         image_shape=shape,
         image_dtype=image.dtype,
         batch=train.batch,
@@ -203,17 +209,31 @@ def _reading(config: ConfigDict) -> Reading:
     return Reading(network, numbers, config.loss.reading.estimators)
 
 
+@cache
+def make_optimizer(
+    name: str, learning_rate: float, momentum: float
+) -> optax.GradientTransformation:
+    """An optimiser with a constant learning rate; the same one for the same arguments.
+
+    Optax's transformations are closures, which equal themselves alone: without the cache no two setups
+    of one configuration would be equal, and jit would compile for each.
+
+    Args:
+        name: of `OPTIMIZERS`.
+        learning_rate: of every step.
+        momentum: of SGD, b1 of Adam.
+    """
+    return OPTIMIZERS[name](learning_rate, momentum)
+
+
 def _dtype(role: str, config: ConfigDict) -> jnp.dtype:
     return jnp.dtype(_one_of(f"{role}.dtype", config[role].dtype, ("float32", "bfloat16")))
 
 
 def _optimizer(role: str, config: ConfigDict) -> optax.GradientTransformation:
-    """SGD or Adam with a constant learning rate, as `config.optimizer.<role>` says."""
-    makers = {
-        "sgd": partial(optax.sgd, momentum=config.momentum or None),
-        "adam": partial(optax.adam, b1=config.momentum, b2=0.999),
-    }
-    return makers[_one_of(f"optimizer.{role}.name", config.name, makers)](config.learning_rate)
+    settings = config.optimizer[role]
+    name = _one_of(f"optimizer.{role}.name", settings.name, OPTIMIZERS)
+    return make_optimizer(name, settings.learning_rate, settings.momentum)
 
 
 def _one_of(key: str, value: str, allowed: Mapping[str, Callable] | tuple[str, ...]) -> str:

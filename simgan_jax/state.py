@@ -13,8 +13,10 @@ from simgan_jax import history
 from simgan_jax.history import History
 from simgan_jax.setup import Setup
 
-# Streams of a run's key: 0 makes the networks, 1 and 2 are the updates' (steps.py), 3 the batches'.
-ESTIMATORS = 4
+# The uses of a run's key. Each folds in its own number first, so that no two share random numbers:
+# initial networks, updates of the refiner and of the discriminator, the walk through the data, initial
+# estimators.
+INITIAL, REFINER, DISCRIMINATOR, DATA, ESTIMATORS = range(5)
 
 
 @struct.dataclass
@@ -70,7 +72,9 @@ def create_train_state(key: Key[Array, ""], setup: Setup) -> TrainState:
         key: typed key (`jax.random.key(seed)`); decides everything random in the run.
         setup: from `make_setup`.
     """
-    refiner_key, discriminator_key, noise_key = jax.random.split(jax.random.fold_in(key, 0), 3)
+    refiner_key, discriminator_key, noise_key = jax.random.split(
+        jax.random.fold_in(key, INITIAL), 3
+    )
     images = jnp.zeros((1, *setup.image_shape))
     noise = sample_noise(setup, noise_key, images)
     inputs = (images,) if noise is None else (images, noise)

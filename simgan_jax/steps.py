@@ -25,12 +25,10 @@ from simgan_jax import history, losses
 from simgan_jax.losses import REAL, REFINED
 from simgan_jax.ranges import to_unit
 from simgan_jax.setup import Setup
-from simgan_jax.state import TrainState, sample_noise
+from simgan_jax.state import DISCRIMINATOR, REFINER, TrainState, sample_noise
 
 Batch = dict[str, Shaped[Array, "..."]]
 Metrics = dict[str, Float[Array, ""]]
-
-REFINER, DISCRIMINATOR = 1, 2
 
 
 def train_step(state: TrainState, batch: Batch, setup: Setup) -> tuple[TrainState, Metrics]:
@@ -104,11 +102,12 @@ def refiner_step(
             )
             terms["reading"] = losses.reading_shift(after, before)
             regularization += setup.reading_weight * terms["reading"]
-        total = state.self_regularization * regularization
         if adversarial:
             logits = setup.discriminate(state.discriminator.params, refined)
-            terms["adversarial"] = losses.ADVERSARIAL[setup.adversarial][1](logits, REAL)
-            total += terms["adversarial"]
+            terms["adversarial"] = losses.ADVERSARIAL[setup.adversarial].refiner(logits, REAL)
+        total = losses.refiner_loss(
+            terms.get("adversarial", 0.0), regularization, lambda_=state.self_regularization
+        )
         return total.mean(), terms | {"loss": total}
 
     gradients, metrics = mean_gradients(loss, state.refiner.params, examples, setup)
@@ -158,7 +157,7 @@ def discriminator_gradients(
         examples: real [b, H, W, C], now and perhaps past [b/2, H, W, C].
         setup: from `make_setup`.
     """
-    adversarial = losses.ADVERSARIAL[setup.adversarial][0]
+    adversarial = losses.ADVERSARIAL[setup.adversarial].discriminator
 
     def loss(params, part):
         real = to_unit(part["real"])
@@ -244,12 +243,14 @@ def split(examples: dict[str, Array | None], setup: Setup) -> dict[str, Array | 
     Every array is cut into as many parts, so that can be no more than the smallest allows.
     """
     sizes = [len(x) for x in jax.tree.leaves(examples)]
-    common = math.gcd(*sizes)
-    wanted = max(sizes) / (setup.micro_batch or max(sizes))
-    count = next(
-        n for n in range(1, common + 1) if common % n == 0 and (n >= wanted or n == common)
-    )
+    fewest = math.ceil(max(sizes) / setup.micro_batch) if setup.micro_batch else 1
+    count = divisor(math.gcd(*sizes), at_least=fewest)
     return jax.tree.map(lambda x: x.reshape(count, len(x) // count, *x.shape[1:]), examples)
+
+
+def divisor(number: int, at_least: int) -> int:
+    """The smallest divisor of a number that is large enough; the number itself if it is too small."""
+    return next((n for n in range(at_least, number) if number % n == 0), number)
 
 
 def repeat(

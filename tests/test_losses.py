@@ -18,8 +18,20 @@ def test_cross_entropy_is_the_mean_over_patches():
     )
 
 
-def test_cross_entropy_of_zero_logits_is_ln_2():
-    np.testing.assert_allclose(losses.cross_entropy(jnp.zeros((1, 3, 4, 2)), REAL), np.log(2))
+@pytest.mark.parametrize(
+    ("name", "value"), [("cross_entropy", 0.693147), ("least_squares", 1), ("hinge", 1)]
+)
+def test_a_discriminator_with_equal_logits_has_the_loss_of_an_undecided_one(name, value):
+    pair = losses.ADVERSARIAL[name]
+    assert pair.undecided == pytest.approx(value, abs=1e-6)
+    for label in (REAL, REFINED):
+        loss = pair.discriminator(jnp.full((1, 3, 4, 2), 0.7), label)
+        np.testing.assert_allclose(loss, [value], rtol=1e-5)
+
+
+def test_lambda_multiplies_the_self_regularization_in_the_refiners_loss():
+    loss = losses.refiner_loss(jnp.array([1.0, 2.0]), jnp.array([0.5, 0.25]), lambda_=4.0)
+    assert loss.tolist() == [3.0, 3.0]
 
 
 def test_gradient_of_the_cross_entropy_is_probability_minus_label():
@@ -100,9 +112,9 @@ def test_gradient_of_the_self_regularization_is_the_weighted_sign_over_the_pixel
 
 
 def test_every_adversarial_pair_pushes_the_two_networks_apart():
-    for discriminator_loss, refiner_loss in losses.ADVERSARIAL.values():
-        as_refined = jax.grad(lambda x, f=discriminator_loss: f(x, REFINED).sum())(0 * LOGITS)
-        as_real = jax.grad(lambda x, f=refiner_loss: f(x, REAL).sum())(0 * LOGITS)
+    for pair in losses.ADVERSARIAL.values():
+        as_refined = jax.grad(lambda x, f=pair.discriminator: f(x, REFINED).sum())(0 * LOGITS)
+        as_real = jax.grad(lambda x, f=pair.refiner: f(x, REAL).sum())(0 * LOGITS)
         assert (as_refined[..., REFINED] < 0).all()
         assert (as_real[..., REFINED] > 0).all()
 
