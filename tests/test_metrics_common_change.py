@@ -90,6 +90,25 @@ def test_what_few_images_reach_is_left_out():
     np.testing.assert_array_equal(np.delete(picture, [0, 8], axis=1), 0)
 
 
+def test_a_change_of_tone_is_common_and_no_pattern():
+    synthetic = np.clip(noise(50, 0.1) + np.linspace(-0.5, 0.5, 16)[:, None], -1, 1)
+    refined = 0.4 * synthetic + 0.3
+    assert common_change(synthetic, refined).share > 0.5
+    assert abs(common_change(synthetic, refined, beyond_tone=True).share) < 0.01
+
+
+def test_what_is_painted_over_a_change_of_tone_is_the_pattern():
+    synthetic = noise(200, 0.3)
+    dark = np.zeros((12, 16, 1))
+    dark[3:5, 6:8] = -0.5
+    found = common_change(synthetic, 0.4 * synthetic + 0.3 + dark, beyond_tone=True)
+    energy = (np.square(0.3 + dark - 0.6 * synthetic)).mean()
+    # A level has 12 pixels: one that is darker by 1 lowers their mean by 1/12.
+    assert found.share == pytest.approx((11 / 12) ** 2 * dark.var() / energy, rel=0.05)
+    assert found.darkest[:2] in {(x, y) for x in (6, 7) for y in (3, 4)}
+    assert found.flat == pytest.approx(0, abs=1e-3)
+
+
 def test_no_change_has_no_share():
     synthetic = noise(5)
     assert common_change(synthetic, synthetic).share == 0

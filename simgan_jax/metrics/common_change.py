@@ -12,6 +12,7 @@ from jaxtyping import Float
 from simgan_jax.metrics.intervals import interval
 
 TINY = 1e-12
+LEVELS = 16  # of grey, equally full, between which a tone curve is free
 
 
 class Spot(NamedTuple):
@@ -53,10 +54,17 @@ def common_change(
     synthetic: Float[np.ndarray, "n h w c"],
     refined: Float[np.ndarray, "n h w c"],
     centre: Float[np.ndarray, "n 2"] | None = None,
+    beyond_tone: bool = False,
     resamples: int = 200,
     seed: int = 0,
 ) -> CommonChange:
     """Measures the mean of refined - synthetic.
+
+    Most of it is innocent: where renderings are flat and photographs equalised, skin gets brighter and
+    irises darker in every image, and all eyes lie at the same place. On the embedded eyes the camera's
+    own look on the simulator's scenes, the best that a refiner could do, has a share of 0.22 and
+    equalised renderings one of 0.40. Beyond tone they have 0.03 and 0.00; with a second pupil painted
+    over it the former has 0.06, with a frame 0.11, and its darkest spot is there.
 
     Args:
         synthetic: in [-1, 1].
@@ -64,6 +72,8 @@ def common_change(
         centre: (x, y) in pixels of something that every image shows, such as the pupil: changes are
             averaged around it, moved by whole pixels. What is painted beside every iris is one picture
             there, and is smeared without.
+        beyond_tone: leave out of the mean change what a tone curve would do, one of each image's own:
+            the mean change over pixels of a similar grey value. Its share is still that of all change.
         resamples: bootstrap samples.
         seed: of the bootstrap.
 
@@ -74,17 +84,20 @@ def common_change(
     count = len(synthetic)
     if count < 2:
         raise ValueError(f"{count} image(s); a common change needs at least two")
-    change = np.asarray(refined, np.float32) - np.asarray(synthetic, np.float32)
-    seen, origin = np.ones((*change.shape[:3], 1), np.float32), np.zeros(2, int)
+    before = np.asarray(synthetic, np.float32)
+    whole = np.asarray(refined, np.float32) - before
+    change = _beyond_tone(before, whole) if beyond_tone else whole
+    seen, origin = np.ones((*whole.shape[:3], 1), np.float32), np.zeros(2, int)
     if centre is not None:
         origin = np.rint(np.mean(centre, 0)).astype(int)
         step = np.rint(origin - np.asarray(centre)).astype(int)
-        change, seen = _moved(change, step), _moved(seen, step)
+        change, whole, seen = (_moved(x, step) for x in (change, whole, seen))
     reached = seen.mean(0) >= 0.5
     if not reached.any():
         raise ValueError("centres are too far apart: no pixel around them is in half of the images")
     change, seen = change * reached, seen * reached
     pixels = change.reshape(count, -1)
+    energy = ((whole * reached) ** 2).reshape(count, -1).sum(1)
     mask = np.broadcast_to(seen, change.shape).reshape(count, -1)
     area = mask.sum(1, keepdims=True)
     brightness = pixels.sum(1, keepdims=True) / np.maximum(area, 1)
@@ -93,10 +106,13 @@ def common_change(
     drawn = np.random.default_rng(seed).multinomial(
         count, np.full(count, 1 / count), size=resamples
     )
-    share, samples = (_share(w, pixels, mask) for w in (once, drawn.astype(np.float32)))
+    share, samples = (
+        _common(w, pixels, mask).sum(1) / np.maximum(w @ energy, TINY)
+        for w in (once, drawn.astype(np.float32))
+    )
     # One number an image, which stands for all of its pixels.
-    flat = _share(once, brightness, np.ones_like(brightness))[0]
-    flat *= (brightness**2 * area).sum() / max((pixels**2).sum(), TINY)
+    flat = _common(once, brightness, np.ones_like(brightness)).sum() / count
+    flat *= area.sum() / max(energy.sum(), TINY)
     picture = np.where(reached, change.sum(0) / np.maximum(seen.sum(0), 1), np.nan)
     grey = picture.mean(-1)
     return CommonChange(
@@ -142,12 +158,12 @@ def diversity(
     return float(ratio), interval(samples[0] / np.maximum(samples[1], TINY))
 
 
-def _share(
+def _common(
     weight: Float[np.ndarray, "b n"],
     change: Float[np.ndarray, "n p"],
     seen: Float[np.ndarray, "n p"],
-) -> Float[np.ndarray, "b"]:
-    """Products of the changes of different images over squares of the changes, means over pixels.
+) -> Float[np.ndarray, "b p"]:
+    """Mean products of the changes of two different images, times the number of images.
 
     Args:
         weight: how often each image counts, for each of b samples.
@@ -157,8 +173,23 @@ def _share(
     count = weight @ seen
     pairs = count**2 - weight**2 @ seen
     product = (weight @ change) ** 2 - weight**2 @ change**2
-    common = np.divide(count * product, pairs, out=np.zeros_like(product), where=pairs > 0.5)
-    return common.sum(1) / np.maximum((weight @ change**2).sum(1), TINY)
+    return np.divide(count * product, pairs, out=np.zeros_like(product), where=pairs > 0.5)
+
+
+def _beyond_tone(
+    before: Float[np.ndarray, "n h w c"], change: Float[np.ndarray, "n h w c"]
+) -> Float[np.ndarray, "n h w c"]:
+    """Changes less their means over pixels of a similar value, image by image, channel by channel."""
+    size = before.shape
+    before, change = (x.reshape(size[0], -1, size[-1]) for x in (before, change.copy()))
+    edges = np.quantile(before, np.arange(1, LEVELS) / LEVELS, axis=1)
+    level = sum((before > edge[:, None]).astype(np.int8) for edge in edges)
+    for k in range(LEVELS):
+        inside = level == k
+        change -= inside * (
+            (change * inside).sum(1, keepdims=True) / np.maximum(inside.sum(1, keepdims=True), 1)
+        )
+    return change.reshape(size)
 
 
 def _spread(
