@@ -1,5 +1,9 @@
-"""How every `python -m simgan_jax.<verb>` starts and ends."""
+"""How every command starts and ends, as `python -m simgan_jax.<verb>` or as `simgan-<verb>`.
 
+A module of a command defines its flags in `run`, so that importing it defines none.
+"""
+
+import os
 import re
 import sys
 from collections.abc import Callable, Sequence
@@ -29,10 +33,21 @@ def run(main: Callable[[Sequence[str]], None], positional: int = 0) -> None:
             sys.exit(130)
 
     logging.set_verbosity(logging.WARNING)
+    _start_like_a_module(main)
     try:
         app.run(guarded, flags_parser=_parse_flags)
     except UserError as error:
         fail(str(error))
+
+
+def _start_like_a_module(main: Callable) -> None:
+    """Makes `simgan-<verb>` alike to `python -m`: what it can import, and what --help says."""
+    if not {"", os.getcwd()} & set(sys.path):
+        sys.path.insert(0, "")  # a configuration file may import others from the current folder
+    module = sys.modules[main.__module__]
+    sys.modules["__main__"].__doc__ = module.__doc__
+    for flag in flags.FLAGS.get_flags_for_module(module):
+        flags.FLAGS.register_key_flag_for_module(sys.argv[0], flag)
 
 
 def fail(message: str) -> None:

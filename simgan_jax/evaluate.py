@@ -16,14 +16,19 @@ from simgan_jax.training import devices
 
 
 def main(argv: Sequence[str]) -> None:
-    """Measures the run of --workdir."""
+    """Kept to flags."""
     del argv
     devices.cores_as_devices()
     evaluate_and_print(flags.FLAGS.workdir, flags.FLAGS.level, flags.FLAGS.seeds)
 
 
-if __name__ == "__main__":
+def run() -> None:
+    """The command."""
     flags.DEFINE_string("workdir", None, "Folder of the run.", required=True)
     flags.DEFINE_string("level", "full", "quick or full, see config.evaluate.")
     flags.DEFINE_integer("seeds", None, "Estimators a row, instead of the level's number.")
     command.run(main)
+
+
+if __name__ == "__main__":
+    run()

@@ -15,26 +15,17 @@ from simgan_jax.training import devices
 from simgan_jax.training.dry_run import dry_run
 from simgan_jax.training.loop import train
 
-CONFIG = config_flags.DEFINE_config_file(
-    "config", None, "A file in configs/, perhaps with :VARIANT."
-)
-WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run; runs/<config.name> by default.")
-DRY_RUN = flags.DEFINE_bool(
-    "dry_run", False, "Check settings and data, say what it takes, and end."
-)
-DISTRIBUTED = flags.DEFINE_bool("distributed", False, "Join the processes of a cluster first.")
-
 
 def main(argv: Sequence[str]) -> None:
     """Kept to flags: the work is in the verbs."""
     del argv
-    config = CONFIG.value
-    workdir = Path(WORKDIR.value or Path("runs") / config.name)
-    if DISTRIBUTED.value:
+    config = flags.FLAGS.config
+    workdir = Path(flags.FLAGS.workdir or Path("runs") / config.name)
+    if flags.FLAGS.distributed:
         devices.start_processes()
     else:
         devices.cores_as_devices(make_setup(config))
-    if DRY_RUN.value:
+    if flags.FLAGS.dry_run:
         dry_run(config, workdir)
     elif train(config, workdir):
         if not (workdir / FILE).exists():
@@ -43,6 +34,15 @@ def main(argv: Sequence[str]) -> None:
         Console(highlight=False, soft_wrap=True).print(f"done: open {page}", markup=False)
 
 
-if __name__ == "__main__":
+def run() -> None:
+    """The command."""
+    config_flags.DEFINE_config_file("config", None, "A file in configs/, perhaps with :VARIANT.")
     flags.mark_flag_as_required("config")
+    flags.DEFINE_string("workdir", None, "Folder of the run; runs/<config.name> by default.")
+    flags.DEFINE_bool("dry_run", False, "Check settings and data, say what it takes, and end.")
+    flags.DEFINE_bool("distributed", False, "Join the processes of a cluster first.")
     command.run(main)
+
+
+if __name__ == "__main__":
+    run()

@@ -15,7 +15,7 @@ def main(argv: Sequence[str]) -> None:
 
 
 def run() -> None:
-    """The command line."""
+    """The command."""
     flags.DEFINE_string("workdir", None, "Folder of the run.", required=True)
     command.run(main)
 

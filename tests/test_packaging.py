@@ -1,3 +1,4 @@
+import os
 import re
 import shutil
 import subprocess
@@ -10,9 +11,16 @@ from pathlib import Path
 import pytest
 
 import simgan_jax
-from simgan_jax import scripts
 
 ROOT = Path(__file__).parent.parent
+COMMANDS = {
+    "train": "main",
+    "evaluate": "evaluate",
+    "refine": "refine",
+    "export": "export",
+    "report": "report",
+    "prepare": "data.prepare",
+}
 LEFT_OUT = shutil.ignore_patterns(".*", "__pycache__", "*.egg-info", "build", "dist", "runs")
 BUILD = "import sys; from setuptools import build_meta as b; b.build_{}(sys.argv[1])"
 
@@ -61,12 +69,8 @@ def test_version_licence_and_readme_are_in_the_wheel(wheel):
 
 def test_every_command_of_the_wheel_starts_a_module_that_exists(wheel):
     (name,) = [name for name in wheel.namelist() if name.endswith("entry_points.txt")]
-    commands = re.findall(r"^(\S+) = simgan_jax\.scripts:(\w+)$", wheel.read(name).decode(), re.M)
-    assert len(commands) == 6
-    for command, function in commands:
-        assert command == f"simgan-{function}"
-        (module,) = getattr(scripts, function).args
-        assert (ROOT / "simgan_jax" / f"{module.replace('.', '/')}.py").exists()
+    commands = re.findall(r"^(\S+) = (simgan_jax\.\S+):run$", wheel.read(name).decode(), re.M)
+    assert dict(commands) == {f"simgan-{verb}": f"simgan_jax.{x}" for verb, x in COMMANDS.items()}
 
 
 def test_the_sdist_holds_what_a_clone_holds(tmp_path):
@@ -82,15 +86,49 @@ def test_the_newest_entry_of_the_changelog_is_this_version():
     assert headings[0] == simgan_jax.__version__
 
 
-def test_a_command_does_what_its_module_does(tmp_path):
-    start = "import sys; from simgan_jax import scripts; sys.argv[0] = 'x'; scripts.export()"
-    arguments = ["--workdir=nowhere", "--format=npz", "--output=a.npz"]
-    done = subprocess.run(
-        [sys.executable, "-c", start, *arguments],
-        cwd=ROOT,
+def start(verb, *arguments, cwd=ROOT):
+    """Starts a command as the script does that pip installs: with a path of its own, as `__main__`."""
+    code = f"import sys; from simgan_jax.{COMMANDS[verb]} import run; sys.argv[0] = 'x'; run()"
+    return subprocess.run(
+        [sys.executable, "-P", "-c", code, *arguments],
+        cwd=cwd,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         check=False,
     )
+
+
+def test_a_command_does_what_its_module_does():
+    done = start("export", "--workdir=nowhere", "--format=npz", "--output=a.npz")
     assert done.returncode == 2
     assert done.stderr.startswith("simgan: nowhere/config.json: no such file")
+
+
+def test_help_of_a_command_is_that_of_its_module():
+    help_text = start("report", "--help").stdout
+    assert help_text.startswith("One self-contained page about a run")
+    assert "\n  --workdir: Folder of the run.\n" in help_text
+
+
+def test_a_command_finds_configurations_in_the_current_folder(tmp_path):
+    (tmp_path / "others.py").write_text("from configs.gaze import get_config\n")
+    (tmp_path / "mine.py").write_text(
+        "import others\n\n\ndef get_config():\n    return others.get_config('tiny')\n"
+    )
+    done = start(
+        "train", "--config=mine.py", "--dry_run", f"--workdir={tmp_path}/run", cwd=tmp_path
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_importing_a_command_defines_no_flags():
+    code = (
+        "import importlib; from absl import flags; "
+        f"[importlib.import_module('simgan_jax.' + x) for x in {list(COMMANDS.values())}]; "
+        "print([x for x in flags.FLAGS.flags_by_module_dict() if 'simgan' in x])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "[]\n"

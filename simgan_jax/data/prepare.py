@@ -85,7 +85,7 @@ def builders(name: str, data_dir: str | Path | None) -> list[ManualBuilder]:
 
 
 def main(argv: Sequence[str]) -> None:
-    """Reads the command line."""
+    """Kept to flags."""
     options = flags.FLAGS
     if len(argv) != 2 or not options.manual_dir:
         raise UserError(
@@ -95,14 +95,14 @@ def main(argv: Sequence[str]) -> None:
     prepare(argv[1], options.manual_dir, options.data_dir, options.on_error, options.workers)
 
 
-def _define_flags() -> None:
-    """Not at import: other verbs have flags of these names."""
+def run() -> None:
+    """The command."""
     flags.DEFINE_string("manual_dir", None, "Folder with the set's files.")
     flags.DEFINE_string("data_dir", None, "Where to write it; TFDS's own folder by default.")
     flags.DEFINE_enum("on_error", "stop", ["stop", "skip"], "What to do at damaged input.")
     flags.DEFINE_integer("workers", 0, "Processes; 0 takes all cores.", lower_bound=0)
+    command.run(main, positional=1)
 
 
 if __name__ == "__main__":
-    _define_flags()
-    command.run(main, positional=1)
+    run()
