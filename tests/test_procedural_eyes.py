@@ -8,7 +8,7 @@ import pytest
 from hypothesis import strategies as st
 from PIL import Image
 
-from simgan_jax.data.procedural import camera, eyes
+from simgan_jax.data.procedural import camera, eyes, face_geometry
 from simgan_jax.data.procedural import eye_geometry as geometry
 from simgan_jax.data.procedural.eye_geometry import View
 from simgan_jax.data.procedural.eye_render import render
@@ -112,11 +112,11 @@ def test_the_dark_disc_in_the_picture_is_where_the_pupil_label_says():
 
 def test_lid_labels_lie_on_the_lids_that_the_rays_of_the_picture_meet():
     pose, _, _ = scene(64)
-    points = geometry.lid_points(pose)
-    x, y = geometry.meet_face(
+    points = face_geometry.lid_points(pose)
+    x, y = face_geometry.meet_face(
         points[..., 0] / points[..., 2], points[..., 1] / points[..., 2], pose
     )
-    upper, lower, _ = geometry.lid_curves(x, pose)
+    upper, lower, _ = face_geometry.lid_curves(x, pose)
     np.testing.assert_allclose(y[:, 1:8], upper[:, 1:8], atol=0.1)  # mm
     np.testing.assert_allclose(y[:, 9:], lower[:, 9:], atol=0.1)
     assert (y[:, 4] < y[:, 12]).all()  # the upper lid is above the lower

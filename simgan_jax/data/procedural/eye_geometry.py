@@ -1,4 +1,4 @@
-"""Geometry of the embedded eye: rays, two spheres, refraction, a face surface and two lids.
+"""Geometry of the embedded eye: the camera's rays, two spheres and refraction.
 
 Lengths are millimetres, frames are right-handed with x to the right, y down and z away from the
 camera. The head frame equals the camera frame when the head looks into the camera; its origin is the
@@ -22,8 +22,6 @@ CORNEAL_INDEX = 1.3375  # keratometric index of the cornea and the aqueous humou
 FOCAL = 960.0  # px, MPIIGaze's normalised camera at 60 px width ...
 DISTANCE = 600.0  # mm ... from the eye: 1.6 px/mm
 CROP_WIDTH = 55.0  # px, the paper crops 60x36 to 55x35
-
-LID_POINTS = 16
 
 
 @dataclass(frozen=True)
@@ -122,7 +120,7 @@ def head_rotation(
     return np.stack([c, -s, zero, s, c, zero, zero, zero, one], axis=-1).reshape(-1, 3, 3) @ upright
 
 
-def _rows(x: np.ndarray, like: np.ndarray) -> np.ndarray:
+def per_eye(x: np.ndarray, like: np.ndarray) -> np.ndarray:
     """A value per eye, shaped to meet rays of shape [N, ...]."""
     return x.reshape(x.shape[:1] + (1,) * (like.ndim - 1))
 
@@ -134,7 +132,7 @@ def hit_sphere(dx, dy, centre: Float[np.ndarray, "n 3"], radius: float):
         The point (x, y, z) relative to the centre, mm, and how far inside the silhouette the ray
         passes (negative: it misses, and the point lies on the silhouette's side of the sphere).
     """
-    cx, cy, cz = (_rows(centre[:, i], dx) for i in range(3))
+    cx, cy, cz = (per_eye(centre[:, i], dx) for i in range(3))
     # Starting in the plane of the centre keeps the numbers small: float32 is exact enough.
     x, y = dx * cz - cx, dy * cz - cy
     a = dx * dx + dy * dy + 1
@@ -167,14 +165,14 @@ def trace_to_iris(dx, dy, pose: Pose):
     bend = eta * cosine - np.sqrt(1 - eta * eta * (1 - cosine * cosine))
     eta = eta / length
     tx, ty, tz = eta * dx + bend * nx, eta * dy + bend * ny, eta + bend * nz
-    gx, gy, gz = (_rows(pose.axis[:, i], dx) for i in range(3))
+    gx, gy, gz = (per_eye(pose.axis[:, i], dx) for i in range(3))
     # A ray along the plane meets it far away.
     towards = np.minimum(tx * gx + ty * gy + tz * gz, np.float32(-1e-3))
     along = ((IRIS_PLANE - CORNEA_CENTRE) - (x * gx + y * gy + z * gz)) / towards
     x, y, z = x + along * tx, y + along * ty, z + along * tz
     planar = []
     for frame in iris_frame(pose.axis):
-        i, j, k = (_rows(frame[:, n], dx) for n in range(3))
+        i, j, k = (per_eye(frame[:, n], dx) for n in range(3))
         planar.append(np.where(inside > 0, x * i + y * j + z * k, np.float32(np.inf)))
     return planar, (nx, ny, nz)
 
@@ -205,85 +203,6 @@ def see_circle(
         seen_x, seen_y = straight(r, d)
         dx, dy = dx + goal_x - seen_x, dy + goal_y - seen_y
     return dx, dy
-
-
-def face_depth(x, y):
-    """Depth z of the smooth face surface at (x, y) of the head frame, mm; negative is nearer.
-
-    The lids bulge over the eyeball, brow and nose stand out, the temple recedes. One surface for
-    everybody: who differs, differs in lids, folds and eyeball.
-    """
-    lids = 8 * np.exp(-(x * x + 1.2 * y * y) / 180)
-    brow = 6 * np.exp(-((y + 19) ** 2) / 70)
-    nose = 9 / (1 + np.exp((x + 20) * 0.35))
-    temple = 9 * (1 - np.exp(-(np.maximum(x, 0) ** 2) / 700))
-    return temple - (lids + brow + nose)
-
-
-def meet_face(dx, dy, pose: Pose):
-    """Head-frame coordinates (x, y) where rays meet the face surface, mm."""
-    rotation = pose.head
-    start = np.stack(
-        np.broadcast_arrays(
-            dx * _rows(pose.origin[:, 2], dx) - _rows(pose.origin[:, 0], dx),
-            dy * _rows(pose.origin[:, 2], dy) - _rows(pose.origin[:, 1], dy),
-        )
-    )
-
-    def to_head(vx, vy, vz, column):
-        r0, r1, r2 = (_rows(rotation[:, i, column], start[0]) for i in range(3))
-        return vx * r0 + vy * r1 + vz * r2
-
-    px, py, pz = (to_head(start[0], start[1], 0, i) for i in range(3))
-    vx, vy, vz = (to_head(dx, dy, 1, i) for i in range(3))
-    vx, vy = vx / vz, vy / vz
-    px, py = px - pz * vx, py - pz * vy
-    x, y = px, py
-    for _ in range(3):
-        z = face_depth(x, y)
-        x, y = px + z * vx, py + z * vy
-    return x, y
-
-
-def lid_curves(x, pose: Pose):
-    """Heights y of the upper and lower lid's margins at x (head frame, mm).
-
-    Also returns the position of x between the inner (0) and the outer (1) corner.
-    """
-    half, tilt = _rows(pose.half_width, x), _rows(pose.tilt, x)
-    t = np.clip(x / (2 * half) + 0.5, 0, 1)
-    line = tilt * (1 - 2 * t)
-    hump = 4 * t * (1 - t)
-    # The lids run close together towards the inner corner, around the caruncle.
-    pointed = 1 - 0.55 * ((1 - t) ** 2) ** 4
-
-    def curve(peak, roundness, skew):
-        peak, roundness, skew = (_rows(v, x) for v in (peak, roundness, skew))
-        return peak * hump * pointed * (1 + roundness * (1 - hump)) * (1 + skew * (2 * t - 1))
-
-    upper = line - curve(pose.upper, pose.round_upper, pose.skew_upper)
-    lower = line + curve(pose.lower, pose.round_lower, pose.skew_lower)
-    return upper, lower, t
-
-
-def lid_points(pose: Pose) -> Float[np.ndarray, "n 16 3"]:
-    """Camera-frame points on the lid margins, mm.
-
-    Point 0 is the inner corner, 1 to 7 the upper lid, 8 the outer corner, 9 to 15 the lower lid on
-    the way back: the order of UnityEyes' interior margin.
-    """
-    t = np.concatenate([np.arange(0, 9), np.arange(7, 0, -1)]).astype(np.float32) / 8
-    x = pose.half_width[:, None] * (2 * t - 1)
-    upper, lower, _ = lid_curves(x, pose)
-    return face_to_camera(x, np.where(np.arange(LID_POINTS) <= 8, upper, lower), pose)
-
-
-def face_to_camera(
-    x: Float[np.ndarray, "n k"], y: Float[np.ndarray, "n k"], pose: Pose
-) -> Float[np.ndarray, "n k 3"]:
-    """Camera-frame points of the face surface at head-frame (x, y), mm."""
-    points = np.stack([x, y, face_depth(x, y)], axis=-1)
-    return points @ pose.head.transpose(0, 2, 1) + pose.origin[:, None]
 
 
 def ellipse(points: Float[np.ndarray, "n k 2"]) -> Float[np.ndarray, "n 5"]:

@@ -13,7 +13,7 @@ from jaxtyping import Float
 
 from simgan_jax.data.procedural import eye_geometry as geometry
 from simgan_jax.data.procedural.eye_geometry import DISTANCE, Pose
-from simgan_jax.data.procedural.eye_render import Look
+from simgan_jax.data.procedural.eye_look import Look
 from simgan_jax.data.procedural.spread import Spread, columns
 
 _SKIN = np.array([[0.72, 0.48, 0.37], [0.52, 0.31, 0.21], [0.20, 0.115, 0.075]])  # light to dark

@@ -14,8 +14,10 @@ from simgan_jax.data.arrays import Arrays
 from simgan_jax.data.procedural import camera
 from simgan_jax.data.procedural import eye_geometry as geometry
 from simgan_jax.data.procedural.eye_geometry import Pose, View
-from simgan_jax.data.procedural.eye_render import Look, render
+from simgan_jax.data.procedural.eye_look import Look
+from simgan_jax.data.procedural.eye_render import render
 from simgan_jax.data.procedural.eye_scene import DISTRIBUTIONS, draw_people, draw_scene
+from simgan_jax.data.procedural.face_geometry import lid_points
 from simgan_jax.data.procedural.spread import Spread, changed
 from simgan_jax.errors import UserError
 
@@ -44,7 +46,7 @@ def cast(
 
 def point_labels(pose: Pose, look: Look, view: View) -> dict[str, np.ndarray]:
     """Pixel labels of what the camera sees: `pupil`, `iris_ellipse`, `lid`."""
-    lid = geometry.lid_points(pose)
+    lid = lid_points(pose)
     return {
         "pupil": view.project(*geometry.see_circle(look.pupil_radius, pose)).mean(axis=1),
         "iris_ellipse": geometry.ellipse(

@@ -18,9 +18,11 @@ from PIL import Image
 from simgan_jax.data.procedural import camera
 from simgan_jax.data.procedural import eye_geometry as geometry
 from simgan_jax.data.procedural.eye_geometry import Pose, View
-from simgan_jax.data.procedural.eye_render import Look, render
+from simgan_jax.data.procedural.eye_look import Look
+from simgan_jax.data.procedural.eye_render import render
 from simgan_jax.data.procedural.eye_scene import draw_scene
 from simgan_jax.data.procedural.eyes import cast
+from simgan_jax.data.procedural.face_geometry import face_to_camera, lid_points
 
 # 6 px/mm: 224 px are as wide as MPIIGaze's 60 px, 37.5 mm.
 VIEW = View(height=480, width=640, focal=geometry.FOCAL * 224 / 60)
@@ -87,13 +89,13 @@ def _details(pose: Pose, look: Look, gaze: Float[np.ndarray, "n 3"]) -> list[dic
     iris = points(*iris, np.broadcast_to(plane[:, None], iris[0].shape))
     around = np.linspace(0, 2 * np.pi, 7, endpoint=False, dtype=np.float32)
     caruncle = on_face(
-        geometry.face_to_camera(
+        face_to_camera(
             1.2 * np.cos(around) - pose.half_width[:, None] + 1.5,
             0.8 * np.sin(around) + pose.tilt[:, None],
             pose,
         )
     )
-    lid = on_face(geometry.lid_points(pose))
+    lid = on_face(lid_points(pose))
     head = head_pose_to_unity(pose.head)
     return [
         {
