@@ -7,7 +7,7 @@ import pytest
 from ml_collections import ConfigDict
 
 from simgan_jax.data import load
-from simgan_jax.data.procedural.hands import SKELETON
+from simgan_jax.data.procedural.hand_geometry import SKELETON
 from simgan_jax.data.procedural.spread import Spread
 from simgan_jax.errors import UserError
 from simgan_jax.metrics.angles import pitch_yaw

@@ -7,7 +7,13 @@ from hypothesis import strategies as st
 
 from simgan_jax.data import load
 from simgan_jax.data.depth import decode_depth
-from simgan_jax.data.procedural import cones, depth_camera, hands
+from simgan_jax.data.procedural import (
+    cones,
+    depth_camera,
+    hand_geometry,
+    hand_scene,
+    hands,
+)
 from simgan_jax.errors import UserError
 
 
@@ -20,11 +26,11 @@ def render(start, end, start_radius, end_radius, side=21, focal=100.0):
 
 def median_hands(count):
     ones = np.ones(count)
-    return hands.Shape(ones, np.ones((count, 5)), ones, ones, 50 * ones)
+    return hand_geometry.Shape(ones, np.ones((count, 5)), ones, ones, 50 * ones)
 
 
 def flat_angles():
-    return np.zeros((1, len(hands.ANGLES)))
+    return np.zeros((1, len(hand_geometry.ANGLES)))
 
 
 @pytest.fixture(scope="module")
@@ -77,42 +83,44 @@ def test_a_cone_is_the_union_of_the_spheres_along_it(ends, radii):
 
 
 def test_poses_stay_inside_the_anatomical_limits_and_fill_them():
-    angles = hands.sample_angles(np.random.default_rng(0), 2000)
-    assert (angles >= hands.LIMITS[:, 0]).all()
-    assert (angles <= hands.LIMITS[:, 1]).all()
-    pip = angles[:, hands.ANGLES.index("index_pip")]
+    angles = hand_scene.sample_angles(np.random.default_rng(0), 2000)
+    assert (angles >= hand_geometry.LIMITS[:, 0]).all()
+    assert (angles <= hand_geometry.LIMITS[:, 1]).all()
+    pip = angles[:, hand_geometry.ANGLES.index("index_pip")]
     assert (pip < 10).mean() > 0.1
     assert (pip > 80).mean() > 0.1
 
 
 def test_a_straight_finger_points_along_y_and_a_bent_one_out_of_the_palm():
     angles = flat_angles()
-    angles[0, hands.ANGLES.index("middle_mcp")] = 90
-    points = hands.skeleton(angles, median_hands(1))[0]
-    at = dict(zip(hands.SKELETON, points, strict=True))
+    angles[0, hand_geometry.ANGLES.index("middle_mcp")] = 90
+    points = hand_geometry.skeleton(angles, median_hands(1))[0]
+    at = dict(zip(hand_geometry.SKELETON, points, strict=True))
     np.testing.assert_allclose(at["index_tip"] - at["index_mcp"], (0, 43 + 26 + 20, 0), atol=1e-9)
     np.testing.assert_allclose(at["middle_tip"] - at["middle_mcp"], (0, 0, 98), atol=1e-9)
 
 
 def test_abduction_turns_a_finger_to_the_thumb():
     angles = flat_angles()
-    angles[0, hands.ANGLES.index("index_abduction")] = 20
-    at = dict(zip(hands.SKELETON, hands.skeleton(angles, median_hands(1))[0], strict=True))
+    angles[0, hand_geometry.ANGLES.index("index_abduction")] = 20
+    at = dict(
+        zip(hand_geometry.SKELETON, hand_geometry.skeleton(angles, median_hands(1))[0], strict=True)
+    )
     across, along, out = at["index_tip"] - at["index_mcp"]
     assert np.degrees(np.arctan2(across, along)) == pytest.approx(20)
     assert out == pytest.approx(0)
 
 
 def test_bones_keep_their_lengths_in_every_pose():
-    angles = hands.sample_angles(np.random.default_rng(1), 50)
-    points = hands.skeleton(angles, median_hands(50))
+    angles = hand_scene.sample_angles(np.random.default_rng(1), 50)
+    points = hand_geometry.skeleton(angles, median_hands(50))
     for chain in range(5):
         bones = np.linalg.norm(np.diff(points[:, 4 * chain : 4 * chain + 4], axis=1), axis=-1)
         np.testing.assert_allclose(bones, np.broadcast_to(bones[0], bones.shape))
 
 
 def test_views_are_rotations_with_the_palm_to_the_camera():
-    views = hands.sample_views(np.random.default_rng(0), 500)
+    views = hand_scene.sample_views(np.random.default_rng(0), 500)
     np.testing.assert_allclose(
         views @ views.transpose(0, 2, 1), np.broadcast_to(np.eye(3), (500, 3, 3)), atol=1e-9
     )
@@ -143,9 +151,9 @@ def test_labels_are_those_of_a_pinhole_camera(simulated):
     focal = side / 300 * labels["centre_mm"][:, None, None]
     xy = (uvd[..., :2] - (side - 1) / 2) * uvd[..., 2:] / focal
     points = np.concatenate([xy, uvd[..., 2:]], -1)
-    index = points[:, hands.SKELETON.index("index_mcp") :][:, :2]
+    index = points[:, hand_geometry.SKELETON.index("index_mcp") :][:, :2]
     bone = np.linalg.norm(index[:, 1] - index[:, 0], axis=-1)
-    people = hands.people("simulator")[labels["participant"]]
+    people = hand_scene.people("simulator")[labels["participant"]]
     np.testing.assert_allclose(bone, 43 * people.size * people.bones[:, 1], rtol=1e-4)
 
 
@@ -157,7 +165,7 @@ def test_background_is_the_far_end_and_nothing_else_is(simulated):
     assert 0.05 < (mask > 0).mean() < 0.35
 
 
-@pytest.mark.parametrize("domain", hands.DOMAINS)
+@pytest.mark.parametrize("domain", hand_scene.DOMAINS)
 def test_the_same_arguments_draw_the_same_hands_and_fewer_are_the_first_of_more(domain):
     spec = {"source": "procedural_hands", "domain": domain, "split": "test"}
     spec |= {"seed": 5, "height": 32, "width": 32}
@@ -170,7 +178,7 @@ def test_the_same_arguments_draw_the_same_hands_and_fewer_are_the_first_of_more(
     assert (other.images != few.images).any(axis=(1, 2, 3)).all()
 
 
-@pytest.mark.parametrize("domain", hands.DOMAINS)
+@pytest.mark.parametrize("domain", hand_scene.DOMAINS)
 def test_nobody_is_in_both_splits(domain):
     train, test = (
         hands.load(domain, split, 200, height=16, width=16).labels["participant"]
@@ -249,4 +257,4 @@ def test_photographs_show_holes_and_whole_forearms(photographed):
     assert ((image == 65535) & (mask > 0)).any(axis=(1, 2)).mean() > 0.95
     border = mask[:, [0, -1]].any((1, 2)) | mask[:, :, [0, -1]].any((1, 2))
     assert border.mean() > 0.9
-    assert hands.people("camera").forearm.min() > hands.people("simulator").forearm.max()
+    assert hand_scene.people("camera").forearm.min() > hand_scene.people("simulator").forearm.max()
