@@ -14,6 +14,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 REAL, REFINED = 0, 1
+LN_2 = math.log(2)
 
 Logits = Float[Array, "b h w 2"]
 PerImage = Float[Array, "b"]
@@ -55,18 +56,19 @@ class Adversarial(NamedTuple):
     Attributes:
         discriminator: (logits, label) to the discriminator's loss, one value an image.
         refiner: the same for the refiner.
-        undecided: the discriminator's loss while it tells nothing apart, its logits all equal.
+        undecided: losses of the discriminator and of the refiner while the discriminator tells nothing
+            apart, its logits all equal.
     """
 
     discriminator: Callable[[Logits, int], PerImage]
     refiner: Callable[[Logits, int], PerImage]
-    undecided: float
+    undecided: tuple[float, float]
 
 
 ADVERSARIAL = {
-    "cross_entropy": Adversarial(cross_entropy, cross_entropy, undecided=math.log(2)),
-    "least_squares": Adversarial(least_squares, least_squares, undecided=1.0),
-    "hinge": Adversarial(hinge, hinge_refiner, undecided=1.0),
+    "cross_entropy": Adversarial(cross_entropy, cross_entropy, undecided=(LN_2, LN_2)),
+    "least_squares": Adversarial(least_squares, least_squares, undecided=(1.0, 1.0)),
+    "hinge": Adversarial(hinge, hinge_refiner, undecided=(1.0, 0.0)),
 }
 
 

@@ -1,5 +1,3 @@
-import math
-
 import numpy as np
 import pytest
 
@@ -21,58 +19,82 @@ SATURATED = {
     "discriminator/accuracy_refined": 0.999,
     "discriminator/accuracy_history": 1.0,
 }
+LOSS = "cross_entropy"
 
 
 def test_a_healthy_run_is_left_alone():
-    assert doctor.examine([HEALTHY | SAMPLES] * 5) == []
-    assert doctor.examine([]) == []
+    assert doctor.examine([HEALTHY | SAMPLES] * 5, LOSS) == []
+    assert doctor.examine([], LOSS) == []
 
 
 @pytest.mark.parametrize(
-    ("change", "said", "setting"),
+    ("change", "name", "said", "setting"),
     [
-        (STUCK, "stuck at ln 2", "config.optimizer.discriminator.learning_rate"),
-        (SATURATED, "always right", "config.train.refiner_updates"),
-        ({"samples/change": 0.005}, "equal the synthetic", "config.loss.self_regularization"),
-        ({"samples/correlation": -0.5}, "inverted", "config.train.pretrain_refiner"),
-        ({"samples/diversity": 0.1}, "collapse", "config.history.size"),
+        (
+            STUCK,
+            "undecided",
+            "stuck at a loss of 0.693",
+            "config.optimizer.discriminator.learning_rate",
+        ),
+        (SATURATED, "saturated", "always right", "config.train.refiner_updates"),
+        (
+            {"samples/change": 0.005},
+            "unchanged",
+            "equal the synthetic",
+            "config.loss.self_regularization",
+        ),
+        ({"samples/correlation": -0.5}, "inverted", "inverted", "config.train.pretrain_refiner"),
+        ({"samples/diversity": 0.1}, "collapsed", "collapse", "config.history.size"),
     ],
 )
-def test_each_failure_is_named_with_the_setting_to_move(change, said, setting):
-    (complaint,) = doctor.examine([HEALTHY | SAMPLES | change] * 3)
-    assert said in complaint
-    assert setting in complaint
-    assert "\n" not in complaint
+def test_each_failure_is_named_with_the_setting_to_move(change, name, said, setting):
+    (complaint,) = doctor.examine([HEALTHY | SAMPLES | change] * 3, LOSS)
+    assert complaint.name == name
+    assert said in complaint.sentence
+    assert setting in complaint.remedy
+    assert str(complaint) == f"{complaint.sentence}; {complaint.remedy}"
+    assert "\n" not in str(complaint)
 
 
 @pytest.mark.parametrize("change", [STUCK, SATURATED])
 def test_the_discriminator_is_judged_by_three_rows_in_a_row(change):
     sick, well = HEALTHY | SAMPLES | change, HEALTHY | SAMPLES
-    assert doctor.examine([sick, sick]) == []
-    assert doctor.examine([sick, sick, well]) == []
-    assert doctor.examine([sick, well, sick, sick]) == []
-    assert len(doctor.examine([well, sick, sick, sick])) == 1
+    assert doctor.examine([sick, sick], LOSS) == []
+    assert doctor.examine([sick, sick, well], LOSS) == []
+    assert doctor.examine([sick, well, sick, sick], LOSS) == []
+    assert len(doctor.examine([well, sick, sick, sick], LOSS)) == 1
 
 
 def test_ln_2_in_passing_is_no_complaint():
-    moving = HEALTHY | {"discriminator/loss": math.log(2), "discriminator/gradient_norm": 0.3}
-    assert doctor.examine([moving] * 3) == []
+    moving = HEALTHY | {"discriminator/loss": 0.693147, "discriminator/gradient_norm": 0.3}
+    assert doctor.examine([moving] * 3, LOSS) == []
+
+
+@pytest.mark.parametrize(
+    ("adversarial", "stuck", "fine"), [("least_squares", 1.001, 0.693), ("hinge", 0.999, 0.693)]
+)
+def test_another_loss_is_stuck_at_another_value(adversarial, stuck, fine):
+    rows = [HEALTHY | STUCK | {"discriminator/loss": loss} for loss in (stuck, fine)]
+    (complaint,) = doctor.examine(rows[:1] * 3, adversarial)
+    assert complaint.name == "undecided"
+    assert "stuck at a loss of 1 " in complaint.sentence
+    assert doctor.examine(rows[1:] * 3, adversarial) == []
 
 
 def test_one_accuracy_below_one_is_not_saturated():
     row = HEALTHY | SATURATED | {"discriminator/accuracy_history": 0.9}
-    assert doctor.examine([row] * 3) == []
+    assert doctor.examine([row] * 3, LOSS) == []
 
 
 def test_pretraining_is_not_judged():
     rows = [HEALTHY | STUCK | {"samples/change": 0.0, "phase": "discriminator"}] * 3
-    assert doctor.examine(rows) == []
+    assert doctor.examine(rows, LOSS) == []
 
 
 def test_only_the_newest_samples_count():
     before, after = (HEALTHY | SAMPLES | {"samples/change": x} for x in (0.001, 0.2))
-    assert doctor.examine([before, after]) == []
-    assert len(doctor.examine([after, before])) == 1
+    assert doctor.examine([before, after], LOSS) == []
+    assert len(doctor.examine([after, before], LOSS)) == 1
 
 
 def test_statistics_of_images_worked_out_by_hand():

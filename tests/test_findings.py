@@ -13,7 +13,11 @@ from simgan_jax.reporting.findings import (
     realism,
 )
 
-CONFIG = {"task": "gaze", "image": {"width": 55}, "loss": {"self_regularization": 0.5}}
+CONFIG = {
+    "task": "gaze",
+    "image": {"width": 55},
+    "loss": {"self_regularization": 0.5, "adversarial": "cross_entropy"},
+}
 
 
 def evaluation(synthetic, refined, std=0.1, seeds=3, shift=0.2):
@@ -123,16 +127,16 @@ def test_health_repeats_the_doctor():
     sick = adversarial_row(
         **{"samples/change": 0.001, "samples/correlation": 1.0, "samples/diversity": 1.0}
     )
-    finding = health([sick])
+    finding = health(CONFIG, [sick])
     assert finding.status == "bad"
     assert "lower config.loss.self_regularization" in finding.detail
-    assert health([adversarial_row()]).status == "good"
-    assert health([{"step": 5, "phase": "refiner"}]).status == "unknown"
+    assert health(CONFIG, [adversarial_row()]).status == "good"
+    assert health(CONFIG, [{"step": 5, "phase": "refiner"}]).status == "unknown"
 
 
 def test_health_survives_rows_that_lack_metrics():
     rows = [{"step": i, "phase": "adversarial", "discriminator/loss": 0.693} for i in range(3)]
-    assert health(rows).status == "unknown"
+    assert health(CONFIG, rows).status == "unknown"
 
 
 def test_a_good_run_is_to_be_used():

@@ -19,14 +19,16 @@ def test_cross_entropy_is_the_mean_over_patches():
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("cross_entropy", 0.693147), ("least_squares", 1), ("hinge", 1)]
+    ("name", "undecided"),
+    [("cross_entropy", (0.693147, 0.693147)), ("least_squares", (1, 1)), ("hinge", (1, 0))],
 )
-def test_a_discriminator_with_equal_logits_has_the_loss_of_an_undecided_one(name, value):
+def test_equal_logits_have_the_losses_of_an_undecided_discriminator(name, undecided):
     pair = losses.ADVERSARIAL[name]
-    assert pair.undecided == pytest.approx(value, abs=1e-6)
+    assert pair.undecided == pytest.approx(undecided, abs=1e-6)
+    equal = jnp.full((1, 3, 4, 2), 0.7)
     for label in (REAL, REFINED):
-        loss = pair.discriminator(jnp.full((1, 3, 4, 2), 0.7), label)
-        np.testing.assert_allclose(loss, [value], rtol=1e-5)
+        np.testing.assert_allclose(pair.discriminator(equal, label), undecided[:1], rtol=1e-5)
+    np.testing.assert_allclose(pair.refiner(equal, REAL), undecided[1:], rtol=1e-5)
 
 
 def test_lambda_multiplies_the_self_regularization_in_the_refiners_loss():

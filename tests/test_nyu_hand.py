@@ -22,7 +22,7 @@ from simgan_jax.models.hourglass import decode as decode_maps
 from simgan_jax.ranges import to_unit
 from simgan_jax.setup import make_setup
 from simgan_jax.state import create_train_state
-from simgan_jax.training.watch import refine_probe
+from simgan_jax.training.probe import refine_probe
 
 REAL = Path(os.environ.get("SIMGAN_TEST_DATA", "/nowhere")) / "nyu"
 needs_real = pytest.mark.skipif(not REAL.is_dir(), reason="SIMGAN_TEST_DATA has no folder nyu")

@@ -13,20 +13,18 @@ from PIL import Image
 from configs import gaze
 from simgan_jax.data import Arrays
 from simgan_jax.errors import UserError
-from simgan_jax.metrics import label_shift
 from simgan_jax.setup import make_setup
 from simgan_jax.training import devices, dry_run, logs, provenance
 from simgan_jax.training.checkpoint import Checkpoints
 from simgan_jax.training.loop import (
     calls,
-    checked,
+    check_images,
     interruptions,
     load_sets,
-    phases,
     select,
-    steps_until,
     train,
 )
+from simgan_jax.training.phases import phases
 
 LAST = 6
 
@@ -62,6 +60,7 @@ def final(workdir):
     return jax.device_get(state.replace(key=jax.random.key_data(state.key)))
 
 
+SAMPLES = ("change", "correlation", "diversity", "followed", "label_shift", "lambda")
 REFINER = {"loss", "self_regularization", "change", "gradient_norm"}
 DISCRIMINATOR = {
     *("loss", "loss_real", "gradient_norm"),
@@ -91,7 +90,7 @@ def test_every_step_is_logged_with_what_its_phase_measures(run):
             if "norm" in name or "change" in name or name == "images_per_second":
                 assert row[name] > 0
     for row in rows[2::3]:
-        assert {"samples/change", "samples/correlation", "samples/diversity"} <= row.keys()
+        assert {f"samples/{name}" for name in SAMPLES} <= row.keys()
 
 
 def test_a_phase_measures_nothing_of_a_network_that_it_leaves_alone(run):
@@ -173,24 +172,6 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_good_checkpo
         assert all(np.isfinite(x).all() for x in jax.tree.leaves(network.params))
 
 
-def test_the_schedule_is_the_refiner_then_the_discriminator_then_both(tiny_config):
-    found = [(p.name, p.first, p.last, dict(p.lead)) for p in phases(tiny_config)]
-    assert found == [
-        ("refiner", 0, 2, {"synthetic": ()}),
-        ("discriminator", 2, 3, {"synthetic": (), "real": ()}),
-        ("adversarial", 3, 6, {"synthetic": (3,), "real": (1,)}),
-    ]
-
-
-@pytest.mark.parametrize(("step", "every", "steps"), [(3, 5, 2), (5, 5, 3), (8, 5, 1), (3, 1, 1)])
-def test_a_call_goes_to_the_next_step_that_is_looked_at_or_the_end(tiny_config, step, every, steps):
-    tiny_config.train.steps = 6
-    tiny_config.watch.update(log_every=every, sample_every=8, checkpoint_every=100)
-    last = phases(tiny_config)[-1]
-    assert last.last == 9
-    assert steps_until(step, last, tiny_config.watch) == steps
-
-
 def test_samples_and_checkpoints_need_no_line_of_the_log(tmp_path):
     config = tiny()
     config.watch.update(log_every=100, sample_every=3, checkpoint_every=5)
@@ -198,18 +179,6 @@ def test_samples_and_checkpoints_need_no_line_of_the_log(tmp_path):
     assert sorted(path.stem for path in (tmp_path / "samples").iterdir()) == ["000003", "000006"]
     assert Checkpoints(tmp_path).steps() == [5, LAST]
     assert [row["step"] for row in logs.read(tmp_path / logs.FILE)] == [2, 3, 4, 5, 6]
-
-
-def test_lambda_rises_where_the_content_is_not_found_again(tmp_path, monkeypatch):
-    lost = {"mean": float("nan"), "std": float("nan"), "followed": 0.0}
-    monkeypatch.setattr(label_shift, "summarize", lambda *_: lost)
-    config = tiny()
-    config.loss.label_shift_target = 0.3
-    assert train(config, tmp_path)
-    lambdas = [
-        r["samples/lambda"] for r in logs.read(tmp_path / logs.FILE) if "samples/lambda" in r
-    ]
-    assert lambdas == pytest.approx([0.5, 0.75])
 
 
 def test_a_run_goes_on_with_its_own_data_alone(tiny_config, tmp_path):
@@ -239,7 +208,7 @@ def test_a_run_goes_on_with_its_own_data_alone(tiny_config, tmp_path):
 )
 def test_images_that_do_not_fit_the_configuration_are_an_error(tiny_config, images, said):
     with pytest.raises(UserError, match=said):
-        checked("data.real", Arrays(images), make_setup(tiny_config))
+        check_images("data.real", Arrays(images), make_setup(tiny_config))
 
 
 def test_the_mask_must_be_a_label_of_the_synthetic_set(tiny_config):

@@ -44,8 +44,9 @@ from simgan_jax.setup import make_setup
 from simgan_jax.state import TrainState, create_train_state, refiner_params
 from simgan_jax.steps import Batch
 from simgan_jax.training import devices, logs
-from simgan_jax.training.loop import Phase, phases, select, train
-from simgan_jax.training.watch import refine_probe
+from simgan_jax.training.loop import select, train
+from simgan_jax.training.phases import Phase, phases
+from simgan_jax.training.probe import refine_probe
 
 LAMBDAS = (0.05, 0.16, 0.5, 1.6, 5.0)
 TARGETS = (0.15, 0.4)

@@ -59,7 +59,7 @@ def judge(
         better(config, evaluation),
         labels(config, evaluation),
         realism(evaluation),
-        health(rows),
+        health(config, rows),
     ]
 
 
@@ -181,21 +181,21 @@ def realism(evaluation: Mapping[str, Any]) -> Finding:
     return Finding(question, UNCLEAR, "Hardly any change.", detail)
 
 
-def health(rows: Sequence[Mapping[str, Any]]) -> Finding:
+def health(config: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> Finding:
     """What the doctor says of the training."""
     question = "Did the training go well?"
     if not any(row["phase"] == "adversarial" for row in rows):
         detail = "The adversarial phase has no entries in metrics.jsonl."
         return Finding(question, UNKNOWN, "Nothing to judge yet.", detail)
     try:
-        complaints = doctor.examine(rows)
-    except (KeyError, ValueError):  # rows of another version, or damaged
-        detail = "Entries of metrics.jsonl lack what the doctor looks at."
+        complaints = doctor.examine(rows, config["loss"]["adversarial"])
+    except (KeyError, ValueError):  # of another version, or damaged
+        detail = "The entries of metrics.jsonl or config.json lack what the doctor looks at."
         return Finding(question, UNKNOWN, "Cannot be judged.", detail)
     if not complaints:
         detail = "Neither collapse nor a stuck or perfect discriminator, and the images do change."
         return Finding(question, GOOD, "Yes: the doctor has no complaints.", detail)
-    detail = " ".join(f"{_sentence(complaint)}" for complaint in complaints)
+    detail = " ".join(f"{_sentence(str(complaint))}" for complaint in complaints)
     count = f"{len(complaints)} complaint{'s' if complaints[1:] else ''}"
     return Finding(question, BAD, f"The doctor has {count}.", detail)
 

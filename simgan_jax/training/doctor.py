@@ -1,13 +1,32 @@
 """What goes wrong in SimGAN training, read from a run's metrics, and which setting to move."""
 
-import math
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Array, Float
 
+from simgan_jax.losses import ADVERSARIAL
+
 # A complaint needs the metric to be out of bounds in this many log lines in a row.
 PATIENCE = 3
+
+
+class Complaint(NamedTuple):
+    """What is wrong with a run; as text, one line.
+
+    Attributes:
+        name: of the failure.
+        sentence: what is seen, with its numbers.
+        remedy: the settings to move.
+    """
+
+    name: str
+    sentence: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"{self.sentence}; {self.remedy}"
 
 
 def sample_statistics(
@@ -39,53 +58,76 @@ def sample_statistics(
     }
 
 
-def examine(rows: list[Mapping[str, float]]) -> list[str]:
-    """Complaints about a run, each one line with the setting to move; [] for a healthy one.
+def examine(rows: list[Mapping[str, float]], adversarial: str) -> list[Complaint]:
+    """Complaints about a run; [] for a healthy one.
 
     Args:
         rows: of metrics.jsonl, oldest first; only the adversarial phase is judged.
+        adversarial: the run's loss, a name of `losses.ADVERSARIAL`.
     """
+    undecided = ADVERSARIAL[adversarial].undecided[0]
     rows = [row for row in rows if row["phase"] == "adversarial"]
     recent = [row for row in rows if "discriminator/loss" in row][-PATIENCE:]
     samples = [row for row in rows if "samples/change" in row][-1:]
     complaints = []
     if len(recent) == PATIENCE:
-        if all(_undecided(row) for row in recent):
+        if all(_undecided(row, undecided) for row in recent):
             complaints.append(
-                "the discriminator is stuck at ln 2 = 0.693 (it tells nothing apart); raise "
-                "config.optimizer.discriminator.learning_rate or config.train.discriminator_updates"
+                Complaint(
+                    "undecided",
+                    f"the discriminator is stuck at a loss of {undecided:.3g} (it tells nothing apart)",
+                    "raise config.optimizer.discriminator.learning_rate or "
+                    "config.train.discriminator_updates",
+                )
             )
         if all(_saturated(row) for row in recent):
             complaints.append(
-                "the discriminator is always right, its loss near 0; lower "
-                "config.optimizer.discriminator.learning_rate, raise config.train.refiner_updates, or "
-                "lower config.loss.self_regularization"
+                Complaint(
+                    "saturated",
+                    "the discriminator is always right, its loss near 0",
+                    "lower config.optimizer.discriminator.learning_rate, raise "
+                    "config.train.refiner_updates, or lower config.loss.self_regularization",
+                )
             )
-    if samples:
-        row = samples[0]
-        if row["samples/change"] < 0.01:
-            complaints.append(
-                f"refined images equal the synthetic ones (mean change {row['samples/change']:.4f} of "
-                "a range of 2); lower config.loss.self_regularization or train longer"
+    return complaints + [complaint for row in samples for complaint in _of_samples(row)]
+
+
+def _of_samples(row: Mapping[str, float]) -> list[Complaint]:
+    complaints = []
+    if row["samples/change"] < 0.01:
+        complaints.append(
+            Complaint(
+                "unchanged",
+                "refined images equal the synthetic ones (mean change "
+                f"{row['samples/change']:.4f} of a range of 2)",
+                "lower config.loss.self_regularization or train longer",
             )
-        if row["samples/correlation"] < 0:
-            complaints.append(
+        )
+    if row["samples/correlation"] < 0:
+        complaints.append(
+            Complaint(
+                "inverted",
                 f"refined images are inverted (correlation {row['samples/correlation']:.2f} with the "
-                "synthetic ones); raise config.loss.self_regularization or "
-                "config.train.pretrain_refiner"
+                "synthetic ones)",
+                "raise config.loss.self_regularization or config.train.pretrain_refiner",
             )
-        if row["samples/diversity"] < 0.3:
-            complaints.append(
+        )
+    if row["samples/diversity"] < 0.3:
+        complaints.append(
+            Complaint(
+                "collapsed",
                 f"refined images look alike (spread {row['samples/diversity']:.2f} of the synthetic "
-                "ones'): collapse; raise config.loss.self_regularization or config.history.size, or "
-                "lower config.train.refiner_updates"
+                "ones'): collapse",
+                "raise config.loss.self_regularization or config.history.size, or lower "
+                "config.train.refiner_updates",
             )
+        )
     return complaints
 
 
-def _undecided(row: Mapping[str, float]) -> bool:
-    return abs(row["discriminator/loss"] - math.log(2)) < 0.003 and (
-        row["discriminator/gradient_norm"] < 0.02
+def _undecided(row: Mapping[str, float], loss: float) -> bool:
+    return (
+        abs(row["discriminator/loss"] - loss) < 0.003 and row["discriminator/gradient_norm"] < 0.02
     )
 
 

@@ -12,7 +12,8 @@ from rich.table import Table
 from simgan_jax.setup import make_setup
 from simgan_jax.state import create_train_state
 from simgan_jax.training import devices
-from simgan_jax.training.loop import load_sets, phases, select
+from simgan_jax.training.loop import load_sets, select
+from simgan_jax.training.phases import phases
 
 
 def dry_run(config: ConfigDict, workdir: Path) -> None:

@@ -4,7 +4,6 @@ import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
 
 import jax
 import numpy as np
@@ -15,44 +14,13 @@ from simgan_jax.data import Arrays
 from simgan_jax.errors import UserError
 from simgan_jax.setup import Setup, make_setup
 from simgan_jax.state import TrainState, create_train_state
-from simgan_jax.steps import (
-    Batch,
-    Metrics,
-    discriminator_step,
-    pretrain_refiner_step,
-    train_step,
-)
+from simgan_jax.steps import Batch, Metrics
 from simgan_jax.training import devices, logs, provenance
 from simgan_jax.training.checkpoint import Checkpoints
-from simgan_jax.training.devices import Lead, Step
+from simgan_jax.training.phases import Phase, phases, steps_until_due
+from simgan_jax.training.probe import Probe
 from simgan_jax.training.readers import train_readers
 from simgan_jax.training.watch import Watch
-
-
-class Phase(NamedTuple):
-    """A stretch of a run: which step it takes, and the steps of the run [first, last) it covers."""
-
-    name: str
-    step: Step
-    lead: Lead
-    first: int
-    last: int
-
-
-def phases(config: ConfigDict) -> list[Phase]:
-    """The schedule of section 3: the refiner alone, the discriminator alone, Algorithm 1."""
-    t = config.train
-    ends = np.cumsum([t.pretrain_refiner, t.pretrain_discriminator, t.steps]).tolist()
-    both = {
-        "synthetic": (t.refiner_updates + t.discriminator_updates,),
-        "real": (t.discriminator_updates,),
-    }
-    alone = {"synthetic": (), "real": ()}
-    return [
-        Phase("refiner", pretrain_refiner_step, {"synthetic": ()}, 0, ends[0]),
-        Phase("discriminator", discriminator_step, alone, ends[0], ends[1]),
-        Phase("adversarial", train_step, both, ends[1], ends[2]),
-    ]
 
 
 def train(config: ConfigDict, workdir: str | Path) -> bool:
@@ -95,7 +63,8 @@ def train(config: ConfigDict, workdir: str | Path) -> bool:
         sets = devices.replicate(sets, setup)
     with logs.Log(workdir, first, last) as log, interruptions() as interrupted:
         log.say(f"{'resuming at' if first else 'starting at'} step {first} of {last} in {workdir}")
-        watch = Watch(config, setup, workdir, synthetic, real.images, log, checkpoints, last)
+        probe = Probe(setup, workdir / "samples", synthetic, real.images)
+        watch = Watch(config, setup, workdir, probe, log, checkpoints, first, last)
         for phase in schedule:
             for advance, steps in calls(phase, int(state.step), sets, setup, config, resident):
                 state, metrics = advance(state)
@@ -132,7 +101,7 @@ def calls(
     programs = {}
     while step < phase.last:
         on_cpu = jax.default_backend() == "cpu"
-        count = 1 if on_cpu else steps_until(step, phase, config.watch)
+        count = 1 if on_cpu else steps_until_due(step, phase, config.watch)
         if count not in programs:
             programs[count] = devices.resident_program(phase.step, setup, phase.lead, count)
 
@@ -144,20 +113,14 @@ def calls(
         step += count
 
 
-def steps_until(step: int, phase: Phase, watch: ConfigDict) -> int:
-    """Steps from `step` to the next that is logged, sampled or saved, or to the end of the phase."""
-    intervals = (watch.log_every, watch.sample_every, watch.checkpoint_every)
-    return min(phase.last - step, *(every - step % every for every in intervals))
-
-
 def load_sets(config: ConfigDict, setup: Setup) -> tuple[Arrays, Arrays]:
     """Loads the synthetic and the real images, and checks that they fit.
 
     Raises:
         UserError: empty, or of another size or type than the configuration says.
     """
-    synthetic = checked("data.synthetic", data.load(config.data.synthetic), setup)
-    return synthetic, checked("data.real", data.load(config.data.real), setup)
+    synthetic = check_images("data.synthetic", data.load(config.data.synthetic), setup)
+    return synthetic, check_images("data.real", data.load(config.data.real), setup)
 
 
 def select(config: ConfigDict, synthetic: Arrays, real: Arrays) -> Batch:
@@ -177,7 +140,7 @@ def select(config: ConfigDict, synthetic: Arrays, real: Arrays) -> Batch:
     return sets
 
 
-def checked(key: str, arrays: Arrays, setup: Setup) -> Arrays:
+def check_images(key: str, arrays: Arrays, setup: Setup) -> Arrays:
     """The arrays, if they are what the setup expects.
 
     Raises:

@@ -1,29 +1,24 @@
-"""What is looked at while a run trains: logs, samples, label shift, checkpoints, complaints."""
+"""What is looked at while a run trains: logs, samples, label shift, complaints, checkpoints."""
 
 import math
 import time
-from functools import partial
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import jax
 import numpy as np
-from jaxtyping import Array, PyTree, Shaped
+from jaxtyping import Array
 from ml_collections import ConfigDict
 
-from simgan_jax import ranges
-from simgan_jax.data import Arrays
 from simgan_jax.errors import UserError
-from simgan_jax.io import image_files
-from simgan_jax.io.image_files import write_image
 from simgan_jax.metrics import label_shift
 from simgan_jax.setup import Setup
-from simgan_jax.state import TrainState, refiner_params, sample_noise
+from simgan_jax.state import TrainState, refiner_params
 from simgan_jax.training import devices, doctor, logs
 from simgan_jax.training.checkpoint import Checkpoints
+from simgan_jax.training.phases import Phase, due
+from simgan_jax.training.probe import Probe
 
-# Synthetic images that are refined at each look, and rows of the sample grid.
-PROBE, ROWS = 64, 8
 # Lambda changes by at most this factor a look.
 LAMBDA_FACTOR = 1.5
 
@@ -36,39 +31,33 @@ class Watch:
         config: ConfigDict,
         setup: Setup,
         workdir: Path,
-        synthetic: Arrays,
-        real: Shaped[np.ndarray, "n h w c"],
+        probe: Probe,
         log: logs.Log,
         checkpoints: Checkpoints,
+        first: int,
         last: int,
     ):
-        """Prepares the probe.
+        """Starts the clock.
 
         Args:
             config: of the run.
             setup: from `distribute`.
             workdir: of the run.
-            synthetic: labelled images; the first ones are the probe.
-            real: images; the first ones are shown.
+            probe: what is refined at each look.
             log: open.
             checkpoints: of the run.
+            first: steps done.
             last: steps of the whole run.
         """
-        self._config, self._setup, self._workdir = config.watch, setup, workdir
-        self._background = config.refiner.background
-        self._target = config.loss.label_shift_target
-        self._log, self._checkpoints, self._last = log, checkpoints, last
-        self._probe, self._real = synthetic[:PROBE], np.asarray(real[:ROWS])
-        shape = self._probe.images.shape[:3]
-        self._window = label_shift.window(self._probe.labels, shape)
-        self._refine = jax.jit(partial(refine_probe, setup=setup))
-        self._measure = jax.jit(label_shift.measure)
-        self._pending: list[tuple[int, dict]] = []
-        self._images, self._since = 0, time.perf_counter()
+        self._intervals, self._target = config.watch, config.loss.label_shift_target
+        self._setup, self._workdir, self._probe = setup, workdir, probe
+        self._log, self._checkpoints = log, checkpoints
+        self._step, self._last = first, last
+        self._meter = Meter()
         self._said: set[str] = set()
 
     def look(
-        self, phase: Any, state: TrainState, metrics: dict[str, Array], steps: int
+        self, phase: Phase, state: TrainState, metrics: dict[str, Array], steps: int
     ) -> TrainState:
         """To be called after each call of a program, with what it returned and its steps.
 
@@ -78,90 +67,109 @@ class Watch:
         Raises:
             UserError: a metric is not finite, or the checkpoint could not be written.
         """
-        step = (self._pending[-1][0] if self._pending else int(state.step) - steps) + steps
-        self._pending.append((step, metrics))
-        self._images += steps * self._setup.batch * sum(math.prod(x) for x in phase.lead.values())
-        over = step == self._last
-        save = step % self._config.checkpoint_every == 0 or over
-        sample = step % self._config.sample_every == 0 or over
-        if not (save or sample or step % self._config.log_every == 0 or step == phase.last):
+        self._step += steps
+        images = self._setup.batch * sum(math.prod(lead) for lead in phase.lead.values())
+        self._meter.add(self._step, metrics, steps * images)
+        log, sample, save = due(self._step, phase, self._intervals, self._last)
+        if not log:
             return state
-        row = self._drain()
+        row = self._read_meter()
         if sample:
-            row |= self._sample(step, state)
+            row |= self._probe.look(self._step, refiner_params(state))
             if self._target and phase.name == "adversarial":
-                # Content that cannot be found again has moved too far.
-                shift = row.get("samples/label_shift", math.inf)
-                state = self._hold_label_shift(state, shift)
+                state = self._hold_label_shift(state, row)
             row["samples/lambda"] = float(state.self_regularization)
-        self._log.write(step, phase.name, row)
+        self._log.write(self._step, phase.name, row)
         if sample:
             self._complain()
         if save:
             self._checkpoints.save(state, self._setup)
-        if sample or save:
-            self._since = time.perf_counter()
+        self._meter.restart()
         return state
 
     def save(self, state: TrainState) -> None:
-        """Checks what is pending and saves, out of turn."""
-        if self._pending:
-            self._drain()
+        """Checks what has not been looked at and saves, out of turn."""
+        self._read_meter()
         self._checkpoints.save(state, self._setup)
 
-    def _drain(self) -> dict[str, float]:
-        """Mean of the pending metrics; stops the run if one is not finite."""
-        fetched = [(at, jax.device_get(metrics)) for at, metrics in self._pending]
-        for at, metrics in fetched:
-            if name := logs.first_not_finite(metrics):
-                kept = self._checkpoints.steps()
-                raise UserError(
-                    f"{name} is {metrics[name]} at step {at}; the last good checkpoint is "
-                    f"{kept[-1] if kept else 'none'}. Lower config.optimizer.*.learning_rate"
-                )
-        now = time.perf_counter()
-        row = {
-            name: float(np.mean([m[name] for _, m in fetched])) for name in sorted(fetched[0][1])
-        }
-        row["images_per_second"] = self._images / (now - self._since)
-        self._pending, self._images, self._since = [], 0, now
-        return row
+    def _read_meter(self) -> dict[str, float]:
+        """What the meter says; stops the run if that is not finite."""
+        try:
+            return self._meter.read()
+        except NotFinite as error:
+            kept = self._checkpoints.steps()
+            raise UserError(
+                f"{error}; the last good checkpoint is {kept[-1] if kept else 'none'}. Lower "
+                "config.optimizer.*.learning_rate"
+            ) from None
 
-    def _sample(self, step: int, state: TrainState) -> dict[str, float]:
-        """Refines the probe; writes rows of synthetic | refined | real, always of the same images."""
-        before = self._probe.images
-        after = np.asarray(self._refine(refiner_params(state), before))
-        if jax.process_index() == 0:
-            rows = min(len(before), len(self._real), ROWS)
-            columns = np.stack([before[:rows], after[:rows], self._real[:rows]], axis=1)
-            path = self._workdir / "samples" / f"{step:06d}.png"
-            path.parent.mkdir(exist_ok=True)
-            write_image(path, image_files.grid(columns))
-        units = ranges.to_unit(after), ranges.to_unit(before)
-        shift = label_shift.summarize(
-            self._measure(units[1], units[0], self._window), before.shape[2]
-        )
-        followed = {"samples/label_shift": shift["mean"]} if shift["followed"] else {}
-        return doctor.sample_statistics(*units, self._background) | followed
-
-    def _hold_label_shift(self, state: TrainState, shift: float) -> TrainState:
-        """Raises lambda while labels shift by more than the target, lowers it while by less."""
-        factor = np.clip(shift / self._target, 1 / LAMBDA_FACTOR, LAMBDA_FACTOR)
+    def _hold_label_shift(self, state: TrainState, row: Mapping[str, float]) -> TrainState:
+        factor = label_shift_factor(row, self._target)
         changed = np.float32(state.self_regularization) * np.float32(factor)
         return state.replace(self_regularization=devices.replicate(changed, self._setup))
 
     def _complain(self) -> None:
-        for complaint in doctor.examine(logs.read(self._workdir / logs.FILE)):
-            setting = complaint.split("config.")[1]
-            if setting not in self._said:
-                self._said.add(setting)
+        """Says each complaint of the doctor once."""
+        rows = logs.read(self._workdir / logs.FILE)
+        for complaint in doctor.examine(rows, self._setup.adversarial):
+            if complaint.name not in self._said:
+                self._said.add(complaint.name)
                 self._log.say(f"doctor: {complaint}")
 
 
-def refine_probe(
-    params: PyTree[Array], synthetic: Shaped[Array, "n h w c"], setup: Setup
-) -> Shaped[Array, "n h w c"]:
-    """Integer images to refined ones of the same type, always with the same noise."""
-    unit = ranges.to_unit(synthetic)
-    noise = sample_noise(setup, jax.random.key(0), unit)
-    return ranges.from_unit(setup.refine(params, unit, noise), synthetic.dtype)
+def label_shift_factor(row: Mapping[str, float], target: float) -> float:
+    """What lambda is multiplied by, so that labels come to shift by the target.
+
+    More where they shift by more, less where by less. An image whose content cannot be found again has
+    moved too far: where fewer than `label_shift.LEAST_FOLLOWED` are found, the mean motion of these
+    counts for nothing, and lambda rises as fast as it may.
+
+    Args:
+        row: samples/followed and samples/label_shift of `Probe.look`.
+        target: pixels.
+    """
+    if row["samples/followed"] < label_shift.LEAST_FOLLOWED:
+        return LAMBDA_FACTOR
+    return float(np.clip(row["samples/label_shift"] / target, 1 / LAMBDA_FACTOR, LAMBDA_FACTOR))
+
+
+class NotFinite(Exception):
+    """A metric is NaN or infinite."""
+
+
+class Meter:
+    """Metrics of the steps since the last look, left on the devices until then."""
+
+    def __init__(self):
+        self.restart()
+
+    def restart(self) -> None:
+        """Forgets all; time counts from here."""
+        self._pending: list[tuple[int, dict[str, Array]]] = []
+        self._images, self._since = 0, time.perf_counter()
+
+    def add(self, step: int, metrics: dict[str, Array], images: int) -> None:
+        """Takes in one call of a program.
+
+        Args:
+            step: steps done after it.
+            metrics: means over its steps.
+            images: that it took, over all devices.
+        """
+        self._pending.append((step, metrics))
+        self._images += images
+
+    def read(self) -> dict[str, float]:
+        """Means over the calls, and images_per_second.
+
+        Raises:
+            NotFinite: naming the metric and the step.
+        """
+        calls = [(step, jax.device_get(metrics)) for step, metrics in self._pending]
+        for step, metrics in calls:
+            if name := logs.first_not_finite(metrics):
+                raise NotFinite(f"{name} is {metrics[name]} at step {step}")
+        seconds = time.perf_counter() - self._since
+        names = sorted(calls[0][1]) if calls else ()
+        row = {name: float(np.mean([metrics[name] for _, metrics in calls])) for name in names}
+        return row | {"images_per_second": self._images / seconds}
