@@ -1,10 +1,9 @@
-"""Fresh discriminators, sliced Wasserstein, power spectrum and bootstrap intervals."""
+"""Fresh discriminators, sliced Wasserstein and power spectrum."""
 
 import numpy as np
 import pytest
 
 from simgan_jax.metrics import two_sample
-from simgan_jax.metrics.intervals import mean_interval
 from simgan_jax.metrics.two_sample import Budget, discriminator_accuracy
 from simgan_jax.models import Discriminator
 from simgan_jax.models.discriminator import Layer
@@ -99,16 +98,3 @@ def test_power_of_white_noise_is_its_variance_everywhere():
 def test_ten_times_the_power_is_ten_decibels():
     a = np.array([1.0, 2, 3])
     assert two_sample.spectrum_distance(a, 10 * a) == pytest.approx(10)
-
-
-def test_interval_covers_the_mean_about_as_often_as_it_says():
-    rng = np.random.default_rng(0)
-    hits = 0
-    for seed in range(100):
-        low, high = mean_interval(rng.normal(3, 1, 60), resamples=200, seed=seed)
-        hits += low < 3 < high
-    assert 86 <= hits <= 100
-
-
-def test_interval_of_one_value_is_that_value():
-    assert mean_interval(np.array([2.0])) == [2.0, 2.0]

@@ -1,13 +1,23 @@
-"""Uncertainty of reported numbers."""
+"""Uncertainty of reported numbers: over test images by the bootstrap, over seeds by Student's t.
+
+The two say different things. Over images: how the figure would change with another test set. Over seeds:
+how it would change with another training. Rows of one table share their seeds and their test images, so
+that both are of paired differences.
+"""
+
+import math
 
 import numpy as np
 from jaxtyping import Float, Shaped
+from scipy import special
+
+LEVEL = 0.95
 
 
 def mean_interval(
     values: Float[np.ndarray, "n"],
     groups: Shaped[np.ndarray, "n"] | None = None,
-    level: float = 0.95,
+    level: float = LEVEL,
     resamples: int = 1000,
     seed: int = 0,
 ) -> list[float]:
@@ -49,7 +59,61 @@ def resampled_means(
     return (drawn @ total) / (drawn @ size)[:, None]
 
 
-def interval(samples: Float[np.ndarray, "n"], level: float = 0.95) -> list[float]:
+def interval(samples: Float[np.ndarray, "n"], level: float = LEVEL) -> list[float]:
     """The central part of a sample, [low, high]."""
     tail = (1 - level) / 2
     return np.quantile(samples, [tail, 1 - tail]).tolist()
+
+
+def t_interval(values: Float[np.ndarray, "n"], level: float = LEVEL) -> list[float] | None:
+    """Student's interval of a mean (n - 1 degrees of freedom), [low, high]; None for one value.
+
+    Args:
+        values: one a seed; of a paired comparison, the differences.
+        level: of confidence.
+    """
+    values = np.asarray(values, np.float64)
+    if len(values) < 2:
+        return None
+    half = _t(len(values), level) * values.std(ddof=1) / math.sqrt(len(values))
+    return [float(values.mean() - half), float(values.mean() + half)]
+
+
+def ratio_interval(
+    numerator: Float[np.ndarray, "n"], denominator: Float[np.ndarray, "n"], level: float = LEVEL
+) -> list[float] | None:
+    """Fieller's interval of mean(numerator) / mean(denominator), [low, high].
+
+    It holds the ratios r for which `t_interval(numerator - r * denominator)` holds zero. So it leaves
+    out zero if and only if `t_interval(numerator)` does, needs no approximation where values are normal,
+    and none of the single ratios, which explode where a denominator is small.
+
+    Args:
+        numerator: one value a seed.
+        denominator: of the same seeds, in the same order.
+        level: of confidence.
+
+    Returns:
+        None for one seed, and where the denominator's own interval holds zero: then no ratio can be
+        excluded.
+    """
+    pairs = np.stack([numerator, denominator]).astype(np.float64)
+    count = pairs.shape[1]
+    if count < 2:
+        return None
+    y, x = pairs.mean(1)
+    (yy, xy), (_, xx) = _t(count, level) ** 2 * np.cov(pairs) / count
+    a, b, c = x * x - xx, x * y - xy, y * y - yy
+    if a <= 0:
+        return None
+    root = math.sqrt(max(b * b - a * c, 0.0))
+    return [float((b - root) / a), float((b + root) / a)]
+
+
+def span(one: list[float], other: list[float]) -> list[float]:
+    """The smallest interval that holds two: as wide as the wider one, or wider."""
+    return [min(one[0], other[0]), max(one[1], other[1])]
+
+
+def _t(count: int, level: float) -> float:
+    return float(special.stdtrit(count - 1, 0.5 + level / 2))
