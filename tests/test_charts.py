@@ -13,6 +13,7 @@ from simgan_jax.reporting.charts import (
     TOP,
     WIDTH,
     Band,
+    Level,
     Line,
     line_chart,
     ticks,
@@ -54,6 +55,18 @@ def test_long_lines_are_averaged_and_keep_their_mean():
     assert heights == {f"{(TOP + HEIGHT - 34) / 2:.1f}"}
 
 
+def test_levels_lie_at_their_value_and_upright_ones_stand_at_it():
+    levels = [
+        Level("chance", 0.25),
+        Level("bound", 5, upright=True),
+        Level("outside", 11, upright=True),
+    ]
+    svg = line_chart("t", [Line("a", "c1", [0, 10], [0, 1])], "x", levels=levels, y_range=(0, 1))
+    found = [e.get("d") for e in ElementTree.fromstring(svg) if e.get("class") == "mark"]
+    # A quarter of the 166 pixels between 20 and 186, half of the 346 between 46 and 392.
+    assert found == ["M46 144.5H392", "M219.0 20V186"]
+
+
 def test_a_screen_reader_hears_the_last_values_and_names_are_escaped():
     svg = line_chart("<t>", [Line("a & b", "c1", [0, 1], [0.25, math.nan])], "step")
     assert ElementTree.fromstring(svg).get("aria-label") == "<t>; at the end: a & b 0.25"
@@ -66,7 +79,9 @@ def test_a_screen_reader_hears_the_last_values_and_names_are_escaped():
 )
 def test_any_values_stay_inside_the_picture(values):
     lines = [Line("a", "c1", range(len(values)), values)]
-    svg = line_chart("t", lines, "step", [Band("phase", 0, len(values))], mark=0.5)
+    svg = line_chart(
+        "t", lines, "step", [Band("phase", 0, len(values))], levels=[Level("chance", 0.5)]
+    )
     for path in paths(svg):
         for point in path[1:].split("L"):
             x, y = map(float, point.split(","))

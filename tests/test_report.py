@@ -48,12 +48,21 @@ def row(step, phase, **metrics):
     return {"step": step, "phase": phase} | figures | metrics
 
 
+CURVE = {"thresholds": [0.0, 7.0, 14.0], "curve": [0.0, 0.5, 1.0], "threshold": 7.0}
 EVALUATION = {
     "estimators": {
-        "mean_predictor": {"error": 9.0},
-        "synthetic": {"error": 8.0, "std": 0.1, "within": 0.5},
-        "refined": {"error": 6.0, "std": 0.1, "within": 0.625},
+        "refined": {
+            "error": 6.0,
+            "std": 0.1,
+            "within": 0.625,
+            "per_seed": [5.9, 6.0, 6.1],
+            "interval": [5.0, 7.0],
+            "participants": {"3": 5.0, "14": 7.25},
+        },
+        "mean_predictor": {"error": 9.0} | CURVE,
+        "synthetic": {"error": 8.0, "std": 0.1, "within": 0.5, "per_seed": [7.9, 8.0, 8.1]} | CURVE,
     },
+    "notes": ["The crops are <centred> on the true joints."],
     "gap_closed": 0.4,
     "label_shift": {"mean": 0.3, "std": 0.2},
     "realism": {"kid": 0.05, "discriminator_accuracy": {"synthetic": 0.95, "refined": 0.75}},
@@ -139,9 +148,22 @@ def test_a_finished_run_has_every_section(finished):
     assert 'class="missing"' not in text
     assert "Yes: 25% less error." in text
     assert "6.00 ± 0.10°" in text
-    assert "62.5 %" in text
+    assert "62.5%" in text
     assert "Draw the simulator" in text
     assert len(text) < LARGEST
+
+
+def test_the_estimators_come_with_their_curve_their_people_and_what_is_special(finished):
+    text = read_page(finished)
+    page = Page(text)
+    titles = [svg["aria-label"] for svg in page.all("svg") if "aria-label" in svg]
+    said = "Cumulative error; share of images within 7°: synthetic 50%"
+    assert said in titles
+    rows = [text.index(f"</svg>{x}</th>") for x in ("mean predictor", "synthetic", "refined")]
+    assert rows == sorted(rows)
+    assert "95% interval over people" in text
+    assert '<th scope="row">14</th><td>7.25</td>' in text
+    assert text.count("The crops are &lt;centred&gt; on the true joints.") == 2
 
 
 def test_a_page_is_well_formed_and_loads_nothing(finished):
@@ -157,7 +179,7 @@ def test_everything_has_a_name_for_screen_readers(finished):
     page = Page(read_page(finished))
     thumbnails = len([b for b in page.all("button") if b["aria-label"]])
     assert len([i for i in page.all("img") if i["alt"] == ""]) == thumbnails == 8
-    assert all(svg.get("aria-label") for svg in page.all("svg"))
+    assert all(svg.get("aria-label") or svg.get("aria-hidden") for svg in page.all("svg"))
     assert page.all("html")[0]["lang"] == "en"
 
 
@@ -171,7 +193,8 @@ def test_the_model_card_has_data_figures_and_limits(finished):
     for text in (
         "35 x 55 x 1",
         "procedural_eyes",
-        "| refined | 6.00 ± 0.10° | 62.5 % |",
+        "| refined | 6.00 ± 0.10° | 62.5% |",
+        "The crops are <centred> on the true joints.",
         "## Limits",
     ):
         assert text in card
@@ -230,12 +253,21 @@ def test_a_damaged_checkpoint_leaves_the_report_without_heat_maps(bare):
 
 
 LEAF = st.none() | st.booleans() | st.floats() | st.text(max_size=3) | st.integers()
+NAMES = [
+    "error",
+    "std",
+    "within",
+    "refined",
+    "synthetic_4x",
+    "mean",
+    "per_seed",
+    "curve",
+    "thresholds",
+]
+NAMES += ["participants", "difference", "row", "against", "over_seeds", "clear", "followed"]
 TREE = st.recursive(
     LEAF,
-    lambda x: (
-        st.lists(x, max_size=3)
-        | st.dictionaries(st.sampled_from(["error", "std", "within", "refined", "mean", "a"]), x)
-    ),
+    lambda x: st.lists(x, max_size=3) | st.dictionaries(st.sampled_from(NAMES), x),
     max_leaves=8,
 )
 
@@ -248,6 +280,8 @@ TREE = st.recursive(
             "label_shift": TREE,
             "seeds": TREE,
             "gap_closed": TREE,
+            "comparisons": TREE,
+            "notes": TREE,
         }
     )
 )

@@ -28,6 +28,17 @@ class Line(NamedTuple):
         return next(float(y) for y in reversed(self.y) if math.isfinite(y))
 
 
+class Level(NamedTuple):
+    """A thin line across the chart, such as chance: its name in the legend, and where it lies.
+
+    `upright` ones stand at a value of the horizontal axis.
+    """
+
+    name: str
+    value: float
+    upright: bool = False
+
+
 class Band(NamedTuple):
     """A stretch of the horizontal axis with a name, such as a phase of the training."""
 
@@ -41,23 +52,26 @@ def line_chart(
     lines: Sequence[Line],
     x_label: str,
     bands: Sequence[Band] = (),
-    mark: float | None = None,
+    levels: Sequence[Level] = (),
     y_range: tuple[float, float] | None = None,
+    spoken: str = "",
 ) -> Markup:
     """An SVG of the lines; alternating bands are shaded and named.
 
     Args:
-        title: what a screen reader says, with the last value of each line.
+        title: what a screen reader says first.
         lines: at least one finite point in all; broken where y is NaN.
         x_label: under the axis.
         bands: along x.
-        mark: height of a thin level line, such as chance.
-        y_range: of the axis; by default that of the values and the mark.
+        levels: thin lines to compare with; upright ones outside the axis are left out.
+        y_range: of the axis; by default that of the values and the levels.
+        spoken: what a screen reader says of the lines; by default the last value of each.
     """
     lines = [_thin(line) for line in lines if len(line.x)]
     xs = np.concatenate([np.asarray(line.x, float) for line in lines])
     ys = np.concatenate([np.asarray(line.y, float) for line in lines])
-    low, high = y_range or _range(ys if mark is None else np.append(ys, mark))
+    heights = [level.value for level in levels if not level.upright]
+    low, high = y_range or _range(np.append(ys, heights))
     x_ticks, y_ticks = ticks(xs.min(), xs.max(), 5), ticks(low, high, 5)
     x_low, x_high = xs.min(), max(xs.max(), xs.min() + 1e-9)
 
@@ -85,8 +99,14 @@ def line_chart(
         f'<text class="axis" x="{(LEFT + WIDTH - RIGHT) / 2:.1f}" y="{HEIGHT - 4}" '
         f'text-anchor="middle">{escape(x_label)}</text>'
     )
-    if mark is not None:
-        parts.append(f'<path class="mark" d="M{LEFT} {at_y(mark):.1f}H{WIDTH - RIGHT}"/>')
+    for level in levels:
+        if not level.upright:
+            path = f"M{LEFT} {at_y(level.value):.1f}H{WIDTH - RIGHT}"
+        elif x_low <= level.value <= x_high:
+            path = f"M{at_x(level.value):.1f} {TOP}V{HEIGHT - BOTTOM}"
+        else:
+            continue
+        parts.append(f'<path class="mark" d="{path}"/>')
     for line in lines:
         for stretch in _stretches(line):
             points = [f"{at_x(x):.1f},{at_y(y):.1f}" for x, y in stretch]
@@ -94,7 +114,7 @@ def line_chart(
             path = "M" + "L".join(points if points[1:] else points * 2)
             parts.append(f'<path class="line {escape(line.style)}" d="{path}"/>')
     last = ", ".join(f"{line.name} {_number(line.last)}" for line in lines)
-    label = escape(f"{title}; at the end: {last}")
+    label = escape(f"{title}; {spoken or f'at the end: {last}'}")
     return Markup(
         f'<svg class="chart" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{label}">'
         f"{''.join(parts)}</svg>"

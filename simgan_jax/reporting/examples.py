@@ -17,8 +17,8 @@ from simgan_jax import data, ranges
 from simgan_jax.errors import UserError
 from simgan_jax.io import image_files
 from simgan_jax.losses import REFINED
-from simgan_jax.reporting.findings import TASKS, number
-from simgan_jax.reporting.run_folder import Run
+from simgan_jax.reporting.run_folder import Run, number
+from simgan_jax.reporting.units import TASKS
 from simgan_jax.setup import Setup, make_setup
 from simgan_jax.training.checkpoint import FOLDER, Checkpoints
 

@@ -1,17 +1,18 @@
-"""What a run's figures mean in plain words, by fixed rules, and what to do next."""
+"""What a run's figures mean in plain words, by fixed rules."""
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from scipy import stats
-
 from simgan_jax.metrics import label_shift
+from simgan_jax.reporting.comparisons import Comparison, find, read_comparisons
+from simgan_jax.reporting.run_folder import number
+from simgan_jax.reporting.units import TASKS
 from simgan_jax.training import doctor
 
 # Label shift in shares of the image's width: the limit of the choice of a checkpoint, and what the
 # paper's refiner moved eyes by.
-SAFE_SHIFT, PAPER_SHIFT = label_shift.LARGEST / 55, 1.1 / 55
+PAPER = label_shift.PAPER
+SAFE_SHIFT, PAPER_SHIFT = label_shift.LARGEST / PAPER["width"], PAPER["mean"] / PAPER["width"]
 # A fresh patch discriminator guesses at 0.5; differences below this are noise of its training.
 ACCURACY_STEP = 0.03
 
@@ -25,24 +26,6 @@ class Finding(NamedTuple):
     status: str
     answer: str
     detail: str
-
-
-class Task(NamedTuple):
-    """How a task's errors read: unit after the number, and the bound of the share within it."""
-
-    unit: str
-    within: str
-
-
-TASKS = {"gaze": Task("°", "7°"), "hand": Task(" px", "5 px of 224"), "iris": Task(" px", "5 px")}
-
-
-def number(tree: Any, *path: str) -> float | None:
-    """A finite number at a path of a JSON tree, None if there is none."""
-    for name in path:
-        tree = tree.get(name) if isinstance(tree, Mapping) else None
-    is_number = isinstance(tree, int | float) and not isinstance(tree, bool)
-    return float(tree) if is_number and math.isfinite(tree) else None
 
 
 def judge(
@@ -71,88 +54,144 @@ def better(config: Mapping[str, Any], evaluation: Mapping[str, Any]) -> Finding:
         answer = "Not measured: this run has no labels to test with."
         detail = "Give labelled sets as config.data.synthetic and .test, and a config.task."
         return Finding(question, UNKNOWN, answer, detail)
+    comparisons = read_comparisons(evaluation)
+    found = find(comparisons, "refined", "synthetic")
     before, after = (number(evaluation, "estimators", x, "error") for x in ("synthetic", "refined"))
-    if before is None or after is None or before <= 0:
+    if found is None or before is None or after is None or before <= 0:
         return Finding(question, UNKNOWN, "Not measured yet.", "The run has no evaluation so far.")
-    margin = error_margin(evaluation, "synthetic", "refined")
-    gain = (before - after) / before
-    detail = (
-        f"Estimators trained on refined images are wrong by {after:.2f}{task.unit} on the real test "
-        f"set, on synthetic images by {before:.2f}{task.unit}"
+    change = (
+        f"{abs(found.difference) / before:.0%} {'less' if found.difference < 0 else 'more'} error"
     )
-    real = number(evaluation, "estimators", "real", "error")
-    gap = number(evaluation, "gap_closed")
-    if real is not None:
-        detail += f"; with real labels it would be {real:.2f}{task.unit}"
-    if gap is not None:
-        share = f"closed {gap:.0%} of" if gap >= 0 else f"widened by {-gap:.0%}"
-        detail += f" (the gap is {share})" if gap < 0 else f" ({share} the gap)"
-    detail += ". " + _augmented(evaluation, task)
+    seeds = number(evaluation, "seeds")
     floor = number(evaluation, "estimators", "mean_predictor", "error")
+    details = [
+        f"Estimators trained on refined images are wrong by {after:.2f}{task.unit} on the real test "
+        f"set, on synthetic images by {before:.2f}{task.unit}.",
+        uncertainty(found, task.unit, seeds),
+    ]
     if floor is not None and min(before, after) >= floor:
-        detail += f"Always answering the mean label is wrong by {floor:.2f}{task.unit}. "
         status, answer = UNCLEAR, "Nothing learned yet: the mean label errs less."
-    elif margin is None:
-        detail += "One seed only: the difference has no error bar yet."
-        status, answer = (
-            UNCLEAR,
-            f"{abs(gain):.0%} {'less' if gain > 0 else 'more'} error, one seed.",
-        )
-    elif before - after > margin:
-        status, answer = GOOD, f"Yes: {gain:.0%} less error."
-    elif after - before > margin:
-        status, answer = BAD, f"No: {-gain:.0%} more error."
+        details.append(f"Always answering the mean label is wrong by {floor:.2f}{task.unit}.")
+    elif found.clear:
+        better = found.difference < 0
+        status, answer = (GOOD, f"Yes: {change}.") if better else (BAD, f"No: {change}.")
+        details.append(_to_real(evaluation, task.unit))
+    elif found.over_seeds is None:
+        without = "one seed only" if seeds == 1 else "no interval over seeds"
+        status, answer = UNCLEAR, f"{change}, but {without}."
     else:
         status, answer = UNCLEAR, "No clear difference."
-        detail += f"A difference below {margin:.2f}{task.unit} cannot be told from chance here."
-    return Finding(question, status, answer, detail.strip())
+    details.append(_augmented(comparisons, evaluation, task.unit))
+    details += notes(evaluation)
+    return Finding(question, status, answer, " ".join(filter(None, details)))
 
 
-def error_margin(evaluation: Mapping[str, Any], one: str, other: str) -> float | None:
-    """Half the 95 % interval (Student's t over seeds) of the difference of two rows' errors.
+def uncertainty(comparison: Comparison, unit: str, seeds: float | None) -> str:
+    """Both intervals of a difference, and what they are over."""
+    over = []
+    if comparison.over_seeds:
+        count = "" if seeds is None else f"{seeds:.0f} "
+        over.append(f"{_interval(comparison.over_seeds, unit)} over {count}seeds")
+    if comparison.over_images:
+        over.append(f"{_interval(comparison.over_images, unit)} over test images")
+    text = f"The difference is {comparison.difference:+.2f}{unit}"
+    if over:
+        text += f", its 95% interval {' and '.join(over)}"
+    if comparison.over_seeds is None:
+        return f"{text}. How another seed would end is not known."
+    which = "both" if over[1:] else "it"
+    if comparison.clear:
+        return f"{text}; zero lies outside {which}."
+    return f"{text}; zero does not lie outside {which}, so it may be chance."
 
-    None if there are fewer than two seeds.
-    """
-    spreads = [number(evaluation, "estimators", x, "std") for x in (one, other)]
-    seeds = number(evaluation, "seeds")
-    if None in spreads or seeds is None or seeds < 2:
-        return None
-    factor = stats.t.ppf(0.975, 2 * seeds - 2)
-    return float(factor * math.sqrt((spreads[0] ** 2 + spreads[1] ** 2) / seeds))
+
+def notes(evaluation: Mapping[str, Any]) -> list[str]:
+    """What is special about the test set, a sentence each."""
+    listed = evaluation.get("notes")
+    return [x for x in listed if isinstance(x, str)] if isinstance(listed, list) else []
 
 
-def _augmented(evaluation: Mapping[str, Any], task: Task) -> str:
-    """The same comparison with augmentation, which alone may do as much."""
-    names = ("synthetic_augmented", "refined_augmented")
-    before, after = (number(evaluation, "estimators", x, "error") for x in names)
-    if before is None or after is None:
+def _interval(ends: tuple[float, float], unit: str) -> str:
+    return f"{ends[0]:+.2f} to {ends[1]:+.2f}{unit}"
+
+
+def _to_real(evaluation: Mapping[str, Any], unit: str) -> str:
+    """How far it is to what real labels would give."""
+    real = number(evaluation, "estimators", "real", "error")
+    gap = number(evaluation, "gap_closed")
+    if real is None:
         return ""
-    return f"With augmentation {after:.2f}{task.unit} against {before:.2f}{task.unit}. "
+    text = f"With real labels it would be {real:.2f}{unit}"
+    if gap is None:
+        return f"{text}."
+    return f"{text}: the gap is {f'closed by {gap:.0%}' if gap >= 0 else f'wider by {-gap:.0%}'}."
+
+
+def _augmented(comparisons: list[Comparison], evaluation: Mapping[str, Any], unit: str) -> str:
+    """The same comparison with augmentation, which alone may do as much."""
+    names = ("refined_augmented", "synthetic_augmented")
+    found = find(comparisons, *names)
+    after, before = (number(evaluation, "estimators", x, "error") for x in names)
+    if found is None or after is None or before is None:
+        return ""
+    clear = "clear" if found.clear else "not clear"
+    return (
+        f"With augmentation (images changed at random in training) it is {after:.2f}{unit} against "
+        f"{before:.2f}{unit}, a difference that is {clear}."
+    )
 
 
 def labels(config: Mapping[str, Any], evaluation: Mapping[str, Any]) -> Finding:
-    """Compares the measured motion of the labelled content with fixed bounds."""
+    """Compares the motion of the labelled content, and the images that lost it, with fixed bounds."""
     labelled = config.get("task") in TASKS
     question = "Are the labels still true?" if labelled else "Do things stay where they are?"
-    shift, std = (number(evaluation, "label_shift", x) for x in ("mean", "std"))
+    content = "what the label describes" if labelled else "the content"
+    shift, followed = (number(evaluation, "label_shift", x) for x in ("mean", "followed"))
     width = number(config, "image", "width")
+    details = [_lost(evaluation, content), _moved(evaluation, width, content)]
+    detail = " ".join(filter(None, details))
+    if followed is not None and followed < label_shift.LEAST_FOLLOWED:
+        answer = f"No: {1 - followed:.0%} of the images lost {content}."
+        return Finding(question, BAD, answer, detail)
     if shift is None or width is None:
         weight = number(config, "loss", "self_regularization")
         detail = "Look at the examples below: shapes should stay where they are."
         if weight is not None:
             detail += f" config.loss.self_regularization is {weight:g}; a higher one keeps more."
         return Finding(question, UNKNOWN, "Not measured.", detail)
-    spread = "" if std is None else f" ± {std:.2f}"
-    detail = (
-        f"Refinement moves {'what the label describes' if labelled else 'the whole image'} by "
-        f"{shift:.2f}{spread} px in images {width:.0f} px wide (the paper's eyes, 55 px wide: 1.1 ± "
-        "0.8 px)."
-    )
     if shift <= SAFE_SHIFT * width:
         return Finding(question, GOOD, f"Yes: they moved by {shift:.2f} px.", detail)
     if shift <= PAPER_SHIFT * width:
         return Finding(question, UNCLEAR, f"Mostly: they moved by {shift:.2f} px.", detail)
     return Finding(question, BAD, f"No: they moved by {shift:.2f} px.", detail)
+
+
+def _lost(evaluation: Mapping[str, Any], content: str) -> str:
+    """In how many images the content could not be followed; "" if in none."""
+    followed, images = (number(evaluation, "label_shift", x) for x in ("followed", "images"))
+    if followed is None or followed >= 1:
+        return ""
+    where = f"{1 - followed:.0%} of the images"
+    if images is not None:
+        where = f"{images * (1 - followed):.0f} of {images:.0f} images"
+    most = 1 - label_shift.LEAST_FOLLOWED
+    return (
+        f"In {where} {content} could not be found again after refinement: how far it moved there is "
+        f"unknown. At most {most:.0%} may be lost."
+    )
+
+
+def _moved(evaluation: Mapping[str, Any], width: float | None, content: str) -> str:
+    """How far the content moved where it could be followed; "" if nowhere."""
+    shift, std = (number(evaluation, "label_shift", x) for x in ("mean", "std"))
+    if shift is None or width is None:
+        return ""
+    spread = "" if std is None else f" ± {std:.2f}"
+    return (
+        f"Where it was found, refinement moved {content} by {shift:.2f}{spread} px (mean and standard "
+        f"deviation over images) in images {width:.0f} px wide. The paper's eyes, {PAPER['width']} px "
+        f"wide, moved by {PAPER['mean']} ± {PAPER['std']} px."
+    )
 
 
 def realism(evaluation: Mapping[str, Any]) -> Finding:
@@ -198,71 +237,6 @@ def health(config: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> Find
     detail = " ".join(f"{_sentence(str(complaint))}" for complaint in complaints)
     count = f"{len(complaints)} complaint{'s' if complaints[1:] else ''}"
     return Finding(question, BAD, f"The doctor has {count}.", detail)
-
-
-def advice(
-    workdir: str,
-    started: str,
-    config: Mapping[str, Any],
-    evaluation: Mapping[str, Any],
-    findings: Sequence[Finding],
-    finished: bool,
-) -> list[tuple[str, str]]:
-    """What to do next, the most urgent first.
-
-    Args:
-        workdir: of the run, for commands.
-        started: the command that started it, "" if unknown.
-        config: of the run, as JSON.
-        evaluation: evaluation.json, {} if there is none.
-        findings: of `judge`.
-        finished: whether the schedule has ended.
-
-    Returns:
-        Pairs of a sentence and a command or setting, perhaps "".
-    """
-    gain, safe, real, health = (finding.status for finding in findings)
-    steps = []
-    if not finished:
-        steps.append(
-            ("The run is not over; the command that started it goes on from there.", started)
-        )
-    if health == BAD:
-        steps.append((f"Mend the training first. {findings[3].detail}", ""))
-    if config.get("task") in TASKS and gain == UNKNOWN and finished:
-        steps.append(("Measure the run.", f"python -m simgan_jax.evaluate --workdir={workdir}"))
-    weight = number(config, "loss", "self_regularization") or 1.0
-    if safe == BAD or (safe == UNCLEAR and gain == BAD):
-        steps.append(
-            (
-                "Labels drift: hold the images back more, or weigh the pixels that carry the label "
-                "(config.loss.weight).",
-                f"--config.loss.self_regularization={2 * weight:g}",
-            )
-        )
-    elif real in (BAD, UNCLEAR):
-        steps.append(
-            (
-                "The images hardly became more real: let the refiner change more, or train longer.",
-                f"--config.loss.self_regularization={weight / 2:g}",
-            )
-        )
-    elif gain in (BAD, UNCLEAR) and number(evaluation, "seeds") is not None:
-        steps.append(
-            (
-                "Realism rose and labels held, but the estimator gains nothing certain: measure with "
-                "more seeds, and compare the distributions of labels in the two domains.",
-                "",
-            )
-        )
-    if finished and health != BAD and safe != BAD and gain != BAD:
-        steps.append(
-            (
-                "Refine a data set with it.",
-                f"python -m simgan_jax.refine --workdir={workdir} --input=FOLDER --output=FOLDER",
-            )
-        )
-    return steps
 
 
 def _sentence(text: str) -> str:

@@ -1,12 +1,12 @@
 """What a run has left in its folder, as far as it can be read."""
 
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from simgan_jax.errors import UserError
-from simgan_jax.reporting.findings import number
 from simgan_jax.training import logs
 
 
@@ -70,6 +70,26 @@ def read_run(workdir: Path) -> Run:
     )
 
 
+def number(tree: Any, *path: str) -> float | None:
+    """A finite number at a path of a JSON tree, None if there is none."""
+    leaf = _at(tree, path)
+    is_number = isinstance(leaf, int | float) and not isinstance(leaf, bool)
+    return float(leaf) if is_number and math.isfinite(leaf) else None
+
+
+def numbers(tree: Any, *path: str) -> list[float]:
+    """A list of finite numbers at a path of a JSON tree, [] if there is none."""
+    leaf = _at(tree, path)
+    values = [number({"x": x}, "x") for x in leaf] if isinstance(leaf, list) else []
+    return [] if None in values else values
+
+
+def pair(tree: Any, *path: str) -> tuple[float, float] | None:
+    """Two finite numbers at a path of a JSON tree, None if there are none."""
+    values = numbers(tree, *path)
+    return (values[0], values[1]) if len(values) == 2 else None
+
+
 def flat(tree: Any, prefix: str = "") -> dict[str, Any]:
     """Leaves of a JSON tree by dotted key."""
     if not isinstance(tree, Mapping) or not tree:
@@ -79,6 +99,12 @@ def flat(tree: Any, prefix: str = "") -> dict[str, Any]:
         for name, branch in tree.items()
         for key, leaf in flat(branch, f"{prefix}.{name}" if prefix else str(name)).items()
     }
+
+
+def _at(tree: Any, path: Sequence[str]) -> Any:
+    for name in path:
+        tree = tree.get(name) if isinstance(tree, Mapping) else None
+    return tree
 
 
 def _read_json(path: Path, problems: list[str]) -> dict[str, Any]:

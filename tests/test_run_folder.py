@@ -1,0 +1,30 @@
+"""Reading what may be missing, damaged or of another version."""
+
+import math
+
+import pytest
+
+from simgan_jax.reporting.run_folder import flat, number, numbers, pair
+
+
+@pytest.mark.parametrize("value", [None, "1", True, math.nan, math.inf, [1.0], {}])
+def test_number_takes_finite_numbers_alone(value):
+    assert number({"a": {"b": value}}, "a", "b") is None
+    assert number({"a": {"b": 1}}, "a", "b") == 1.0
+    assert number({"a": 1}, "a", "b") is None
+
+
+def test_lists_hold_finite_numbers_or_are_left_out():
+    assert numbers({"a": [1, 2.5]}, "a") == [1.0, 2.5]
+    assert numbers({"a": [1, None]}, "a") == []
+    assert numbers({"a": 1}, "a") == []
+
+
+def test_a_pair_has_two_numbers():
+    assert pair({"a": [1, 2]}, "a") == (1.0, 2.0)
+    assert pair({"a": [1, 2, 3]}, "a") is None
+    assert pair({}, "a") is None
+
+
+def test_a_tree_is_flattened_by_dotted_names():
+    assert flat({"a": {"b": 1, "c": [2, 3]}, "d": {}}) == {"a.b": 1, "a.c": [2, 3], "d": {}}
