@@ -107,19 +107,48 @@ def test_estimators_worse_than_the_mean_label_have_learned_nothing():
     assert better(CONFIG, figures).status == "good"
 
 
-def test_better_reports_the_comparison_with_augmentation():
+def test_augmentation_which_may_do_as_much_is_told():
     figures = evaluation()
     figures["estimators"] |= {
         "synthetic_augmented": {"error": 5.5, "per_seed": [5.5, 5.6, 5.4]},
         "refined_augmented": {"error": 5.25, "per_seed": [5.6, 4.9, 5.25]},
     }
     detail = better(CONFIG, figures).detail
-    assert "it is 5.25° against 5.50°, a difference that is not clear." in detail
+    assert "(row refined augmented) come to 5.25°" in detail
+    assert (
+        "(row synthetic augmented) to 5.50°: a difference of -0.25°, which may be chance." in detail
+    )
 
 
-def test_what_is_special_about_the_test_set_stands_beside_its_figures():
-    figures = evaluation() | {"notes": ["Crops are centred on the true joints.", 7]}
-    assert better(CONFIG, figures).detail.endswith(" Crops are centred on the true joints.")
+def test_the_best_refined_row_is_held_against_the_best_that_needs_no_refiner():
+    figures = evaluation() | {
+        "comparisons": [
+            {"row": row, "against": against, "difference": x, "over_seeds": [x, x], "clear": True}
+            for row, against, x in (
+                ("refined", "synthetic", -2.0),
+                ("refined_augmented", "synthetic_augmented", -1.5),
+                ("refined_augmented", "matched_4x", 0.5),
+            )
+        ]
+    }
+    for row, error in (
+        ("synthetic_augmented", 7.0),
+        ("refined_augmented", 5.5),
+        ("matched_4x", 5.0),
+    ):
+        figures["estimators"][row] = {"error": error}
+    finding = better(CONFIG, figures)
+    assert finding.answer == "Yes: 25% less error."
+    assert (
+        "(row refined augmented) come to 5.50°, images that need no refiner (row matched 4x) to 5.00°"
+        in (finding.detail)
+    )
+    assert "a difference of +0.50°, zero lies outside its intervals" in finding.detail
+
+
+def test_the_groups_that_test_images_form_are_named():
+    figures = evaluation() | {"gain_interval": [0.2, 0.3], "test_groups": "15 people"}
+    assert "over 15 people" in better(CONFIG, figures).detail
 
 
 @pytest.mark.parametrize("task", ["none", None, "unheard-of"])

@@ -50,6 +50,18 @@ def find(comparisons: list[Comparison], row: str, against: str) -> Comparison | 
     return next((x for x in comparisons if (x.row, x.against) == (row, against)), None)
 
 
+def image_groups(evaluation: Mapping[str, Any]) -> str:
+    """What intervals over test images are over: images, or people whose images belong together."""
+    groups = evaluation.get("test_groups")
+    if isinstance(groups, str):
+        return groups
+    rows = evaluation.get("estimators")
+    known = isinstance(rows, Mapping) and any(
+        "participants" in x for x in rows.values() if isinstance(x, Mapping)
+    )
+    return "people" if known else "test images"
+
+
 def _listed(entry: Any) -> Comparison | None:
     difference = number(entry, "difference")
     if difference is None or not all(isinstance(entry.get(x), str) for x in ("row", "against")):

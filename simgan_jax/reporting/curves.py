@@ -6,11 +6,11 @@ from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 
-from simgan_jax.losses import ADVERSARIAL, REFINED
+from simgan_jax.losses import ADVERSARIAL, REAL
 from simgan_jax.reporting.charts import Band, Level, Line, line_chart
 from simgan_jax.reporting.run_folder import Run, number, numbers
-from simgan_jax.reporting.tables import plain, row_style
-from simgan_jax.reporting.units import Task
+from simgan_jax.reporting.tables import row_style
+from simgan_jax.reporting.units import Task, plain
 
 # Titles of the charts of test errors, by what follows "synthetic" or "refined" in the rows' names.
 CUMULATIVE = {
@@ -113,12 +113,12 @@ def undecided(adversarial: Any) -> list[Level]:
     """
     if adversarial not in ADVERSARIAL:
         return []
-    undecided = jnp.zeros((1, 1, 1, 2))
-    discriminator, refiner = (float(f(undecided, REFINED)[0]) for f in ADVERSARIAL[adversarial])
-    if discriminator == refiner:
-        return [Level(f"undecided ({refiner:.3g})", refiner)]
+    loss = ADVERSARIAL[adversarial]
+    if loss.refiner is loss.discriminator:
+        return [Level(f"undecided ({loss.undecided:.3g})", loss.undecided)]
+    refiner = float(loss.refiner(jnp.zeros((1, 1, 1, 2)), REAL)[0])
     return [
-        Level(f"discriminator undecided ({discriminator:.3g})", discriminator),
+        Level(f"discriminator, undecided ({loss.undecided:.3g})", loss.undecided),
         Level(f"refiner, discriminator undecided ({refiner:.3g})", refiner),
     ]
 

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from simgan_jax.metrics import label_shift
-from simgan_jax.reporting.comparisons import Comparison, find, read_comparisons
+from simgan_jax.reporting.comparisons import Comparison, find, image_groups, read_comparisons
 from simgan_jax.reporting.run_folder import number
-from simgan_jax.reporting.units import TASKS
+from simgan_jax.reporting.units import TASKS, plain
 from simgan_jax.training import doctor
 
 # Label shift in shares of the image's width: the limit of the choice of a checkpoint, and what the
@@ -15,6 +15,9 @@ PAPER = label_shift.PAPER
 SAFE_SHIFT, PAPER_SHIFT = label_shift.LARGEST / PAPER["width"], PAPER["mean"] / PAPER["width"]
 # A fresh patch discriminator guesses at 0.5; differences below this are noise of its training.
 ACCURACY_STEP = 0.03
+
+# How rows begin whose images need no refiner.
+CHEAP = ("synthetic", "matched")
 
 GOOD, UNCLEAR, BAD, UNKNOWN = "good", "unclear", "bad", "unknown"
 
@@ -67,7 +70,7 @@ def better(config: Mapping[str, Any], evaluation: Mapping[str, Any]) -> Finding:
     details = [
         f"Estimators trained on refined images are wrong by {after:.2f}{task.unit} on the real test "
         f"set, on synthetic images by {before:.2f}{task.unit}.",
-        uncertainty(found, task.unit, seeds),
+        uncertainty(found, task.unit, evaluation),
     ]
     if floor is not None and min(before, after) >= floor:
         status, answer = UNCLEAR, "Nothing learned yet: the mean label errs less."
@@ -81,19 +84,18 @@ def better(config: Mapping[str, Any], evaluation: Mapping[str, Any]) -> Finding:
         status, answer = UNCLEAR, f"{change}, but {without}."
     else:
         status, answer = UNCLEAR, "No clear difference."
-    details.append(_augmented(comparisons, evaluation, task.unit))
-    details += notes(evaluation)
+    details.append(_at_their_best(comparisons, evaluation, task.unit))
     return Finding(question, status, answer, " ".join(filter(None, details)))
 
 
-def uncertainty(comparison: Comparison, unit: str, seeds: float | None) -> str:
+def uncertainty(comparison: Comparison, unit: str, evaluation: Mapping[str, Any]) -> str:
     """Both intervals of a difference, and what they are over."""
-    over = []
+    seeds, over = number(evaluation, "seeds"), []
     if comparison.over_seeds:
         count = "" if seeds is None else f"{seeds:.0f} "
         over.append(f"{_interval(comparison.over_seeds, unit)} over {count}seeds")
     if comparison.over_images:
-        over.append(f"{_interval(comparison.over_images, unit)} over test images")
+        over.append(f"{_interval(comparison.over_images, unit)} over {image_groups(evaluation)}")
     text = f"The difference is {comparison.difference:+.2f}{unit}"
     if over:
         text += f", its 95% interval {' and '.join(over)}"
@@ -103,12 +105,6 @@ def uncertainty(comparison: Comparison, unit: str, seeds: float | None) -> str:
     if comparison.clear:
         return f"{text}; zero lies outside {which}."
     return f"{text}; zero does not lie outside {which}, so it may be chance."
-
-
-def notes(evaluation: Mapping[str, Any]) -> list[str]:
-    """What is special about the test set, a sentence each."""
-    listed = evaluation.get("notes")
-    return [x for x in listed if isinstance(x, str)] if isinstance(listed, list) else []
 
 
 def _interval(ends: tuple[float, float], unit: str) -> str:
@@ -127,18 +123,29 @@ def _to_real(evaluation: Mapping[str, Any], unit: str) -> str:
     return f"{text}: the gap is {f'closed by {gap:.0%}' if gap >= 0 else f'wider by {-gap:.0%}'}."
 
 
-def _augmented(comparisons: list[Comparison], evaluation: Mapping[str, Any], unit: str) -> str:
-    """The same comparison with augmentation, which alone may do as much."""
-    names = ("refined_augmented", "synthetic_augmented")
-    found = find(comparisons, *names)
-    after, before = (number(evaluation, "estimators", x, "error") for x in names)
-    if found is None or after is None or before is None:
-        return ""
-    clear = "clear" if found.clear else "not clear"
-    return (
-        f"With augmentation (images changed at random in training) it is {after:.2f}{unit} against "
-        f"{before:.2f}{unit}, a difference that is {clear}."
-    )
+def _at_their_best(
+    comparisons: Sequence[Comparison], evaluation: Mapping[str, Any], unit: str
+) -> str:
+    """The best refined row against the best of those that need no refiner, which may do as much."""
+    errors = {
+        name: error
+        for name in evaluation["estimators"]
+        if (error := number(evaluation, "estimators", name, "error")) is not None
+    }
+    best = [
+        min((name for name in errors if name.startswith(bases)), key=errors.get)
+        for bases in ("refined", CHEAP)
+    ]
+    for row, against in (best, ("refined_augmented", "synthetic_augmented")):
+        found = find(comparisons, row, against)
+        if found and {row, against} <= errors.keys() and (row, against) != ("refined", "synthetic"):
+            chance = "zero lies outside its intervals" if found.clear else "which may be chance"
+            return (
+                f"Refined images at their best (row {plain(row)}) come to {errors[row]:.2f}{unit}, "
+                f"images that need no refiner (row {plain(against)}) to {errors[against]:.2f}{unit}: a "
+                f"difference of {found.difference:+.2f}{unit}, {chance}."
+            )
+    return ""
 
 
 def labels(config: Mapping[str, Any], evaluation: Mapping[str, Any]) -> Finding:
@@ -209,7 +216,8 @@ def realism(evaluation: Mapping[str, Any]) -> Finding:
     rises = None not in kids and kids[1] > kids[0]
     if None not in kids:
         detail += (
-            f" KID, the distance of their distributions, goes from {kids[0]:.2f} to {kids[1]:.2f}."
+            f" The kernel inception distance (KID) to real images goes from {kids[0]:.2f} to "
+            f"{kids[1]:.2f}."
         )
     if before - after > ACCURACY_STEP:
         if rises:

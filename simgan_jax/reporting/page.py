@@ -11,9 +11,10 @@ import jinja2
 from simgan_jax.io.atomic import write_bytes
 from simgan_jax.reporting import tables
 from simgan_jax.reporting.advice import advice
+from simgan_jax.reporting.comparisons import image_groups
 from simgan_jax.reporting.curves import cumulative_charts, training_charts
 from simgan_jax.reporting.examples import heat_maps, overlays, read_samples, show_examples
-from simgan_jax.reporting.findings import judge, notes
+from simgan_jax.reporting.findings import judge
 from simgan_jax.reporting.run_folder import Run, flat, number, read_run
 from simgan_jax.reporting.units import TASKS, Task
 
@@ -89,6 +90,7 @@ def describe(run: Run) -> dict[str, Any]:
         "words": tables.words(estimators),
         "seeds": run.evaluation.get("seeds"),
         "notes": notes(run.evaluation),
+        "groups": image_groups(run.evaluation),
         "cumulative": cumulative_charts(run.evaluation, task),
         "comparisons": tables.comparison_table(run.evaluation, task.unit),
         "people": tables.people_table(run.evaluation, task.unit),
@@ -100,6 +102,12 @@ def describe(run: Run) -> dict[str, Any]:
         "command": started,
         "problems": problems,
     }
+
+
+def notes(evaluation: Mapping[str, Any]) -> list[str]:
+    """What to bear in mind with the figures, a sentence each."""
+    listed = evaluation.get("notes")
+    return [x for x in listed if isinstance(x, str)] if isinstance(listed, list) else []
 
 
 def sources(config: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from simgan_jax.metrics.label_shift import PAPER
-from simgan_jax.reporting.comparisons import read_comparisons
+from simgan_jax.reporting.comparisons import image_groups, read_comparisons
 from simgan_jax.reporting.run_folder import number, pair
+from simgan_jax.reporting.units import plain
 
 # Colour of a row, by what its estimator was trained on.
 STYLES = {"synthetic": "c1", "refined": "c2", "real": "c3", "mean": "c4", "matched": "c5"}
@@ -38,11 +39,6 @@ class Table(NamedTuple):
 def row_style(name: str) -> str:
     """The style class of an estimator's row."""
     return STYLES.get(name.split("_")[0], "c5")
-
-
-def plain(name: str) -> str:
-    """A row's name in words."""
-    return name.replace("_", " ")
 
 
 def estimator_rows(evaluation: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -80,11 +76,17 @@ def comparison_table(evaluation: Mapping[str, Any], unit: str) -> Table | None:
     ]
     note = (
         "Error of the first row less that of the second: a negative figure favours the first. The "
-        "interval over seeds says how it would be had the estimators begun from other random numbers; "
-        "that over test images (over people, where they are known) how it would be on others. A "
-        "difference is clear where zero lies outside both, so the wider one decides."
+        "interval over seeds says how it would be had the estimators begun from other random numbers, "
+        f"the interval over {image_groups(evaluation)} how it would be on others. A difference is "
+        "clear where zero lies outside both: the wider one decides."
     )
-    columns = ["rows", "difference", "95% over seeds", "95% over test images", "verdict"]
+    columns = [
+        "rows",
+        "difference",
+        "95% over seeds",
+        f"95% over {image_groups(evaluation)}",
+        "verdict",
+    ]
     return Table("Differences", note, columns, rows) if rows else None
 
 

@@ -1,4 +1,4 @@
-"""How a task's errors read on the page."""
+"""How a task's errors and the rows of its estimators read on the page."""
 
 from typing import NamedTuple
 
@@ -17,3 +17,8 @@ TASKS = {
     "hand": Task(" px", "5 px of 224", "joints"),
     "iris": Task(" px", "5 px"),
 }
+
+
+def plain(name: str) -> str:
+    """A row's name in words."""
+    return name.replace("_", " ")
