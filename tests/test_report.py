@@ -207,6 +207,16 @@ def test_a_run_that_has_just_begun_says_what_is_missing(bare):
         assert text in page
 
 
+def test_a_resumed_run_shows_the_commands_of_all_its_parts(bare):
+    parts = [{"command": ["main.py", "--workdir=x", f"--config.seed={i}"]} for i in (1, 2, 2)]
+    write(bare, "environment.json", parts[0] | {"resumed": parts[1:], "device": "1 x cpu"})
+    text = read_page(write_report(bare).parent)
+    first, second = (text.rindex(f"simgan_jax.main --workdir=x --config.seed={i}") for i in (1, 2))
+    assert first < text.index("Resumed by") < second
+    assert text.count("<code>python -m simgan_jax.main --workdir=x --config.seed=2</code>") == 1
+    assert '<th scope="row">resumed.1.command</th>' in text
+
+
 def test_a_run_without_labels_asks_for_no_evaluation(bare):
     write(bare, "config.json", config().to_dict() | {"task": "none"})
     page = read_page(write_report(bare).parent)

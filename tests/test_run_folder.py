@@ -28,3 +28,4 @@ def test_a_pair_has_two_numbers():
 
 def test_a_tree_is_flattened_by_dotted_names():
     assert flat({"a": {"b": 1, "c": [2, 3]}, "d": {}}) == {"a.b": 1, "a.c": [2, 3], "d": {}}
+    assert flat({"a": [{"b": 1}, {"b": 2}]}) == {"a.1.b": 1, "a.2.b": 2}

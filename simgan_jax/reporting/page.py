@@ -62,7 +62,7 @@ def describe(run: Run) -> dict[str, Any]:
     """All that the templates show."""
     problems = list(run.problems)
     samples, pictures = read_samples(run, problems)
-    started = command_line(run.environment)
+    commands = command_lines(run.environment)
     findings = judge(run.config, run.rows, run.evaluation)
     chosen = number(run.evaluation, "checkpoint")
     chosen = None if chosen is None else int(chosen)
@@ -81,7 +81,9 @@ def describe(run: Run) -> dict[str, Any]:
         "task": task,
         "evaluation_possible": run.config.get("task") in TASKS,
         "findings": findings,
-        "advice": advice(str(run.workdir), started, run.config, findings, run.finished),
+        "advice": advice(
+            str(run.workdir), commands[0] if commands else "", run.config, findings, run.finished
+        ),
         "examples": examples,
         "pictures": pictures,
         "curves": training_charts(run),
@@ -99,7 +101,7 @@ def describe(run: Run) -> dict[str, Any]:
         "sources": sources(run.config),
         "settings": sorted(flat(run.config).items()),
         "environment": list(flat(run.environment).items()),
-        "command": started,
+        "commands": commands,
         "problems": problems,
     }
 
@@ -120,9 +122,15 @@ def sources(config: Mapping[str, Any]) -> list[tuple[str, str]]:
     ]
 
 
-def command_line(environment: Mapping[str, Any]) -> str:
-    """The command of the run, as typed; "" if unknown."""
-    words = environment.get("command")
+def command_lines(environment: Mapping[str, Any]) -> list[str]:
+    """The commands of the run as typed, that of its first part first; a repeated one once."""
+    lists = [leaf for leaf in environment.values() if isinstance(leaf, list)]
+    resumed = [part for parts in lists for part in parts if isinstance(part, Mapping)]
+    return list(dict.fromkeys(filter(None, map(_command_line, [environment, *resumed]))))
+
+
+def _command_line(part: Mapping[str, Any]) -> str:
+    words = part.get("command")
     if not isinstance(words, list) or not words:
         return ""
     words = [str(word) for word in words]

@@ -91,7 +91,9 @@ def pair(tree: Any, *path: str) -> tuple[float, float] | None:
 
 
 def flat(tree: Any, prefix: str = "") -> dict[str, Any]:
-    """Leaves of a JSON tree by dotted key."""
+    """Leaves of a JSON tree by dotted key; mappings in a list are numbered from 1."""
+    if isinstance(tree, list) and any(isinstance(x, Mapping) for x in tree):
+        tree = {str(i): branch for i, branch in enumerate(tree, 1)}
     if not isinstance(tree, Mapping) or not tree:
         return {prefix: tree} if prefix else {}
     return {
