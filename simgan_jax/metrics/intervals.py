@@ -1,8 +1,8 @@
 """Uncertainty of reported numbers: over test images by the bootstrap, over seeds by Student's t.
 
-The two say different things. Over images: how the figure would change with another test set. Over seeds:
-how it would change with another training. Rows of one table share their seeds and their test images, so
-that both are of paired differences.
+The first says how a figure would change with another test set, the second how with another
+training. Rows of one table share their test images and their seeds: compare them by the
+differences, pair by pair.
 """
 
 import math
@@ -85,8 +85,8 @@ def ratio_interval(
     """Fieller's interval of mean(numerator) / mean(denominator), [low, high].
 
     It holds the ratios r for which `t_interval(numerator - r * denominator)` holds zero. So it leaves
-    out zero if and only if `t_interval(numerator)` does, needs no approximation where values are normal,
-    and none of the single ratios, which explode where a denominator is small.
+    out zero if and only if `t_interval(numerator)` does, is exact for normal values, and needs none of
+    the single ratios, which explode where a denominator is small.
 
     Args:
         numerator: one value a seed.
