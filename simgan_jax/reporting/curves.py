@@ -4,9 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-import jax.numpy as jnp
-
-from simgan_jax.losses import ADVERSARIAL, REAL
+from simgan_jax.losses import ADVERSARIAL
 from simgan_jax.reporting.charts import Band, Level, Line, line_chart
 from simgan_jax.reporting.run_folder import Run, number, numbers
 from simgan_jax.reporting.tables import row_style
@@ -113,12 +111,11 @@ def undecided(adversarial: Any) -> list[Level]:
     """
     if adversarial not in ADVERSARIAL:
         return []
-    loss = ADVERSARIAL[adversarial]
-    if loss.refiner is loss.discriminator:
-        return [Level(f"undecided ({loss.undecided:.3g})", loss.undecided)]
-    refiner = float(loss.refiner(jnp.zeros((1, 1, 1, 2)), REAL)[0])
+    discriminator, refiner = ADVERSARIAL[adversarial].undecided
+    if discriminator == refiner:
+        return [Level(f"undecided ({refiner:.3g})", refiner)]
     return [
-        Level(f"discriminator, undecided ({loss.undecided:.3g})", loss.undecided),
+        Level(f"discriminator, undecided ({discriminator:.3g})", discriminator),
         Level(f"refiner, discriminator undecided ({refiner:.3g})", refiner),
     ]
 
