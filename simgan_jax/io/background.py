@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Executor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import TypeVar
 
 T, S = TypeVar("T"), TypeVar("S")
@@ -10,6 +10,25 @@ T, S = TypeVar("T"), TypeVar("S")
 # What waits, decoded, for the device, and refined, to be written; and what a thread takes at a time.
 VALUES_AHEAD, CHUNKS_AHEAD = 2**25, 32
 CHUNK_ITEMS, CHUNK_VALUES = 8, 2**16
+
+
+def prefetch(items: Iterator[T], number: int) -> Iterator[T]:
+    """The items of an iterator, made by a thread that stays a few ahead of who takes them.
+
+    Args:
+        items: runs in the thread; what it raises is raised here, in its place.
+        number: items to keep ready.
+    """
+    over = object()
+    with ThreadPoolExecutor(1) as thread:
+        pending = deque(thread.submit(next, items, over) for _ in range(number))
+        try:
+            while (item := pending.popleft().result()) is not over:
+                pending.append(thread.submit(next, items, over))
+                yield item
+        finally:
+            for future in pending:
+                future.cancel()
 
 
 def ahead(

@@ -1,7 +1,5 @@
 """Refined images with their labels, batch by batch, for any training loop."""
 
-import queue
-import threading
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -11,6 +9,7 @@ from jaxtyping import Int, Shaped
 from simgan_jax import data
 from simgan_jax.data import Arrays
 from simgan_jax.errors import UserError
+from simgan_jax.io.background import prefetch
 from simgan_jax.refinement.refiner import Refine
 
 
@@ -39,8 +38,8 @@ def refined_batches(
         drop_last: leave out an epoch's last batch if it is short.
         ahead: batches kept ready.
 
-    Yields:
-        {"image": uint8 or uint16 [b, H, W, C], and the set's labels by name [b, ...]}.
+    Returns:
+        An iterator of {"image": uint8 or uint16 [b, H, W, C], and the set's labels by name [b, ...]}.
 
     Raises:
         UserError: fewer images than a batch needs.
@@ -48,37 +47,13 @@ def refined_batches(
     arrays = source if isinstance(source, Arrays) else data.load(source)
     if len(arrays) < (batch if drop_last else 1):
         raise UserError(f"{len(arrays)} images make no batch of {batch}")
-    ready: queue.Queue = queue.Queue(ahead)
-    stopped = threading.Event()
 
-    def put(item: Any) -> None:
-        while not stopped.is_set():
-            try:
-                return ready.put(item, timeout=0.1)
-            except queue.Full:
-                continue
+    def refined() -> Iterator[dict[str, Shaped[np.ndarray, "b ..."]]]:
+        for rows in _orders(len(arrays), batch, epochs, seed, drop_last):
+            chosen = arrays[rows]
+            yield {"image": refine(chosen.images, rows), **chosen.labels}
 
-    def work() -> None:
-        try:
-            for rows in _orders(len(arrays), batch, epochs, seed, drop_last):
-                if stopped.is_set():
-                    return
-                chosen = arrays[rows]
-                put({"image": refine(chosen.images, rows), **chosen.labels})
-            put(None)
-        except Exception as error:
-            put(error)
-
-    thread = threading.Thread(target=work, daemon=True)
-    thread.start()
-    try:
-        while (item := ready.get()) is not None:
-            if isinstance(item, Exception):
-                raise item
-            yield item
-    finally:
-        stopped.set()
-        thread.join()
+    return prefetch(refined(), ahead)
 
 
 def _orders(

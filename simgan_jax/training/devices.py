@@ -7,7 +7,6 @@ one part a device; a batch is cut along its examples. On one device the same pro
 import math
 import os
 import queue
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -23,6 +22,7 @@ from jaxtyping import Array, Int, Key, PyTree
 
 from simgan_jax.errors import UserError
 from simgan_jax.history import History
+from simgan_jax.io.background import prefetch
 from simgan_jax.setup import Setup
 from simgan_jax.shuffle import batch_indices
 from simgan_jax.state import TrainState
@@ -132,37 +132,13 @@ def stream(
     sizes = {name: len(data[name]) for name in lead}
     indices = jax.jit(lambda step: sample(key, step, sizes, lead, setup))
     sharding = NamedSharding(_mesh(setup), PartitionSpec(AXIS))
-    ready: queue.Queue = queue.Queue(ahead)
-    stopped = threading.Event()
 
-    def put(item):
-        while not stopped.is_set():
-            try:
-                return ready.put(item, timeout=0.1)
-            except queue.Full:
-                continue
+    def batches() -> Iterator[Batch]:
+        for step in steps:
+            batch = take(data, jax.device_get(indices(np.int32(step))))
+            yield jax.tree.map(lambda x: _put(x, sharding), batch)
 
-    def gather():
-        try:
-            for step in steps:
-                if stopped.is_set():
-                    return
-                batch = take(data, jax.device_get(indices(np.int32(step))))
-                put(jax.tree.map(lambda x: _put(x, sharding), batch))
-        except Exception as error:
-            put(error)
-
-    thread = threading.Thread(target=gather, daemon=True)
-    thread.start()
-    try:
-        for _ in steps:
-            batch = ready.get()
-            if isinstance(batch, Exception):
-                raise batch
-            yield batch
-    finally:
-        stopped.set()
-        thread.join()
+    return prefetch(batches(), ahead)
 
 
 def sample(
