@@ -193,7 +193,8 @@ def test_a_tenth_of_the_images_may_be_lost(followed, status):
 def test_images_that_were_lost_are_counted_though_the_labels_are_safe():
     finding = labels(CONFIG, evaluation(followed=0.95, images=200))
     assert "In 10 of 200 images" in finding.detail
-    assert "could not be found" not in labels(CONFIG, evaluation(followed=1.0)).detail
+    assert "Where it was found" in finding.detail
+    assert "found" not in labels(CONFIG, evaluation(followed=1.0)).detail
 
 
 def test_without_labels_it_is_the_content_that_should_stay():

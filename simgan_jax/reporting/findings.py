@@ -190,12 +190,16 @@ def _lost(evaluation: Mapping[str, Any], content: str) -> str:
 
 def _moved(evaluation: Mapping[str, Any], width: float | None, content: str) -> str:
     """How far the content moved where it could be followed; "" if nowhere."""
-    shift, std = (number(evaluation, "label_shift", x) for x in ("mean", "std"))
+    shift, std, followed = (
+        number(evaluation, "label_shift", x) for x in ("mean", "std", "followed")
+    )
     if shift is None or width is None:
         return ""
     spread = "" if std is None else f" ± {std:.2f}"
+    all_found = followed is None or followed >= 1
+    where = "Refinement moved" if all_found else "Where it was found, refinement moved"
     return (
-        f"Where it was found, refinement moved {content} by {shift:.2f}{spread} px (mean and standard "
+        f"{where} {content} by {shift:.2f}{spread} px (mean and standard "
         f"deviation over images) in images {width:.0f} px wide. The paper's eyes, {PAPER['width']} px "
         f"wide, moved by {PAPER['mean']} ± {PAPER['std']} px."
     )
