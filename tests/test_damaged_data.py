@@ -16,7 +16,7 @@ import scipy.io
 from PIL import Image
 
 from simgan_jax.data import mpii_gaze, nyu_hand, table
-from simgan_jax.data.builder import Chunk, Job, Pool, run
+from simgan_jax.data.jobs import Chunk, Job, Pool, run
 from simgan_jax.data.mpii_gaze.builder import _work as mpii_work
 from simgan_jax.data.nyu_hand import builder as nyu
 from simgan_jax.data.procedural.unity_export import export_unity_eyes

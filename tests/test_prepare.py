@@ -12,7 +12,7 @@ import tensorflow_datasets as tfds
 from PIL import Image
 
 from simgan_jax.data import load
-from simgan_jax.data.builder import Chunk, Job, Pool, collect, run
+from simgan_jax.data.jobs import Chunk, Job, Pool, collect, run
 from simgan_jax.data.prepare import builders, prepare
 from simgan_jax.data.procedural.unity_export import export_unity_eyes
 from simgan_jax.errors import UserError

@@ -1,73 +1,26 @@
 """What the three TFDS builders share: work on all cores, resumable, and a count of what was skipped.
 
-The source files are cut into jobs. Each job is done by one process and leaves one file ("chunk")
-beside the set; a preparation that was stopped finds the chunks that are there and does the others. TFDS
-writes the set from them, and when it is written they are deleted. At no time are more than a few chunks
-and the gigabyte that TFDS sorts at once in memory, beside the names of the files.
+The source files are cut into jobs (see `jobs`), whose chunks lie beside the set; a preparation that was
+stopped finds those that are there and does the others. TFDS writes the set from them, and when it is
+written they are deleted. At no time are more than a few chunks and the gigabyte that TFDS sorts at once
+in memory, beside the names of the files.
 """
 
 import fcntl
-import hashlib
 import io
-import json
-import os
-import pickle
 import shutil
-import signal
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, redirect_stdout
-from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
-from zipfile import BadZipFile
 
-import numpy as np
 import tensorflow_datasets as tfds
 
+from simgan_jax.data.jobs import Job, Pool, run
 from simgan_jax.errors import UserError
-from simgan_jax.io.atomic import replacing
-from simgan_jax.io.progress import progress
 
 SKIPPED = "skipped.txt"
-
-
-@dataclass(frozen=True)
-class Chunk:
-    """Some examples, row i of each array belonging together.
-
-    Attributes:
-        examples: arrays [n, ...] by feature; `name` is unique in its split.
-        faults: a line for each piece of damaged input that was left out.
-    """
-
-    examples: dict[str, np.ndarray]
-    faults: list[str]
-
-
-@dataclass(frozen=True)
-class Job:
-    """A piece of the work.
-
-    Attributes:
-        work: a module's function; `work(*arguments)` gives a `Chunk`.
-        arguments: all that the result depends on, also sizes and times of the files, so that a changed
-            file is read again.
-        size: how much of the work it is, in the unit of the progress bar.
-    """
-
-    work: Callable[..., Chunk]
-    arguments: tuple
-    size: int
-
-    def fingerprint(self) -> str:
-        """A name for the result: another one if anything it depends on has changed."""
-        told = (self.work.__module__, self.work.__qualname__, self.arguments)
-        return hashlib.sha256(pickle.dumps(told, protocol=5)).hexdigest()[:32]
 
 
 class ManualBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
@@ -186,122 +139,6 @@ def _alone(folder: Path) -> Iterator[None]:
         except OSError:
             raise UserError(f"{folder}: another process is preparing this set") from None
         yield
-
-
-def collect(items: Iterable[Any], one: Callable[[Any], dict[str, Any]], on_error: str) -> Chunk:
-    """Applies `one` to each item and stacks the results.
-
-    Args:
-        items: what to read.
-        one: gives one example; raises UserError on damaged input.
-        on_error: "stop" lets that error pass, "skip" notes it.
-    """
-    examples, faults = [], []
-    for item in items:
-        try:
-            examples.append(one(item))
-        except UserError as error:
-            if on_error != "skip":
-                raise
-            faults.append(str(error))
-    names = examples[0] if examples else {}
-    return Chunk({name: np.stack([x[name] for x in examples]) for name in names}, faults)
-
-
-def run(jobs: list[Job], folder: Path, pool: "Pool", what: str) -> Iterator[Chunk]:
-    """Does the jobs, as many as there are workers at a time, and yields their chunks in order.
-
-    Args:
-        jobs: the work.
-        folder: for finished chunks; those found there are not done again.
-        pool: does them.
-        what: is prepared, for the progress bar.
-    """
-    paths = [folder / f"{job.fingerprint()}.npz" for job in jobs]
-    total = sum(job.size for job in jobs)
-    with progress(what, total) as advance:
-        waiting: deque = deque()
-        upcoming = iter(zip(jobs, paths, strict=True))
-        for job, path in zip(jobs, paths, strict=True):
-            # Two jobs a worker ahead, so that no worker waits and results do not pile up.
-            while len(waiting) < 2 * pool.workers and (following := next(upcoming, None)):
-                waiting.append(pool.submit(*following))
-            try:
-                waiting.popleft()()
-            except BrokenProcessPool as error:
-                raise UserError(
-                    f"{what}: a worker process was killed (out of memory?); run it again, with fewer "
-                    "workers, and it goes on here"
-                ) from error
-            yield _read(path)
-            advance(job.size)
-
-
-class Pool:
-    """Processes that do jobs, started with the first; with one worker, this process does."""
-
-    def __init__(self, workers: int):
-        self.workers = workers
-        self._processes: ProcessPoolExecutor | None = None
-
-    def limit(self, jobs: int) -> None:
-        """Takes no more workers than there are jobs."""
-        self.workers = max(1, min(self.workers, jobs))
-
-    def submit(self, job: Job, path: Path) -> Callable[[], None]:
-        """Begins a job; the function returned waits for its end, or raises its error."""
-        if self.workers == 1:
-            return lambda: _do(job, path)
-        if self._processes is None:
-            # Not forked: the parent may hold JAX's threads and locks.
-            self._processes = ProcessPoolExecutor(
-                self.workers, mp_context=get_context("spawn"), initializer=_ignore_interrupts
-            )
-        return self._processes.submit(_do, job, path).result
-
-    def __enter__(self) -> "Pool":
-        """Nothing is started yet."""
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Drops what is not begun and waits for what is."""
-        if self._processes:
-            self._processes.shutdown(cancel_futures=True)
-
-
-def _ignore_interrupts() -> None:
-    """Ctrl-C goes to the parent alone, which stops the others."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
-def _do(job: Job, path: Path) -> None:
-    """Does a job whose chunk is not there yet."""
-    if path.exists():
-        try:
-            _read(path)
-        except (OSError, ValueError, KeyError, EOFError, BadZipFile):
-            path.unlink()
-        else:
-            return
-    chunk = job.work(*job.arguments)
-    arrays = {f"example.{name}": values for name, values in chunk.examples.items()}
-    with replacing(path) as temporary, temporary.open("wb") as file:
-        np.savez(file, faults=np.array(json.dumps(chunk.faults)), **arrays)
-
-
-def _read(path: Path) -> Chunk:
-    with np.load(path, allow_pickle=False) as arrays:
-        examples = {
-            name.removeprefix("example."): arrays[name] for name in arrays if name != "faults"
-        }
-        return Chunk(examples, json.loads(str(arrays["faults"])))
-
-
-def processors() -> int:
-    """Processors that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def one_line(text: str) -> str:

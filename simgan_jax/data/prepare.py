@@ -15,7 +15,8 @@ from rich.console import Console
 
 from simgan_jax import command
 from simgan_jax.data import prepared
-from simgan_jax.data.builder import SKIPPED, ManualBuilder, processors
+from simgan_jax.data.builder import SKIPPED, ManualBuilder
+from simgan_jax.data.jobs import processors
 from simgan_jax.errors import UserError
 
 # The builder of each set, and the configurations that are prepared when none is named.

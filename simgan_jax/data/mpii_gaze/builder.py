@@ -9,7 +9,8 @@ import tensorflow_datasets as tfds
 from jaxtyping import Float
 
 from simgan_jax.data import values
-from simgan_jax.data.builder import Chunk, Job, ManualBuilder, one_line
+from simgan_jax.data.builder import ManualBuilder, one_line
+from simgan_jax.data.jobs import Chunk, Job
 from simgan_jax.data.mat5 import read_mat
 from simgan_jax.errors import UserError
 

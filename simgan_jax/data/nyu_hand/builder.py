@@ -8,8 +8,9 @@ import tensorflow_datasets as tfds
 from jaxtyping import Float, UInt8, UInt16
 
 from simgan_jax.data import values
-from simgan_jax.data.builder import Chunk, Job, ManualBuilder, collect, one_line
+from simgan_jax.data.builder import ManualBuilder, one_line
 from simgan_jax.data.depth import BACKGROUND, HALF_RANGE_MM, encode_depth
+from simgan_jax.data.jobs import Chunk, Job, collect
 from simgan_jax.data.mat5 import read_mat
 from simgan_jax.errors import UserError
 from simgan_jax.io import image_files

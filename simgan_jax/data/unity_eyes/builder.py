@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import tensorflow_datasets as tfds
 
-from simgan_jax.data.builder import Chunk, Job, ManualBuilder, collect, one_line
+from simgan_jax.data.builder import ManualBuilder, one_line
+from simgan_jax.data.jobs import Chunk, Job, collect
 from simgan_jax.data.unity_eyes.decode import Framing, decode
 from simgan_jax.errors import UserError
 
