@@ -220,7 +220,9 @@ def test_a_tree_comes_out_with_the_same_names_sizes_modes_and_depths(refiner, so
 
 def test_manifest_has_checksums_model_and_settings(refiner, source, tmp_path):
     refine_folder(refiner, source, tmp_path / "out", MASKS)
-    manifest = json.loads((tmp_path / "out/refine_manifest.json").read_text())
+    text = (tmp_path / "out/refine_manifest.json").read_text()
+    assert sum(line.startswith('"grey.png": {"sha256": ') for line in text.splitlines()) == 1
+    manifest = json.loads(text)
     files = tree(tmp_path / "out")
     del files["refine_manifest.json"]
     assert {name: record["sha256"] for name, record in manifest["files"].items()} == files

@@ -26,9 +26,9 @@ import numpy as np
 from jaxtyping import Float, Shaped
 from rich.console import Console
 
-from simgan_jax.data import folder
 from simgan_jax.data.arrays import Arrays
-from simgan_jax.data.values import shown
+from simgan_jax.data.fitting import FITS, fitted, opaque
+from simgan_jax.data.label_values import shown
 from simgan_jax.errors import UserError
 from simgan_jax.io import image_files
 from simgan_jax.io.progress import progress
@@ -88,10 +88,10 @@ def load(
         UserError: no such file, no column `file`, half a label, a value that is no number, an image
             that is missing or damaged.
     """
-    if fit not in folder.FITS or on_error not in ("stop", "skip"):
+    if fit not in FITS or on_error not in ("stop", "skip"):
         raise UserError(
             f"data source table: fit {fit!r}, on_error {on_error!r}; fit is one of "
-            f"{', '.join(folder.FITS)}, on_error stop or skip"
+            f"{', '.join(FITS)}, on_error stop or skip"
         )
     table = Path(path)
     columns, rows = _read(table)
@@ -244,7 +244,7 @@ def _image(path: Path) -> Shaped[np.ndarray, "1 h w c"]:
     picture = image_files.read(path)
     if len(picture.pixels) != 1:
         raise UserError(f"{path}: {len(picture.pixels)} images, expected one")
-    return folder._opaque(path, picture)
+    return opaque(path, picture)
 
 
 def _placed(
@@ -266,7 +266,7 @@ def _placed(
     }.get(fit, had)
     scale = scaled / had
     offset = 0.5 * scale - 0.5 - (scaled - want) // 2
-    return folder._fitted(pixels, like, fit), (scale[::-1], offset[::-1])
+    return fitted(pixels, like, fit), (scale[::-1], offset[::-1])
 
 
 def _labels(

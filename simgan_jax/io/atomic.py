@@ -48,6 +48,21 @@ def write_bytes(path: str | Path, content: bytes, scratch: str | Path | None = N
         temporary.write_bytes(content)
 
 
-def write_json(path: str | Path, content: Mapping[str, Any]) -> None:
-    """Writes a mapping as an indented JSON file; see `replacing`."""
-    write_bytes(path, (json.dumps(content, indent=2) + "\n").encode())
+def write_json(path: str | Path, content: Mapping[str, Any], levels: int | None = None) -> None:
+    """Writes a mapping as a JSON file; see `replacing`.
+
+    Args:
+        path: of the file.
+        content: to write.
+        levels: of mappings within each other whose entries get lines of their own, for long tables; by
+            default all, indented.
+    """
+    text = json.dumps(content, indent=2) if levels is None else _lines(content, levels)
+    write_bytes(path, (text + "\n").encode())
+
+
+def _lines(content: Any, levels: int) -> str:
+    if not levels or not isinstance(content, Mapping):
+        return json.dumps(content)
+    entries = (f"{json.dumps(name)}: {_lines(x, levels - 1)}" for name, x in content.items())
+    return "{\n" + ",\n".join(entries) + "\n}"

@@ -1,4 +1,4 @@
-"""Image files: PNG, JPEG, TIFF, BMP and npy, read as integers and written as they were."""
+"""Image files found, read as integers and written as they were; and a grid of images as one."""
 
 import os
 from pathlib import Path

@@ -1,14 +1,8 @@
-"""A trained refiner for other programs: StableHLO, ONNX, or its bare weights.
+"""Writes a refiner as a file for other programs, checks the file against the model, and shows its use.
 
-    python -m simgan_jax.export --workdir=runs/gaze --format=stablehlo --output=refiner.stablehlo
-
-Formats: stablehlo (any batch and size; runs on CPU, CUDA and TPU), onnx (any batch and size; needs
-`pip install 'simgan_jax[onnx]'`), npz and safetensors (weights and configuration). What is exported
-maps images in [-1, 1] to images in [-1, 1], float32 [b, h, w, c]; a refiner with noise takes N(0, 1)
-noise [b, h, w, n] as its second input.
-
-Before a file takes its place, it is loaded again and compared with the model on images of the run, in
-several batches and sizes; the largest difference is printed, and the code that loads the file.
+What is exported maps images in [-1, 1] to images in [-1, 1], float32 [b, h, w, c]; a refiner with noise
+takes N(0, 1) noise [b, h, w, n] as its second input. Stablehlo and ONNX hold the network for any batch
+and size, npz and safetensors its weights alone.
 """
 
 import textwrap
@@ -32,21 +26,12 @@ from simgan_jax.refinement import weights
 from simgan_jax.refinement.refiner import Refine, load_refiner
 
 PLATFORMS = ("cpu", "cuda", "tpu")
-
-
 CHECKED_IMAGES = 8
-
-
 # Float32 sums in another order differ by about 1e-6; bfloat16 has 8 bits.
 TOLERANCE = {"float32": 1e-4, "bfloat16": 5e-2}
-
-
 Inputs = tuple[Float[np.ndarray, "b h w _"], ...]
-
-
 Exported = Callable[..., Float[np.ndarray, "b h w c"]]
-
-
+# Python that loads each kind of file; `snippet` fills in what depends on the refiner.
 SNIPPETS = {
     "stablehlo": """
         import jax, numpy as np

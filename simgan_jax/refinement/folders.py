@@ -1,16 +1,6 @@
-"""A folder or a data set through a trained refiner, labels carried along.
+"""Reads, refines and writes the files of a folder or the rows of a data set, all at the same time.
 
-    python -m simgan_jax.refine --workdir=runs/gaze --input=FOLDER --output=FOLDER
-    python -m simgan_jax.refine --workdir=runs/gaze --input=unity_eyes:data_dir=DIR --output=FOLDER
-
-A folder's images come out under the same relative paths with the same size, mode and bit depth; every
-other file is copied as it is, and so pixel labels fit on: geometry is never touched. JPEGs stay JPEGs,
-at quality 95 without chroma subsampling. A data set (a name in `data.SOURCES` with its keyword
-arguments, or synthetic, real, test of the run's configuration) comes out as 0000000.png, ... with
-labels.npz.
-
-A file appears when it is whole. Started again, the same command redoes nothing that is finished; with
---shard=i/n it does one part of n, beside other processes in the same output folder.
+Threads decode and encode, the caller's thread refines; `Manifest` notes each file that is finished.
 """
 
 import hashlib
@@ -22,7 +12,7 @@ import os
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -39,14 +29,13 @@ from simgan_jax.io.atomic import replacing, write_bytes
 from simgan_jax.io.background import ahead
 from simgan_jax.io.progress import progress
 from simgan_jax.refinement.inputs import Entry, Folder, Options, Rows
-from simgan_jax.refinement.manifest import Manifest, Record
-from simgan_jax.refinement.refiner import Job, Refine, load_refiner
+from simgan_jax.refinement.jobs import Job
+from simgan_jax.refinement.manifest import Manifest
+from simgan_jax.refinement.refiner import Refine, load_refiner
 
 # Each size of window is compiled. Images of the most frequent sizes are refined at once; those of other
 # sizes through windows with sides of this ladder, which fit many sizes.
 WHOLE_SIZES = 8
-
-
 LADDER = (512, 384, 256, 192, 128, 96, 64, 48, 32)
 
 
@@ -96,7 +85,7 @@ def refine_folder(
     options: Options,
     workdir: str = "",
 ) -> Manifest:
-    """Refines every image of a folder and copies every other file; see the module."""
+    """Refines every image of a folder and copies every other file."""
     source, output = Path(source), Path(output)
     if source.resolve() in (output.resolve(), *output.resolve().parents):
         raise UserError(f"{output}: lies in the input folder; name another one")
@@ -113,7 +102,7 @@ def refine_arrays(
     name: str = "arrays",
     workdir: str = "",
 ) -> Manifest:
-    """Refines a data set into PNG files and labels.npz; see the module."""
+    """Refines a data set into PNG files and labels.npz."""
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         manifest = _work(Rows(arrays, name), refiner, Path(output), options, workdir, pool)
     if arrays.labels and options.shard[0] == 0:  # one part writes the labels of all
@@ -130,7 +119,7 @@ def _work(
     workdir: str,
     pool: Executor,
 ) -> Manifest:
-    """Reads, refines and writes at the same time: threads decode and encode, this one refines."""
+    """One part of the job, what an earlier run has finished left out."""
     part, parts = options.shard
     entries = _planned(source.entries, refiner)[part::parts]
     about = {
@@ -140,46 +129,60 @@ def _work(
         "jax": jax.__version__,
         **source.about,
     }
-
-    def start(entry: Entry) -> Job | tuple[Entry, Record] | None:
-        if entry.header is None:
-            return entry, source.copy(entry, output / entry.name, manifest.scratch)
-        picture = source.read(entry)
-        if picture is None:
-            return None
-        # Row i of a set gets the noise that image i gets when the set is refined in one call.
-        is_row = isinstance(source, Rows)
-        rows = np.arange(len(picture.pixels)) + (entry.source[0] if is_row else 0)
-        name = "" if is_row else entry.name
-        return refiner.job(picture.pixels, name, rows, entry.window, tag=(entry, picture))
-
-    def finish(job: Job) -> tuple[Entry, Record]:
-        entry, picture = job.tag
-        content = codecs.encode(replace(picture, pixels=job.result()), options.jpeg_quality)
-        write_bytes(output / entry.name, content, manifest.scratch)
-        sha256 = hashlib.sha256(content).hexdigest()
-        return entry, {"sha256": sha256, "source": entry.source, "action": "refined"}
-
-    def jobs() -> Iterator[Job]:
-        for item in ahead(pool, start, todo, _values):
-            if isinstance(item, Job):
-                yield item
-            elif item is not None:
-                entry, record = item
-                manifest.add(entry.name, record)
-
     with Manifest(output, options.shard, about, options.overwrite) as manifest:
         todo = [entry for entry in entries if not manifest.finished(entry.name, entry.source)]
         todo.sort(key=lambda entry: (str(entry.window), entry.header.dtype if entry.header else ""))
         left, total = (sum(_images(entry) for entry in some) for some in (todo, entries))
+        pipeline = _Pipeline(source, refiner, output, options, manifest, pool)
         with progress("refining", total, total - left) as advance:
-            refined = refiner.run(jobs())
-            for entry, record in ahead(pool, finish, refined, lambda job: job.pixels.size, True):
-                manifest.add(entry.name, record)
+            for entry in pipeline.run(todo):
                 advance(_images(entry))
         manifest.about["failed"] = dict(sorted(source.failed.items()))
     _say(manifest, source, refiner, entries, len(entries) - len(todo))
     return manifest
+
+
+@dataclass(frozen=True)
+class _Pipeline:
+    """Read, refine, write: the way of every file."""
+
+    source: Folder | Rows
+    refiner: Refine
+    output: Path
+    options: Options
+    manifest: Manifest
+    pool: Executor
+
+    def run(self, entries: list[Entry]) -> Iterator[Entry]:
+        """Yields entries as they are finished and noted."""
+        read = ahead(self.pool, self._read_or_copy, entries, _values)
+        refined = self.refiner.run(item for item in read if isinstance(item, Job))
+        yield from ahead(self.pool, self._write, refined, lambda job: job.pixels.size, drain=True)
+
+    def _read_or_copy(self, entry: Entry) -> Job | None:
+        """An image to refine; None for what is copied here, or damaged and skipped."""
+        if entry.header is None:
+            path = self.output / entry.name
+            self.manifest.add(entry.name, self.source.copy(entry, path, self.manifest.scratch))
+            return None
+        picture = self.source.read(entry)
+        if picture is None:
+            return None
+        # Row i of a set gets the noise that image i gets when the set is refined in one call.
+        is_row = isinstance(self.source, Rows)
+        rows = np.arange(len(picture.pixels)) + (entry.source[0] if is_row else 0)
+        name = "" if is_row else entry.name
+        return self.refiner.job(picture.pixels, name, rows, entry.window, tag=(entry, picture))
+
+    def _write(self, job: Job) -> Entry:
+        entry, picture = job.tag
+        picture = replace(picture, pixels=job.result())
+        content = codecs.encode(picture, self.options.jpeg_quality)
+        write_bytes(self.output / entry.name, content, self.manifest.scratch)
+        sha256 = hashlib.sha256(content).hexdigest()
+        record = {"sha256": sha256, "source": entry.source, "action": "refined"}
+        self.manifest.add(entry.name, record)
+        return entry
 
 
 def _planned(entries: list[Entry], refiner: Refine) -> list[Entry]:

@@ -3,12 +3,13 @@
 import contextlib
 import json
 import shutil
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from simgan_jax.errors import UserError
-from simgan_jax.io.atomic import write_bytes
+from simgan_jax.io.atomic import write_json
 
 JOURNALS = ".refine"
 NAME = "refine_manifest"
@@ -55,7 +56,7 @@ class Manifest:
                 f"{output}: is not empty and was not made by refine; name another folder, or set "
                 "--overwrite"
             )
-        self._known = {}
+        self._known, self._lock = {}, threading.Lock()
         for log in logs:
             theirs, records = _read(log)
             if theirs and not _same(self.about, theirs) and not overwrite:
@@ -78,21 +79,17 @@ class Manifest:
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         """Keeps the journal after an error, for the next run to go on from."""
-        self._file.close()
+        with self._lock:
+            self._file.close()
         if kind is None:
-            write_bytes(self.path, self._text().encode())
+            write_json(
+                self.path, self.about | {"files": dict(sorted(self.records.items()))}, levels=2
+            )
             self._journal.unlink()
             shutil.rmtree(self.scratch, ignore_errors=True)
             if len(list(self._output.glob(f"{NAME}.*-of-{self._parts}.json"))) % self._parts == 0:
                 with contextlib.suppress(OSError):
                     self._journal.parent.rmdir()
-
-    def _text(self) -> str:
-        """JSON with one line for each file."""
-        about = "".join(f"{json.dumps(name)}: {json.dumps(x)},\n" for name, x in self.about.items())
-        items = sorted(self.records.items())
-        files = ",\n".join(f"{json.dumps(name)}: {json.dumps(record)}" for name, record in items)
-        return f'{{\n{about}"files": {{\n{files}\n}}}}\n'
 
     def finished(self, name: str, source: Any) -> bool:
         """Whether a file was made from this very source before; then it counts as made now."""
@@ -103,9 +100,9 @@ class Manifest:
         return True
 
     def add(self, name: str, record: Record) -> None:
-        """Notes a file that is in place."""
-        self.records[name] = record
-        with _writing(self._output):
+        """Notes a file that is in place; from any thread."""
+        with self._lock, _writing(self._output):
+            self.records[name] = record
             self._file.write(json.dumps({name: record}) + "\n")
             self._file.flush()
 

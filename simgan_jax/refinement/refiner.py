@@ -4,10 +4,9 @@ import hashlib
 import math
 from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import flax.linen as nn
 import jax
@@ -19,70 +18,16 @@ from simgan_jax.errors import UserError
 from simgan_jax.io.image_files import luminance
 from simgan_jax.ranges import from_unit, to_unit
 from simgan_jax.refinement import weights
-from simgan_jax.refinement.windows import Window, windows
+from simgan_jax.refinement.jobs import Job, Patch
 from simgan_jax.setup import make_setup
 from simgan_jax.training import checkpoint, devices
 
 # Pixels a device refines in one call. On CPU what stays in cache is fastest; on accelerators a
 # mebipixel takes some 256 MiB a feature map with the paper's 64 features.
 CPU_BATCH_PIXELS, ACCELERATOR_PIXELS = 2**13, 2**20
-
-
 # An image larger than this is refined window by window. On CPU that is faster than at once, too.
 CPU_WINDOW_PIXELS = 2**14
-
-
 LARGEST_BATCH = 512
-
-
-@dataclass(eq=False)
-class Job:
-    """A picture on its way through the refiner.
-
-    Attributes:
-        pixels: as they came.
-        inputs: the same with the refiner's channels.
-        name: decides the noise of each image, together with its number in `rows`.
-        rows: numbers of the images.
-        window: height and width refined at once.
-        refined: filled as windows come back.
-        left: windows still to come.
-        tag: the caller's.
-    """
-
-    pixels: Shaped[np.ndarray, "n h w c"]
-    inputs: Shaped[np.ndarray, "n h w channels"]
-    name: str
-    rows: Int[np.ndarray, "n"]
-    window: tuple[int, int]
-    refined: Shaped[np.ndarray, "n h w channels"]
-    left: int = 0
-    tag: Any = None
-
-    def result(self) -> Shaped[np.ndarray, "n h w c"]:
-        """The refined pixels with the channels that came.
-
-        A colour image refined by a grey refiner gets the change of its luminance in every channel, so
-        that R - Y and B - Y, its chroma, stay. A grey one gets the luminance of the refined colours.
-        """
-        channels = self.pixels.shape[3]
-        if channels == self.refined.shape[3]:
-            return self.refined
-        if channels == 1:
-            return luminance(self.refined)
-        change = self.refined.astype(np.int32) - self.inputs
-        top = np.iinfo(self.pixels.dtype).max
-        return (self.pixels + change).clip(0, top).astype(self.pixels.dtype)
-
-
-class Patch(NamedTuple):
-    """One window of one image of a job."""
-
-    job: Job
-    image: int
-    rows: Window
-    columns: Window
-    noise: Float[np.ndarray, "h w n"] | None
 
 
 class Refine:
@@ -154,7 +99,7 @@ class Refine:
         if not len(images):
             return images
         job = self.job(images, rows=rows)
-        most = len(images) * math.prod(len(x) for x in self._windows(job))
+        most = len(images) * math.prod(map(len, job.windows()))
         (done,) = self.run([job], most)
         return done.result()
 
@@ -188,7 +133,7 @@ class Refine:
             inputs = luminance(pixels) if wanted == 1 else pixels.repeat(3, axis=3)
         window = window or self.window(*pixels.shape[1:3])
         rows = np.arange(len(pixels)) if rows is None else rows
-        return Job(pixels, inputs, name, rows, window, np.empty_like(inputs), tag=tag)
+        return Job(pixels, inputs, name, rows, window, self.margin, np.empty_like(inputs), tag=tag)
 
     def run(self, jobs: Iterable[Job], most: int | None = None) -> Iterator[Job]:
         """Refines jobs in full batches of one shape each, whatever job an image comes from.
@@ -206,7 +151,7 @@ class Refine:
         for job in jobs:
             size = self._batch(job.window, most)
             key = (job.window, job.inputs.dtype)
-            for patch in self._patches(job):
+            for patch in job.patches(partial(self._noise, job)):
                 waiting[key].append(patch)
                 if len(waiting[key]) == size:
                     flying.append(self._launch(waiting.pop(key), size))
@@ -240,23 +185,8 @@ class Refine:
         size *= jax.local_device_count()
         return size if most is None else min(size, 2 ** (most - 1).bit_length())
 
-    def _windows(self, job: Job) -> tuple[list[Window], list[Window]]:
-        return tuple(
-            windows(size, window, self.margin)
-            for size, window in zip(job.inputs.shape[1:3], job.window, strict=True)
-        )
-
-    def _patches(self, job: Job) -> Iterator[Patch]:
-        rows, columns = self._windows(job)
-        job.left = len(job.inputs) * len(rows) * len(columns)
-        for image in range(len(job.inputs)):
-            noise = self._noise(job, image)
-            for r in rows:
-                for c in columns:
-                    yield Patch(job, image, r, c, noise)
-
     def _noise(self, job: Job, image: int) -> Float[np.ndarray, "h w n"] | None:
-        """Noise of a whole image, so that its windows fit each other."""
+        """Noise of a whole image."""
         channels = self.refiner.noise_channels
         if not channels:
             return None
@@ -266,26 +196,16 @@ class Refine:
         return np.random.default_rng(seed).standard_normal(shape, np.float32)
 
     def _launch(self, patches: list[Patch], size: int) -> tuple[list[Patch], Array]:
-        height, width = patches[0].job.window
-
-        def cut(whole, patch):
-            top, left = patch.rows.start, patch.columns.start
-            return whole[top : top + height, left : left + width]
-
         # Short batches repeat their last window: one shape, one compilation.
         full = patches + patches[-1:] * (size - len(patches))
-        images = np.stack([cut(p.job.inputs[p.image], p) for p in full])
-        noise = None if full[0].noise is None else np.stack([cut(p.noise, p) for p in full])
+        images = np.stack([patch.cut_inputs() for patch in full])
+        noise = None if full[0].noise is None else np.stack([patch.cut_noise() for patch in full])
         return patches, self._refine(images, noise)
 
     def _land(self, patches: list[Patch], refined: Array) -> Iterator[Job]:
         images = np.asarray(refined).reshape(-1, *refined.shape[2:])
         for patch, image in zip(patches, images, strict=False):
-            (top, first, last), (left, start, end) = patch.rows, patch.columns
-            part = image[first - top : last - top, start - left : end - left]
-            patch.job.refined[patch.image, first:last, start:end] = part
-            patch.job.left -= 1
-            if not patch.job.left:
+            if patch.put_back(image):
                 yield patch.job
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 from jaxtyping import Float
 
-from simgan_jax.data import values
+from simgan_jax.data import label_values
 from simgan_jax.data.builder import ManualBuilder, one_line
 from simgan_jax.data.jobs import Chunk, Job
 from simgan_jax.data.mat5 import read_mat
@@ -159,18 +159,18 @@ def _eye(eye: dict[str, Any], where: str, count: int, mirror: bool) -> dict[str,
     image = eye.get("image")
     if isinstance(image, np.ndarray) and image.shape == (HEIGHT, WIDTH):
         image = image[None]  # a day with one frame, saved without its first axis
-    values.array(image, (count, HEIGHT, WIDTH), f"{where}.image")
+    label_values.array(image, (count, HEIGHT, WIDTH), f"{where}.image")
     if image.dtype != np.uint8:
         raise UserError(f"{where}.image: {image.dtype}, expected uint8")
     gaze, pose = (
-        values.array(
+        label_values.array(
             value.reshape(1, 3) if isinstance(value, np.ndarray) and value.size == 3 else value,
             (count, 3),
             f"{where}.{name}",
         )
         for name, value in (("gaze", eye.get("gaze")), ("pose", eye.get("pose")))
     )
-    gaze = values.unit_vectors(gaze, f"{where}.gaze")
+    gaze = label_values.unit_vectors(gaze, f"{where}.gaze")
     if (np.linalg.norm(pose, axis=1) > 2 * np.pi).any():
         raise UserError(f"{where}.pose: a rotation of more than 2 pi")
     head = head_angles(pose)
@@ -217,7 +217,7 @@ def evaluation_list(path: Path, day: str) -> set[str]:
         match = _LINE.fullmatch(line.strip())
         if line.strip() and not match:
             raise UserError(
-                f"{path}:{number}: {values.shown(line)}, expected as in 'day01/0001.jpg left'"
+                f"{path}:{number}: {label_values.shown(line)}, expected as in 'day01/0001.jpg left'"
             )
         if match and match[1] == day:
             chosen.add(f"{match[2]} {match[3]}")

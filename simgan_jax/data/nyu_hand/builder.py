@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 from jaxtyping import Float, UInt8, UInt16
 
-from simgan_jax.data import values
+from simgan_jax.data import label_values
 from simgan_jax.data.builder import ManualBuilder, one_line
 from simgan_jax.data.depth import BACKGROUND, HALF_RANGE_MM, encode_depth
 from simgan_jax.data.jobs import Chunk, Job, collect
@@ -139,7 +139,7 @@ def all_joints(path: Path) -> Float[np.ndarray, "3 n 36 3"]:
         UserError: missing or damaged.
     """
     where = f"{path}: joint_uvd"
-    return values.array(read_mat(path, ["joint_uvd"])["joint_uvd"], (3, None, 36, 3), where)
+    return label_values.array(read_mat(path, ["joint_uvd"])["joint_uvd"], (3, None, 36, 3), where)
 
 
 def decode(path: Path, joints: Float[np.ndarray, "36 3"], size: int) -> dict[str, np.ndarray | str]:

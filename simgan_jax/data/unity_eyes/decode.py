@@ -19,7 +19,7 @@ import numpy as np
 from jaxtyping import Float, Shaped, UInt8
 from PIL import Image, ImageDraw
 
-from simgan_jax.data import values
+from simgan_jax.data import label_values
 from simgan_jax.errors import UserError
 
 LANDMARKS = {"interior_margin_2d": 16, "caruncle_2d": 7, "iris_2d": 32}
@@ -69,7 +69,7 @@ def decode(
     Raises:
         UserError: a file is missing or damaged.
     """
-    details = values.read_json(json_path)
+    details = label_values.read_json(json_path)
     with _opened(image_path) as picture:
         width, height = picture.size
         points = {name: _landmarks(details, name, json_path, width, height) for name in LANDMARKS}
@@ -112,9 +112,9 @@ def gaze_and_head(
     eye = details.get("eye_details")
     look = eye.get("look_vec") if isinstance(eye, dict) else None
     where = f"{path}: look_vec"
-    vector = values.numbers(look, 4, where)[:3] * (1, -1, 1)
-    gaze = values.unit_vectors(vector, where)
-    camera = values.numbers(details.get("head_pose"), 3, f"{path}: head_pose")
+    vector = label_values.numbers(look, 4, where)[:3] * (1, -1, 1)
+    gaze = label_values.unit_vectors(vector, where)
+    camera = label_values.numbers(details.get("head_pose"), 3, f"{path}: head_pose")
     pitch, yaw = np.radians(camera[:2])
     # The world's +z axis, where the face looks, in the frame of a camera turned by yaw about y and
     # then by pitch about x: (-sin yaw, sin pitch cos yaw, cos pitch cos yaw), x right, y up, z away.
@@ -168,9 +168,9 @@ def _landmarks(
     texts = details.get(name)
     count = LANDMARKS[name]
     if not isinstance(texts, list) or len(texts) != count:
-        found = f"{len(texts)} points" if isinstance(texts, list) else values.shown(texts)
+        found = f"{len(texts)} points" if isinstance(texts, list) else label_values.shown(texts)
         raise UserError(f"{path}: {name} is {found}, expected a list of {count} points")
-    points = np.stack([values.numbers(text, 3, f"{path}: {name}") for text in texts])
+    points = np.stack([label_values.numbers(text, 3, f"{path}: {name}") for text in texts])
     x, y = points[:, 0] - 0.5, height - 0.5 - points[:, 1]
     if x.min() < 0 or y.min() < 0 or x.max() > width or y.max() > height:
         raise UserError(
