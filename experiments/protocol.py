@@ -36,6 +36,7 @@ from simgan_jax.evaluation import figures
 from simgan_jax.evaluation.plan import MATCHED, ROWS
 from simgan_jax.evaluation.run import FILE, evaluate_and_print
 from simgan_jax.io import image_files
+from simgan_jax.io.atomic import write_json
 from simgan_jax.io.image_files import write_image
 from simgan_jax.refinement.refiner import load_refiner
 from simgan_jax.setup import make_setup
@@ -137,7 +138,7 @@ def run(
             "trained_on": [_devices(x) for x in folders],
         }
     show(f"{name}: mean ± spread over {len(seeds)} GAN seed(s)", result, wanted)
-    file.write_text(json.dumps(result, indent=2) + "\n")
+    write_json(file, result)
     rows = figures.mean_curves([each["estimators"] for each in reports[wanted[0]]])
     figures.cumulative(rows).savefig(here / "curves.png", dpi=120)
     draw_samples({variant: workdir(variant, 0) for variant in wanted}, here, show_real)

@@ -7,7 +7,6 @@ of its rounds. PyTorch comes with `pip install -e '.[benchmark]'`; without it ou
 measured.
 """
 
-import json
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -30,6 +29,7 @@ from experiments.benchmark.pytorch import PyTorch
 from experiments.flags import QUICK
 from experiments.machine import machine
 from simgan_jax import command
+from simgan_jax.io.atomic import write_json
 from simgan_jax.refinement.refiner import Refine
 from simgan_jax.setup import Setup, make_setup
 from simgan_jax.state import create_train_state
@@ -244,7 +244,7 @@ def main(argv: Sequence[str]) -> None:
         config.refiner.dtype = config.discriminator.dtype = "bfloat16"
         result["bfloat16"] = measure(config, rounds)
         show(result["bfloat16"])
-    Path(OUTPUT.value).write_text(json.dumps(result, indent=2) + "\n")
+    write_json(OUTPUT.value, result)
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ from simgan_jax.data import Arrays
 from simgan_jax.evaluation import estimators, tasks
 from simgan_jax.evaluation.choice import CHOSEN, choose
 from simgan_jax.evaluation.plan import make_plan
+from simgan_jax.io.atomic import write_json
 from simgan_jax.metrics import label_shift
 from simgan_jax.refinement.refiner import load_refiner
 from simgan_jax.training import devices
@@ -58,7 +59,7 @@ def main(argv: Sequence[str]) -> None:
             "estimator_seeds": SEEDS,
             "runs": runs,
         }
-        (HERE / "result.json").write_text(json.dumps(result, indent=2) + "\n")
+        write_json(HERE / "result.json", result)
     unit = tasks.TASKS[read_config(workdir).task].unit
     draw(runs, unit).savefig(HERE / "choice.png", dpi=120)
 

@@ -17,6 +17,7 @@ from experiments.flags import command_line
 from simgan_jax import command, data
 from simgan_jax.data.depth import measured_depth
 from simgan_jax.data.procedural import depth_camera
+from simgan_jax.io.atomic import write_json
 from simgan_jax.metrics.keypoints import surface_shift
 
 COUNT, SEED = 1000, 0
@@ -33,7 +34,7 @@ def main(argv: Sequence[str]) -> None:
     shift = surface_shift(before, after, hands.labels["joints_uvd"])
     result = {"command": command_line("embedded_hands.sensor"), "images": COUNT, "seed": SEED}
     result["surface_mm"] = shift
-    Path(__file__).with_name("sensor.json").write_text(json.dumps(result, indent=2) + "\n")
+    write_json(Path(__file__).with_name("sensor.json"), result)
     print(json.dumps(shift, indent=2))
 
 

@@ -10,7 +10,6 @@ that choice must know none. About 3 minutes on two CPU cores. Writes simgan_jax/
 were not trained on; --quick writes neither.
 """
 
-import json
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -27,6 +26,7 @@ from experiments.flags import QUICK, command_line
 from experiments.machine import machine
 from simgan_jax import command, data
 from simgan_jax.evaluation.augment_eyes import blur, light_gradient
+from simgan_jax.io.atomic import write_json
 from simgan_jax.metrics.angles import pitch_yaw
 from simgan_jax.metrics.kid import SIZE, WEIGHTS, FeatureNetwork
 from simgan_jax.ranges import to_unit
@@ -135,7 +135,7 @@ def main(argv: Sequence[str]) -> None:
     if QUICK.value:
         return
     result = {"command": command_line("kid_features"), "machine": machine(), "seed": SEED} | result
-    Path(__file__).with_name("result.json").write_text(json.dumps(result, indent=2) + "\n")
+    write_json(Path(__file__).with_name("result.json"), result)
 
     network = {"params": params["features"]}
     sample = np.concatenate([images[:1000], images[-1000:]])

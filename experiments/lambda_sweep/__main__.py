@@ -17,7 +17,6 @@ same for all settings; shorter runs on smaller batches than configs/gaze.py's. W
 curve.png, and samples.png: as rendered, a row a lambda, the camera's.
 """
 
-import json
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -38,6 +37,7 @@ from experiments.protocol import FULL
 from simgan_jax import command, data, load_refiner
 from simgan_jax.evaluation.label_preservation import measure_shift, summarize_shift
 from simgan_jax.io import image_files
+from simgan_jax.io.atomic import write_json
 from simgan_jax.io.image_files import write_image
 from simgan_jax.metrics.kid import features, kid
 from simgan_jax.setup import make_setup
@@ -156,7 +156,7 @@ def main(argv: Sequence[str]) -> None:
         "kid_of_synthetic": unrefined,
         "curves": curves,
     }
-    (here / "result.json").write_text(json.dumps(result, indent=2) + "\n")
+    write_json(here / "result.json", result)
     rows = [probe.images[:SHOWN], *pictures, real.images[:SHOWN]]
     write_image(here / "samples.png", image_files.grid(np.stack(rows), scale=2))
     draw(curves, unrefined).savefig(here / "curve.png", dpi=120)

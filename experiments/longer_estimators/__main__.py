@@ -24,6 +24,7 @@ from simgan_jax import command, data
 from simgan_jax.evaluation import figures, tasks
 from simgan_jax.evaluation.plan import MATCHED, ROWS, make_plan
 from simgan_jax.evaluation.rows import judge_rows, train_rows
+from simgan_jax.io.atomic import write_json
 from simgan_jax.refinement.refiner import load_refiner
 from simgan_jax.training import devices
 from simgan_jax.training.checkpoint import read_config
@@ -53,7 +54,7 @@ def main(argv: Sequence[str]) -> None:
             "unit": tasks.TASKS[read_config(workdir).task].unit,
             "rows": test_rows(workdir, ROWS),
         }
-        file.write_text(json.dumps(runs, indent=2) + "\n")
+        write_json(file, runs)
     draw(runs).savefig(HERE / "errors.png", dpi=120)
 
 

@@ -9,7 +9,6 @@ and so shows no gain from it. What the gradient of the refiner keeps of its forw
 memory, is counted by JAX too, whatever the compiler. Writes result.json beside this file.
 """
 
-import json
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,6 +21,7 @@ from rich.table import Table
 from configs.hand import get_config
 from experiments.machine import machine
 from simgan_jax import command
+from simgan_jax.io.atomic import write_json
 from simgan_jax.setup import Setup, make_setup
 from simgan_jax.state import create_train_state
 from simgan_jax.steps import train_step
@@ -46,7 +46,7 @@ def main(argv: Sequence[str]) -> None:
         "batch": 512,
         "rows": rows,
     }
-    (HERE / "result.json").write_text(json.dumps(result, indent=2) + "\n")
+    write_json(HERE / "result.json", result)
     table = Table(title="train_step of configs/hand.py:paper, batch 512, GiB")
     for heading in ("remat", "micro-batch", "kept", "working memory", "state and batch", "history"):
         table.add_column(heading, justify="right")

@@ -24,6 +24,7 @@ from simgan_jax.errors import UserError
 from simgan_jax.evaluation import figures
 from simgan_jax.evaluation.plan import make_plan
 from simgan_jax.evaluation.rows import judge_rows, train_rows
+from simgan_jax.io.atomic import write_json
 from simgan_jax.refinement.refiner import load_refiner
 from simgan_jax.training import devices
 from simgan_jax.training.checkpoint import read_config
@@ -76,7 +77,7 @@ def main(argv: Sequence[str]) -> None:
         "images": plan.images,
         "rows": rows,
     }
-    file.write_text(json.dumps(result, indent=2) + "\n")
+    write_json(file, result)
     figures.cumulative(figures.mean_curves(reports)).savefig(HERE / f"{task}.png", dpi=120)
 
 

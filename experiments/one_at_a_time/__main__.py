@@ -52,6 +52,7 @@ from simgan_jax.evaluation.plan import make_plan
 from simgan_jax.evaluation.realism import measure_realism
 from simgan_jax.evaluation.rows import judge_rows, train_rows
 from simgan_jax.io import image_files
+from simgan_jax.io.atomic import write_json
 from simgan_jax.io.image_files import write_image
 from simgan_jax.setup import make_setup
 from simgan_jax.training import devices
@@ -120,7 +121,7 @@ def main(argv: Sequence[str]) -> None:
                     raise KeyboardInterrupt
                 refine = load_refiner(workdir)
                 judged = judge(c, probes[name], refine(probes[name].images), real)
-                file.write_text(json.dumps(judged | {"angular error": angular_error(c, refine)}))
+                write_json(file, judged | {"angular error": angular_error(c, refine)})
             found[name].append(json.loads(file.read_text()))
             if not seed:
                 pictures[name] = load_refiner(workdir)(probes[name].images[:SHOWN])
@@ -136,7 +137,7 @@ def main(argv: Sequence[str]) -> None:
             "machine": machine(),
             "seeds": len(seeds),
         }
-    record.write_text(json.dumps(result, indent=2) + "\n")
+    write_json(record, result)
     rows = [probes[names[0]].images[:SHOWN], *pictures.values(), real[:SHOWN]]
     write_image(HERE / "samples.png", image_files.grid(np.stack(rows), scale=2))
     show(found)

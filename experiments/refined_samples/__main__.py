@@ -19,6 +19,7 @@ from experiments.machine import machine
 from simgan_jax import command, data, load_refiner, ranges
 from simgan_jax.evaluation.label_preservation import measure_shift, summarize_shift
 from simgan_jax.io import image_files
+from simgan_jax.io.atomic import write_json
 from simgan_jax.io.image_files import write_image
 from simgan_jax.training import doctor
 from simgan_jax.training.checkpoint import read_config
@@ -51,7 +52,7 @@ def main(argv: Sequence[str]) -> None:
         "label_shift": summarize_shift(shift, synthetic),
         **doctor.sample_statistics(ranges.to_unit(refined), ranges.to_unit(synthetic.images)),
     }
-    (HERE / "result.json").write_text(json.dumps(result, indent=2) + "\n")
+    write_json(HERE / "result.json", result)
     print(json.dumps(result, indent=2))
 
 

@@ -12,7 +12,6 @@ on the other half. Synthetic images are of the test split, which has trained no 
 the camera's test split: other people than those that trained the discriminator.
 """
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -24,6 +23,7 @@ from scipy.stats import binomtest
 from experiments.flags import QUICK, command_line
 from experiments.machine import machine
 from simgan_jax import command, data, load_refiner
+from simgan_jax.io.atomic import write_json
 from simgan_jax.metrics.two_sample import Budget, discriminator_accuracy
 from simgan_jax.reporting.examples import data_uri
 from simgan_jax.training.checkpoint import read_config
@@ -63,7 +63,7 @@ def main(argv: Sequence[str]) -> None:
         p = binomtest(right, found["images"]).pvalue
         result[name] = {"right": right, "of": found["images"], "p": p}
         print(f"{name}: the network is right on {right} of {found['images']} (p = {p:.2g})")
-    (HERE / "result.json").write_text(json.dumps(result, indent=2) + "\n")
+    write_json(HERE / "result.json", result)
     (HERE / "page.html").write_text(page(sets, result))
 
 

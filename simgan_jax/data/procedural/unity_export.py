@@ -8,7 +8,6 @@ gaze in the camera frame with y up; `head_pose` holds Euler angles in degrees of
 (left-handed, y up) where the face looks along +z, so that a yaw of 180 is face to face.
 """
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +22,7 @@ from simgan_jax.data.procedural.eye_render import render
 from simgan_jax.data.procedural.eye_scene import draw_scene
 from simgan_jax.data.procedural.eyes import cast
 from simgan_jax.data.procedural.face_geometry import face_to_camera, lid_points
+from simgan_jax.io.atomic import write_json
 
 # 6 px/mm: 224 px are as wide as MPIIGaze's 60 px, 37.5 mm.
 VIEW = View(height=480, width=640, focal=geometry.FOCAL * 224 / 60)
@@ -62,7 +62,7 @@ def export_unity_eyes(directory: str | Path, count: int, seed: int = 0) -> None:
         for i in range(min(BLOCK, count - start)):
             name = directory / str(start + i + 1)
             Image.fromarray(images[i]).save(name.with_suffix(".jpg"), quality=95)
-            name.with_suffix(".json").write_text(json.dumps(details[i], indent=2))
+            write_json(name.with_suffix(".json"), details[i])
 
 
 def _details(pose: Pose, look: Look, gaze: Float[np.ndarray, "n 3"]) -> list[dict]:
