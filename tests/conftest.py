@@ -1,4 +1,7 @@
-"""What every test runs under: four CPU devices, key reuse and shapes checked, fixed examples."""
+"""What every test runs under: four CPU devices, key reuse and shapes checked, fixed examples.
+
+JAX_PLATFORMS=cuda,cpu runs the tests on a GPU; JAX_DEFAULT_MATMUL_PRECISION=highest belongs to it.
+"""
 
 import os
 import tempfile
@@ -48,6 +51,13 @@ def real_data() -> Path:
     if not Path(folder).is_dir():
         pytest.fail(f"SIMGAN_TEST_DATA={folder} is no folder")
     return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def four_devices() -> None:
+    """For tests of several devices; one accelerator is not enough."""
+    if jax.device_count() < 4:
+        pytest.skip("needs four devices")
 
 
 @pytest.fixture

@@ -56,7 +56,7 @@ def run(setup, data, steps=4, program=None):
 
 
 @pytest.fixture(scope="module")
-def four(data):
+def four(data, four_devices):
     setup = devices.distribute(make_setup(), 4)
     return run(setup, data)
 
@@ -120,6 +120,7 @@ def test_shard_map_gives_the_same_numbers(data, four):
     close(jax.device_get((devices.collect(state, setup), metrics)), four)
 
 
+@pytest.mark.usefixtures("four_devices")
 def test_streamed_batches_give_the_same_bits(data):
     setup = devices.distribute(make_setup(), 2)
     expected = run(setup, data, steps=3)
@@ -145,6 +146,7 @@ def test_several_steps_in_a_call_equal_single_calls(data):
     close(single, double)
 
 
+@pytest.mark.usefixtures("four_devices")
 def test_an_iteration_needs_no_host_and_compiles_once(data):
     setup = devices.distribute(make_setup(), 4)
     program = devices.resident_program(train_step, setup, LEAD)
@@ -161,6 +163,7 @@ def test_an_iteration_needs_no_host_and_compiles_once(data):
     assert donated.history.images.is_deleted()
 
 
+@pytest.mark.usefixtures("four_devices")
 def test_collecting_undoes_placing():
     setup = devices.distribute(make_setup(), 4)
     state = create_train_state(jax.random.key(0), setup)
@@ -170,6 +173,7 @@ def test_collecting_undoes_placing():
     equal(jax.device_get(devices.collect(devices.place(state, setup), setup)), expected)
 
 
+@pytest.mark.usefixtures("four_devices")
 @pytest.mark.parametrize("changes", [{"batch": 12}, {"history_size": 34}, {"micro_batch": 3}])
 def test_what_cannot_be_cut_into_equal_parts_is_an_error(changes):
     with pytest.raises(UserError, match=r"config\.train"):

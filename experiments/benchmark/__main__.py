@@ -8,7 +8,6 @@ measured.
 """
 
 import os
-import time
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -26,6 +25,7 @@ from rich.table import Table
 from configs.gaze import get_config
 from experiments.benchmark.memory import peak_bytes
 from experiments.benchmark.pytorch import PyTorch
+from experiments.benchmark.timing import seconds, spread
 from experiments.flags import QUICK
 from experiments.machine import machine
 from simgan_jax import command
@@ -144,13 +144,6 @@ def new_state(setup: Setup):
     return devices.place(create_train_state(jax.random.key(0), setup), setup)
 
 
-def seconds(task: Callable[[], None]) -> float:
-    """Time of one call."""
-    start = time.perf_counter()
-    task()
-    return time.perf_counter() - start
-
-
 def measure(config: ConfigDict, rounds: int) -> dict:
     """Times every task of both frameworks in turn.
 
@@ -203,12 +196,6 @@ def measure(config: ConfigDict, rounds: int) -> dict:
         result["machine"]["torch"] = theirs.about["torch"]
         result["memory_bytes"]["pytorch_process"] = theirs.peak_bytes
     return result
-
-
-def spread(values: Sequence[float]) -> dict[str, float]:
-    """Median and quartiles."""
-    low, median, high = np.percentile(values, [25, 50, 75])
-    return {"median": median, "low": low, "high": high}
 
 
 def show(result: dict) -> None:

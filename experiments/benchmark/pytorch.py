@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from functools import cached_property
 
 from ml_collections import ConfigDict
 
@@ -11,13 +12,12 @@ class PyTorch:
     """pytorch_simgan.py in a process of its own.
 
     Attributes:
-        about: version, threads, device and precision.
         peak_bytes: of the process.
         device_peak_bytes: that PyTorch has held on the accelerator; 0 on a CPU.
     """
 
     def __init__(self, config: ConfigDict, images: int, compiled: bool = False):
-        """Starts the process.
+        """Starts the process, and does not wait for it.
 
         Args:
             config: networks and sizes.
@@ -48,11 +48,16 @@ class PyTorch:
             stdout=subprocess.PIPE,
             text=True,
         )
-        self.about = self._answer()
         self.peak_bytes = self.device_peak_bytes = 0
+
+    @cached_property
+    def about(self) -> dict:
+        """Version, threads, device and precision, as soon as it is ready."""
+        return self._answer()
 
     def seconds(self, task: str, times: int = 1) -> float:
         """Has it take so many steps, and waits for the last one alone."""
+        self.about  # noqa: B018  its first answer
         self._process.stdin.write(f"{task} {times}\n")
         self._process.stdin.flush()
         answer = self._answer()
