@@ -158,6 +158,9 @@ def test_a_run_without_a_task_has_nothing_to_measure(task):
 
 def test_a_run_without_an_evaluation_is_not_measured_yet():
     assert better(CONFIG, {}).answer == "Not measured yet."
+    assert "no evaluation so far" in better(CONFIG, {}).detail
+    figures = {"estimators": {"refined": {"error": 6.0}}, "comparisons": []}
+    assert "on both synthetic and refined images" in better(CONFIG, figures).detail
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,12 @@ def better(config: Mapping[str, Any], evaluation: Mapping[str, Any]) -> Finding:
     found = find(comparisons, "refined", "synthetic")
     before, after = (number(evaluation, "estimators", x, "error") for x in ("synthetic", "refined"))
     if found is None or before is None or after is None or before <= 0:
-        return Finding(question, UNKNOWN, "Not measured yet.", "The run has no evaluation so far.")
+        detail = "The run has no evaluation so far."
+        if evaluation:
+            detail = (
+                "The evaluation has trained no estimators on both synthetic and refined images."
+            )
+        return Finding(question, UNKNOWN, "Not measured yet.", detail)
     change = (
         f"{abs(found.difference) / before:.0%} {'less' if found.difference < 0 else 'more'} error"
     )
