@@ -155,6 +155,16 @@ def test_tiff_of_pillow_keeps_every_orientation(tmp_path, mode, form, orientatio
     assert not has_exif or tags[EXIF]["ExposureTime"] == 0.25
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_tiff_of_separate_planes_is_read(tmp_path, dtype):
+    array = samples(3, dtype)[0]
+    planes = np.moveaxis(array, -1, 0)
+    tifffile.imwrite(tmp_path / "a.tif", planes, photometric="rgb", planarconfig="separate")
+    picture, copy = written_with_other_pixels(tmp_path / "a.tif")
+    np.testing.assert_array_equal(picture.pixels[0], array)
+    np.testing.assert_array_equal(tifffile.imread(copy), expected(array, 3))
+
+
 def test_orientation_in_the_xmp_of_a_tiff_turns_nothing(tmp_path):
     array = samples(3, np.uint8)[0]
     xmp = b'<x:xmpmeta xmlns:x="adobe:ns:meta/" tiff:Orientation="6"/>'

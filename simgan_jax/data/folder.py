@@ -20,7 +20,7 @@ from simgan_jax.io.progress import progress
 
 
 class File(NamedTuple):
-    """An image file and its first row among the images; npy files may hold several."""
+    """An image file and its first row among the images; npy and TIFF files may hold several."""
 
     path: Path
     header: Header

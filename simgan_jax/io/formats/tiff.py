@@ -187,7 +187,8 @@ def _open_with_tifffile(
         ) from error
     pages = TiffFile(file).pages
     page = pages[0]
-    if page.axes not in ("YX", "YXS") or page.photometric.name not in ("RGB", "MINISBLACK"):
+    channels = {"YX": 1, "YXS": page.shape[-1], "SYX": page.shape[0]}.get(page.axes)
+    if channels is None or page.photometric.name not in ("RGB", "MINISBLACK"):
         raise Unsupported(
             f"TIFF of {page.photometric.name} along {page.axes}; save it as grey or RGB"
         )
@@ -195,16 +196,18 @@ def _open_with_tifffile(
         raise Unsupported(f"TIFF of {page.dtype}; save it as 8 or 16 bit, or floats in [0, 1]")
     if set(layout.bits) != {8 * page.dtype.itemsize}:
         raise Unsupported(f"{max(layout.bits)} bits a value; save it as 8 or 16 bit")
-    shape = (images, *layout.height, *layout.width, page.shape[2] if page.axes == "YXS" else 1)
-    if shape[3] > 4:
-        raise Unsupported(f"{shape[3]} channels; save it as grey or RGB")
+    if channels > 4:
+        raise Unsupported(f"{channels} channels; save it as grey or RGB")
+    shape = (images, *layout.height, *layout.width, channels)
     return header_of("TIFF", shape, page.dtype), partial(_decode_with_tifffile, pages, shape)
 
 
 def _decode_with_tifffile(
     pages: Any, shape: tuple[int, ...]
 ) -> Shaped[np.ndarray, "n h w samples"]:
-    return np.stack([page.asarray() for page in pages]).reshape(shape)
+    arrays = [page.asarray() for page in pages]
+    planes_first = pages[0].axes == "SYX"
+    return np.stack([np.moveaxis(x, 0, -1) if planes_first else x for x in arrays]).reshape(shape)
 
 
 def _place(
