@@ -62,7 +62,7 @@ def write_json(path: str | Path, content: Mapping[str, Any], levels: int | None 
 
 
 def _lines(content: Any, levels: int) -> str:
-    if not levels or not isinstance(content, Mapping):
+    if not (levels and content and isinstance(content, Mapping)):
         return json.dumps(content)
     entries = (f"{json.dumps(name)}: {_lines(x, levels - 1)}" for name, x in content.items())
     return "{\n" + ",\n".join(entries) + "\n}"
