@@ -1,8 +1,10 @@
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from simgan_jax.io.background import prefetch
+from simgan_jax.io.background import ahead, prefetch
 
 
 def test_items_come_in_order_from_another_thread():
@@ -56,3 +58,13 @@ def test_the_thread_ends_with_who_takes_its_items():
     assert threading.active_count() == before + 1
     taken.close()
     assert threading.active_count() == before
+
+
+def test_ahead_keeps_order_and_bounds_what_is_under_way():
+    started = []
+    with ThreadPoolExecutor(2) as pool:
+        results = ahead(pool, lambda x: started.append(x) or x, range(2000), lambda x: 1)
+        assert next(results) == 0
+        time.sleep(0.05)
+        assert max(started) < 300
+        assert list(results) == list(range(1, 2000))

@@ -9,8 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from simgan_jax import ranges
-from simgan_jax.data.histogram_matching import match_histograms
 from simgan_jax.errors import UserError
 from simgan_jax.io import image_files
 
@@ -37,23 +35,6 @@ def png_by_hand(array, interlaced=False):
     header = struct.pack(">IIBBBBB", width, height, 16, kind, 0, 0, 0)
     data = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
     return b"\x89PNG\r\n\x1a\n" + data
-
-
-def test_to_unit_maps_the_full_range_to_minus_one_and_one():
-    np.testing.assert_allclose(ranges.to_unit(np.uint8([0, 51, 255])), [-1, -0.6, 1], atol=1e-6)
-    np.testing.assert_allclose(ranges.to_unit(np.uint16([0, 65535])), [-1, 1])
-
-
-@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
-def test_from_unit_inverts_to_unit_for_every_value(dtype):
-    values = np.arange(np.iinfo(dtype).max + 1, dtype=dtype)
-    np.testing.assert_array_equal(ranges.from_unit(ranges.to_unit(values), dtype), values)
-
-
-def test_from_unit_clips_and_rounds():
-    np.testing.assert_array_equal(
-        ranges.from_unit(np.float32([-3, 0.001, 7]), np.uint8), [0, 128, 255]
-    )
 
 
 def test_grid_places_images_unchanged_on_white():
@@ -293,30 +274,3 @@ def test_a_failed_write_leaves_the_old_file_and_no_temporary_one(tmp_path):
         image_files.write_image(path, np.zeros((4, 4, 5), np.uint8))
     assert path.read_bytes() == b"old"
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.png", "folder"]
-
-
-def test_matched_images_have_the_values_of_another_and_their_own_ranks():
-    rng = np.random.default_rng(0)
-    images = rng.permutation(35 * 55).reshape(1, 35, 55, 1).astype(np.uint16)
-    like = rng.integers(1000, 2000, (1, 35, 55, 1)).astype(np.uint16)
-    matched = match_histograms(images, like)
-    np.testing.assert_array_equal(np.sort(matched, axis=None), np.sort(like, axis=None))
-    order = np.argsort(images, axis=None)
-    assert (np.diff(matched.ravel()[order].astype(int)) >= 0).all()
-
-
-def test_equal_values_stay_equal_when_matched():
-    images = np.repeat(np.uint8([[[[10], [20]]]]), 2, axis=3)
-    images[..., 1] = 7
-    like = np.uint8([[[[0, 0], [100, 50], [200, 100]]]])
-    matched = match_histograms(images, like)
-    assert len(np.unique(matched[..., 1])) == 1
-    assert matched[0, 0, 0, 0] < matched[0, 0, 1, 0]
-
-
-def test_every_matched_image_follows_a_draw_of_its_own():
-    images = np.zeros((40, 2, 2, 1), np.uint8)
-    like = np.arange(5, dtype=np.uint8)[:, None, None, None] * np.ones((1, 3, 3, 1), np.uint8)
-    matched = match_histograms(images, like, seed=1)
-    assert set(np.unique(matched)) == set(range(5))
-    np.testing.assert_array_equal(matched, match_histograms(images, like, seed=1))

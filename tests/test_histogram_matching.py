@@ -1,0 +1,30 @@
+import numpy as np
+
+from simgan_jax.data.histogram_matching import match_histograms
+
+
+def test_matched_images_have_the_values_of_another_and_their_own_ranks():
+    rng = np.random.default_rng(0)
+    images = rng.permutation(35 * 55).reshape(1, 35, 55, 1).astype(np.uint16)
+    like = rng.integers(1000, 2000, (1, 35, 55, 1)).astype(np.uint16)
+    matched = match_histograms(images, like)
+    np.testing.assert_array_equal(np.sort(matched, axis=None), np.sort(like, axis=None))
+    order = np.argsort(images, axis=None)
+    assert (np.diff(matched.ravel()[order].astype(int)) >= 0).all()
+
+
+def test_equal_values_stay_equal_when_matched():
+    images = np.repeat(np.uint8([[[[10], [20]]]]), 2, axis=3)
+    images[..., 1] = 7
+    like = np.uint8([[[[0, 0], [100, 50], [200, 100]]]])
+    matched = match_histograms(images, like)
+    assert len(np.unique(matched[..., 1])) == 1
+    assert matched[0, 0, 0, 0] < matched[0, 0, 1, 0]
+
+
+def test_every_matched_image_follows_a_draw_of_its_own():
+    images = np.zeros((40, 2, 2, 1), np.uint8)
+    like = np.arange(5, dtype=np.uint8)[:, None, None, None] * np.ones((1, 3, 3, 1), np.uint8)
+    matched = match_histograms(images, like, seed=1)
+    assert set(np.unique(matched)) == set(range(5))
+    np.testing.assert_array_equal(matched, match_histograms(images, like, seed=1))
