@@ -37,35 +37,19 @@ MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC, SAMPLES = 256, 257, 258, 259, 262, 277
 STRIPS, ROWS_PER_STRIP, STRIP_BYTES, PLANAR, PALETTE = 273, 278, 279, 284, 320
 ORIENTATION, EXTRA_SAMPLES, SAMPLE_FORMAT = 274, 338, 339
-# Of how pixels are stored and of what values they have; beside the above: fill order, cells, least and
-# largest values, free space, fax options, predictor, tiles, further directories, JPEG, YCbCr.
+# Tags of how pixels are stored and of what values they have; all others are kept.
 STORAGE = {
-    WIDTH,
-    HEIGHT,
-    BITS,
-    COMPRESSION,
-    PHOTOMETRIC,
-    SAMPLES,
-    STRIPS,
-    ROWS_PER_STRIP,
-    STRIP_BYTES,
+    *(WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC, SAMPLES, STRIPS, ROWS_PER_STRIP, STRIP_BYTES),
+    *(PLANAR, PALETTE, EXTRA_SAMPLES, SAMPLE_FORMAT),
+    *(264, 265, 266),  # cells of a halftone, order of bits
+    *(280, 281, 340, 341),  # least and largest values
+    *(288, 289),  # free space
+    *(292, 293),  # fax
+    *(317, *range(322, 328)),  # predictor, tiles
+    330,  # further directories: thumbnails, pyramids
+    *(347, *range(512, 522)),  # JPEG
+    *range(529, 533),  # YCbCr
 }
-STORAGE |= {
-    PLANAR,
-    PALETTE,
-    EXTRA_SAMPLES,
-    SAMPLE_FORMAT,
-    264,
-    265,
-    266,
-    280,
-    281,
-    288,
-    289,
-    292,
-    293,
-}
-STORAGE |= {317, *range(322, 328), 330, 340, 341, 347, *range(512, 522), *range(529, 533)}
 
 UNCOMPRESSED, DEFLATE = 1, 8
 WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, LOOKED_UP = range(4)
@@ -122,6 +106,7 @@ def opened(file: BinaryIO) -> tuple[Header, Callable[[], Picture]]:
     file.seek(0)
     opener = _open_with_pillow if _pillow_keeps_all(layout) else _open_with_tifffile
     header, decode = opener(file, layout, len(directories))
+    # Pillow divides colours by an opacity that they have been multiplied with.
     extra = UNASSOCIATED if _pillow_keeps_all(layout) else (*layout.extra, UNASSOCIATED)[0]
     tags = [tuple(entry for entry in x if entry.tag not in STORAGE) for x in directories]
     about = About(form, layout.compression != (UNCOMPRESSED,), extra, tags)
