@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from absl import flags
-from ml_collections import config_flags
+from ml_collections import ConfigDict, config_flags
 from rich.console import Console
 
 from simgan_jax import command
 from simgan_jax.evaluation.run import FILE, evaluate_and_print
 from simgan_jax.reporting.page import write_report
 from simgan_jax.setup import make_setup
-from simgan_jax.training import devices
+from simgan_jax.training import devices, processes
 from simgan_jax.training.dry_run import dry_run
 from simgan_jax.training.loop import train
 
@@ -22,12 +22,18 @@ def main(argv: Sequence[str]) -> None:
     config = flags.FLAGS.config
     workdir = Path(flags.FLAGS.workdir or Path("runs") / config.name)
     if flags.FLAGS.distributed:
-        devices.start_processes()
+        with processes.joined():
+            work(config, workdir)
     else:
         devices.cores_as_devices(make_setup(config))
+        work(config, workdir)
+
+
+def work(config: ConfigDict, workdir: Path) -> None:
+    """Trains in every process; the first one evaluates, on its own devices, and reports."""
     if flags.FLAGS.dry_run:
         dry_run(config, workdir)
-    elif train(config, workdir):
+    elif train(config, workdir) and processes.is_first():
         if not (workdir / FILE).exists():
             evaluate_and_print(workdir, "quick")
         page = write_report(workdir)

@@ -1,6 +1,6 @@
 """The entry point without what follows training.
 
-python only_train.py --config=... --workdir=... [--distributed]
+python only_train.py --config=... --workdir=...
 """
 
 from pathlib import Path
@@ -9,17 +9,13 @@ from absl import flags
 from ml_collections import config_flags
 
 from simgan_jax import command
-from simgan_jax.training import devices
 from simgan_jax.training.loop import train
 
 CONFIG = config_flags.DEFINE_config_file("config")
 WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run.")
-DISTRIBUTED = flags.DEFINE_bool("distributed", False, "Join the other processes first.")
 
 
 def main(argv):
-    if DISTRIBUTED.value:
-        devices.start_processes()
     train(CONFIG.value, Path(WORKDIR.value))
 
 

@@ -1,10 +1,12 @@
-"""Checkpoints: what is kept, what a full disk leaves, and what is refined with."""
+"""Checkpoints: what is kept, what a full disk leaves, and what damage is."""
 
 import errno
 import json
 import os
 import resource
+import shutil
 from contextlib import contextmanager
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -15,7 +17,7 @@ from simgan_jax.errors import UserError
 from simgan_jax.setup import make_setup
 from simgan_jax.state import create_train_state
 from simgan_jax.training import checkpoint, devices, provenance
-from simgan_jax.training.checkpoint import Checkpoints, digest, read_config, restore_refiner
+from simgan_jax.training.checkpoint import Checkpoints, DamagedCheckpoint, digest, read_config
 
 
 @pytest.fixture
@@ -39,6 +41,11 @@ def state_at(step, setup, seed=0):
     return devices.place(state, setup)
 
 
+def collected(state, setup):
+    """The digest of a state that lies on devices."""
+    return digest(devices.collect(state, setup))
+
+
 def leaves(state, setup):
     collected = devices.collect(state, setup)
     return [np.asarray(x) for x in jax.tree.leaves(collected.replace(key=None))]
@@ -47,7 +54,7 @@ def leaves(state, setup):
 def test_a_state_comes_back_equal_leaf_by_leaf(tmp_path, setup):
     saved = state_at(7, setup)
     Checkpoints(tmp_path).save(saved, setup)
-    restored = Checkpoints(tmp_path).restore(setup)
+    restored = Checkpoints(tmp_path).resume(setup)
     for a, b in zip(leaves(saved, setup), leaves(restored, setup), strict=True):
         assert a.dtype == b.dtype
         np.testing.assert_array_equal(a, b)
@@ -59,11 +66,9 @@ def test_a_state_without_a_history_comes_back_too(tmp_path, tiny_config):
     setup = devices.distribute(make_setup(tiny_config), devices=1)
     state = create_train_state(jax.random.key(3), setup).replace(step=np.int32(5))
     Checkpoints(tmp_path).save(devices.place(state, setup), setup)
-    restored = Checkpoints(tmp_path).restore(setup)
-    assert devices.collect(restored, setup).history.images.shape == state.history.images.shape
-    assert digest(devices.collect(restored, setup)) == digest(state)
-    provenance.claim(tmp_path, tiny_config)
-    assert restore_refiner(tmp_path)[2] == 5
+    restored = devices.collect(Checkpoints(tmp_path).resume(setup), setup)
+    assert restored.history.images.shape == state.history.images.shape
+    assert digest(restored) == digest(Checkpoints(tmp_path).read(setup, 5)) == digest(state)
 
 
 def test_a_step_saved_before_is_left_alone_and_old_ones_go(tmp_path, setup):
@@ -71,18 +76,20 @@ def test_a_step_saved_before_is_left_alone_and_old_ones_go(tmp_path, setup):
     for step, seed in ((1, 0), (2, 0), (2, 1), (3, 0)):
         checkpoints.save(state_at(step, setup, seed), setup)
     assert checkpoints.steps() == [2, 3]
-    assert digest(checkpoints.restore(setup, 2)) == digest(state_at(2, setup, seed=0))
+    assert digest(checkpoints.read(setup, 2)) == collected(state_at(2, setup, seed=0), setup)
 
 
 def test_an_empty_folder_has_no_state(tmp_path, setup):
-    assert Checkpoints(tmp_path).restore(setup) is None
+    assert Checkpoints(tmp_path).resume(setup) is None
+    assert Checkpoints(tmp_path).newest(setup) is None
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_step_that_is_not_there_is_named_with_those_that_are(tmp_path, setup):
     checkpoints = Checkpoints(tmp_path)
     checkpoints.save(state_at(4, setup), setup)
     with pytest.raises(UserError, match=r"no checkpoint 3; there are \[4\]"):
-        checkpoints.restore(setup, 3)
+        checkpoints.read(setup, 3)
 
 
 def test_a_digest_tells_every_leaf_apart(setup):
@@ -122,7 +129,7 @@ def test_writing_that_fails_is_one_line_and_keeps_what_was_saved(tmp_path, setup
     assert "earlier checkpoints are kept" in str(caught.value)
     again = Checkpoints(tmp_path, keep=1)
     assert again.steps() == [1]
-    assert digest(again.restore(setup)) == digest(state_at(1, setup))
+    assert digest(again.newest(setup)) == collected(state_at(1, setup), setup)
     again.save(state, setup)
     assert again.steps() == [2]
 
@@ -134,48 +141,6 @@ def test_no_space_left_is_named(tmp_path, setup, monkeypatch):
     monkeypatch.setattr(checkpoint.ocp.CheckpointManager, "save", full)
     with pytest.raises(UserError, match=r"could not save step 2: .*No space left.*Free space"):
         Checkpoints(tmp_path).save(state_at(2, setup), setup)
-
-
-def run_of(config, workdir, steps):
-    """A run's folder with checkpoints of these steps, each with its own seed; their states."""
-    setup = devices.distribute(make_setup(config), devices=1)
-    provenance.claim(workdir, config)
-    states = {step: state_at(step, setup, seed=step) for step in steps}
-    for state in states.values():
-        Checkpoints(workdir).save(state, setup)
-    return states
-
-
-def test_the_chosen_checkpoint_is_refined_with_else_the_newest(tmp_path, tiny_config):
-    states = run_of(tiny_config, tmp_path, [1, 2])
-    assert restore_refiner(tmp_path)[2] == 2
-    (tmp_path / "chosen.json").write_text('{"step": 1}')
-    config, params, step = restore_refiner(tmp_path)
-    assert step == 1
-    assert config.to_dict() == read_config(tmp_path).to_dict()
-    # The average is kept, and preferred.
-    jax.tree.map(np.testing.assert_array_equal, params, states[1].ema)
-    assert restore_refiner(tmp_path, step=2)[2] == 2
-
-
-def test_without_an_average_the_trained_parameters_are_refined_with(tmp_path, tiny_config):
-    tiny_config.train.ema = 0.0
-    states = run_of(tiny_config, tmp_path, [3])
-    assert states[3].ema is None
-    params = restore_refiner(tmp_path)[1]
-    jax.tree.map(np.testing.assert_array_equal, params, states[3].refiner.params)
-
-
-def test_a_chosen_checkpoint_that_is_gone_gives_way_to_the_newest(tmp_path, tiny_config):
-    run_of(tiny_config, tmp_path, [2])
-    (tmp_path / "chosen.json").write_text('{"step": 1}')
-    assert restore_refiner(tmp_path)[2] == 2
-
-
-def test_a_run_without_checkpoint_says_how_to_get_one(tmp_path, tiny_config):
-    provenance.claim(tmp_path, tiny_config)
-    with pytest.raises(UserError, match="no checkpoint yet; train first"):
-        restore_refiner(tmp_path)
 
 
 def test_a_folder_that_is_no_run_is_an_error(tmp_path):
@@ -208,3 +173,121 @@ def test_a_folder_that_cannot_be_made_is_an_error(tmp_path, tiny_config):
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match=r"cannot write there .*give another --workdir"):
         provenance.claim(tmp_path / "file" / "run", tiny_config)
+
+
+@pytest.fixture
+def two(tmp_path, setup):
+    """The folder of a run with checkpoints 1 and 2."""
+    for step in (1, 2):
+        Checkpoints(tmp_path).save(state_at(step, setup, seed=step), setup)
+    return tmp_path
+
+
+def newest(workdir):
+    return workdir / checkpoint.FOLDER / "2"
+
+
+def flip(path):
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    path.write_bytes(content)
+
+
+def cut_short(path):
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def contents(folder):
+    """Every file and folder with what tells a change."""
+    return {path: (path.stat().st_mtime_ns, path.stat().st_size) for path in folder.rglob("*")}
+
+
+@pytest.mark.parametrize("damage", [flip, cut_short, Path.unlink])
+def test_whatever_file_is_damaged_the_state_is_whole_or_said_not_to_be(two, setup, damage):
+    saved = collected(state_at(2, setup, seed=2), setup)
+    files = [path for path in newest(two).rglob("*") if path.is_file()]
+    harmless = []
+    for i, path in enumerate(files):
+        copy = two / str(i)
+        shutil.copytree(two / checkpoint.FOLDER, copy / checkpoint.FOLDER)
+        damage(copy / path.relative_to(two))
+        try:
+            found = Checkpoints(copy).read(setup, 2)
+        except DamagedCheckpoint:
+            continue
+        assert digest(found) == saved
+        harmless.append(path.name)
+    largest = max(files, key=lambda path: path.stat().st_size)
+    assert not {"metadata", "_METADATA", largest.name} & set(harmless)
+
+
+@pytest.mark.parametrize("damage", [flip, cut_short, Path.unlink])
+def test_a_reader_names_the_damage_takes_the_one_before_and_changes_nothing(
+    two, setup, damage, capfd
+):
+    damage(max(newest(two).rglob("*"), key=lambda path: path.stat().st_size))
+    for path in (two, *two.rglob("*")):
+        path.chmod(0o555)
+    before = contents(two)
+    assert Checkpoints(two).newest(setup).step == 1
+    assert contents(two) == before
+    (line,) = capfd.readouterr().err.splitlines()
+    assert line.startswith(f"simgan: warning: {newest(two)} is damaged (")
+    assert line.endswith("; taking the one before")
+
+
+def test_training_moves_a_damaged_checkpoint_out_of_the_way_of_the_next(two, setup, capfd):
+    flip(newest(two) / "digest" / "metadata")
+    checkpoints = Checkpoints(two)
+    assert checkpoints.resume(setup).step == 1
+    assert f"moved to {two / checkpoint.DAMAGED / '2'}" in capfd.readouterr().err
+    assert (two / checkpoint.DAMAGED / "2").is_dir()
+    again = state_at(2, setup, seed=3)
+    checkpoints.save(again, setup)
+    assert digest(checkpoints.newest(setup)) == collected(again, setup)
+
+
+def rename_a_key(workdir, config):
+    """As another version of Orbax may."""
+    path = newest(workdir) / "state" / "_METADATA"
+    path.write_text(path.read_text().replace('"key_type"', '"kind"'))
+    return "key_type"
+
+
+def other_fields(workdir, config):
+    config.train.ema = 0.0
+    return "ema"
+
+
+def other_shapes(workdir, config):
+    config.refiner.features = 3
+    return r"float32 \(2,\) there, float32 \(3,\) by config.json"
+
+
+@pytest.mark.parametrize("change", [rename_a_key, other_fields, other_shapes])
+def test_what_another_version_or_configuration_wrote_is_an_error_and_stays(
+    two, tiny_config, change
+):
+    said = change(two, tiny_config)
+    setup = devices.distribute(make_setup(tiny_config), devices=1)
+    before = contents(two)
+    for ask in (Checkpoints(two).resume, Checkpoints(two).newest):
+        with pytest.raises(
+            UserError, match=rf"/2: cannot be read: .*{said}.*environment.json"
+        ) as e:
+            ask(setup)
+        assert not isinstance(e.value, DamagedCheckpoint)
+        assert "\n" not in str(e.value)
+    assert contents(two) == before
+
+
+def test_a_checkpoint_stays_where_memory_ends(two, setup, monkeypatch):
+    def full(*_, **__):
+        raise MemoryError
+
+    monkeypatch.setattr(checkpoint.ocp.PyTreeCheckpointHandler, "restore", full)
+    before = contents(two)
+    for ask in (Checkpoints(two).resume, Checkpoints(two).newest):
+        with pytest.raises(MemoryError):
+            ask(setup)
+    assert contents(two) == before

@@ -1,10 +1,13 @@
 """Several processes, as a cluster starts them: two on this machine, which talk over loopback."""
 
+import json
 import os
 import re
+import shutil
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import jax
@@ -17,13 +20,14 @@ from simgan_jax.training.checkpoint import Checkpoints, read_config
 from simgan_jax.training.loop import train
 
 ROOT = Path(__file__).parents[1]
-SECONDS = 200
-# Algorithm 1 alone: one program to compile.
+SECONDS = 240
+# Algorithm 1 alone: one program to compile. The smallest evaluation that there is.
 SETTINGS = {
     "image.height": 24,
     "image.width": 24,
     "data.synthetic.count": 32,
     "data.real.count": 32,
+    "data.test.count": 16,
     "refiner.features": 2,
     "history.size": 16,
     "train.pretrain_refiner": 0,
@@ -33,6 +37,13 @@ SETTINGS = {
     "watch.log_every": 1,
     "watch.sample_every": 3,
     "watch.checkpoint_every": 3,
+    "evaluate.estimator.batch": 8,
+    "evaluate.estimator.width": 0.05,
+    "evaluate.quick.discriminator_steps": 2,
+    "evaluate.quick.estimator_steps": 2,
+    "evaluate.quick.images": 16,
+    "evaluate.quick.probe": 16,
+    "evaluate.quick.rows": "('synthetic',)",
 }
 
 
@@ -42,8 +53,8 @@ def free_port():
         return listener.getsockname()[1]
 
 
-def start(rank, port, workdir):
-    """One of two processes with two devices each; Slurm's variables say which."""
+def start(rank, port, workdir, **changes):
+    """The command as one of two processes with two devices each; Slurm's variables say which."""
     cluster = {
         "SLURM_JOB_ID": "1",
         "SLURM_STEP_NODELIST": "localhost",
@@ -59,15 +70,15 @@ def start(rank, port, workdir):
         # Both compile the same at the same time: quickly rather than well.
         "XLA_FLAGS": "--xla_backend_optimization_level=0",
     }
+    settings = SETTINGS | changes
     return subprocess.Popen(
         [
-            sys.executable,
-            str(ROOT / "tests" / "only_train.py"),
+            *(sys.executable, "-m", "simgan_jax.main", "--distributed"),
             f"--config={ROOT / 'configs' / 'gaze.py'}:tiny",
             f"--workdir={workdir}",
-            "--distributed",
-            *(f"--config.{key}={value}" for key, value in SETTINGS.items()),
+            *(f"--config.{key}={value}" for key, value in settings.items()),
         ],
+        cwd=ROOT,
         env=os.environ | cluster,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -75,20 +86,27 @@ def start(rank, port, workdir):
     )
 
 
-@pytest.fixture(scope="module")
-def two(tmp_path_factory):
-    """The folder that two processes have trained in, and what each of them said."""
-    workdir, port = tmp_path_factory.mktemp("two"), free_port()
-    processes = [start(rank, port, workdir) for rank in range(2)]
+def together(workdir, **changes):
+    """Status, output and errors of both processes."""
+    port = free_port()
+    processes = [start(rank, port, workdir, **changes) for rank in range(2)]
     try:
         said = [process.communicate(timeout=SECONDS) for process in processes]
     finally:
         for process in processes:
             process.kill()
             process.wait()
-    for process, (_, err) in zip(processes, said, strict=True):
-        assert process.returncode == 0, err[-3000:]
-    return workdir, [out for out, _ in said]
+    return [(p.returncode, out, err) for p, (out, err) in zip(processes, said, strict=True)]
+
+
+@pytest.fixture(scope="module")
+def two(tmp_path_factory):
+    """The folder that two processes have trained in, and what each of them said."""
+    workdir = tmp_path_factory.mktemp("two")
+    ends = together(workdir)
+    for status, _, err in ends:
+        assert status == 0, err[-3000:]
+    return workdir, [out for _, out, _ in ends]
 
 
 def test_two_processes_of_two_devices_equal_one_of_four(two, tmp_path):
@@ -106,10 +124,7 @@ def test_two_processes_of_two_devices_equal_one_of_four(two, tmp_path):
             np.testing.assert_allclose(a[name], b[name], err_msg=name, rtol=2e-4, atol=2e-4)
 
     setup = devices.distribute(make_setup(config))
-    first, second = (
-        jax.device_get(devices.collect(Checkpoints(folder).restore(setup), setup))
-        for folder in (workdir, tmp_path)
-    )
+    first, second = (Checkpoints(folder).newest(setup) for folder in (workdir, tmp_path))
     assert first.step == second.step == 3
     for name in ("refiner", "discriminator"):
         ours, theirs = getattr(first, name).params, getattr(second, name).params
@@ -129,8 +144,46 @@ def without_gloo(text):
     return re.sub(gloo, "", text).strip()
 
 
-def test_only_the_first_process_speaks(two):
+def test_the_first_process_alone_speaks_evaluates_and_reports(two):
     workdir, (first, second) = two
     assert "step 0 of 3" in first
+    assert first.count("evaluation.json") == 1
+    assert without_gloo(first).splitlines()[-1] == f"done: open {workdir / 'report.html'}"
     assert not without_gloo(second)
     assert sorted(path.name for path in (workdir / "samples").iterdir()) == ["000003.png"]
+    evaluation = json.loads((workdir / "evaluation.json").read_text())
+    assert evaluation["checkpoint"] == 3
+    assert evaluation["estimators"].keys() == {"synthetic", "mean_predictor"}
+    assert (workdir / "report.html").read_text().startswith("<!doctype html>")
+
+
+def test_what_fails_in_the_first_process_ends_both(two, tmp_path):
+    """The run is over: both restore it, and the first one's evaluation has rows that do not exist."""
+    workdir = tmp_path / "run"
+    shutil.copytree(two[0], workdir)
+    (workdir / "evaluation.json").unlink()
+    config = json.loads((workdir / "config.json").read_text())
+    config["evaluate"]["quick"]["rows"] = ["refinde"]
+    (workdir / "config.json").write_text(json.dumps(config))
+    began = time.monotonic()
+    (status, _, said), (other, _, _) = together(workdir, **{"evaluate.quick.rows": "('refinde',)"})
+    assert (status, other) == (2, 2), said
+    assert "refinde" in without_gloo(said)
+    assert time.monotonic() - began < SECONDS / 2
+    assert not (workdir / "evaluation.json").exists()
+
+
+def test_what_fails_in_another_process_ends_both(two, tmp_path):
+    """The first one would wait for it in the first step."""
+    config = two[0] / "config.json"
+    (tmp_path / "config.json").write_text(config.read_text())
+    port = free_port()
+    first, second = start(0, port, tmp_path), start(1, port, tmp_path, **{"data.real.count": 0})
+    try:
+        _, said = second.communicate(timeout=SECONDS)
+        first.communicate(timeout=SECONDS)
+    finally:
+        first.kill()
+        second.kill()
+    assert "procedural_eyes: 0 images" in said
+    assert (first.returncode, second.returncode) == (2, 2)

@@ -80,7 +80,7 @@ def wait_for_step(workdir, step):
 
 def final_state(workdir, number=1):
     setup = devices.distribute(make_setup(read_config(workdir)), number)
-    state = Checkpoints(workdir).restore(setup)
+    state = Checkpoints(workdir).resume(setup)
     return jax.device_get(devices.collect(state, setup))
 
 

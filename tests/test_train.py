@@ -56,8 +56,8 @@ def run(tmp_path_factory):
 def final(workdir):
     """The last state of a run, its key as numbers."""
     setup = devices.distribute(make_setup(tiny()))
-    state = devices.collect(Checkpoints(workdir).restore(setup), setup)
-    return jax.device_get(state.replace(key=jax.random.key_data(state.key)))
+    state = Checkpoints(workdir).newest(setup)
+    return state.replace(key=jax.random.key_data(state.key))
 
 
 SAMPLES = ("change", "correlation", "diversity", "followed", "label_shift", "lambda")
@@ -140,7 +140,7 @@ def test_the_loop_hands_no_array_of_the_host_to_a_step(run):
     sets = select(config, synthetic, real)
 
     def first_call(sets):
-        state = Checkpoints(run).restore(setup)
+        state = Checkpoints(run).resume(setup)
         advance, steps = next(calls(adversarial, 4, sets, setup, config, resident=True))
         assert steps == 1
         return advance(state)
@@ -166,7 +166,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_good_checkpo
     setup = devices.distribute(make_setup(config))
     kept = Checkpoints(tmp_path)
     assert kept.steps() == [2]
-    state = kept.restore(setup)
+    state = kept.newest(setup)
     assert state.step == 2
     for network in (state.refiner, state.discriminator):
         assert all(np.isfinite(x).all() for x in jax.tree.leaves(network.params))

@@ -8,16 +8,14 @@ import numpy as np
 from jaxtyping import Shaped
 
 from simgan_jax.data import Arrays
-from simgan_jax.errors import UserError
+from simgan_jax.errors import UserError, warn
 from simgan_jax.evaluation.label_preservation import measure_shift
 from simgan_jax.evaluation.rows import spread
-from simgan_jax.io.atomic import write_json
 from simgan_jax.metrics import label_shift
 from simgan_jax.metrics.kid import features, kid
+from simgan_jax.refinement.chosen_checkpoint import write_choice
 from simgan_jax.refinement.refiner import load_refiner
-from simgan_jax.training.checkpoint import Checkpoints, read_config
-
-CHOSEN = "chosen.json"
+from simgan_jax.training.checkpoint import Checkpoints, DamagedCheckpoint, read_config
 
 
 class Candidate(NamedTuple):
@@ -61,7 +59,8 @@ def judge_checkpoints(
 ) -> list[Candidate]:
     """KID and label shift of every checkpoint that a run has kept.
 
-    Those of pre-training are left out where there are others: no discriminator has taught them.
+    Those of pre-training are left out where there are others: no discriminator has taught them. Damaged
+    ones are left out too, with a warning.
     """
     train = read_config(workdir).train
     steps = Checkpoints(workdir).steps()
@@ -69,7 +68,12 @@ def judge_checkpoints(
     real_features = features(real)
     candidates = []
     for step in taught or steps:
-        refined = load_refiner(workdir, step)(synthetic.images)
+        try:
+            refine = load_refiner(workdir, step)
+        except DamagedCheckpoint as error:
+            warn(f"{error}; left out of the choice")
+            continue
+        refined = refine(synthetic.images)
         shift = label_shift.summarize(measure_shift(synthetic, refined), synthetic.images.shape[2])
         distance = kid(features(refined), real_features, resamples=2)["value"]
         moved = shift.get("mean_at_55", float("nan"))
@@ -86,12 +90,12 @@ def choose(workdir: str | Path, synthetic: Arrays, real: Arrays, probe: int = 50
     count = min(probe, len(synthetic) // 4)
     candidates = judge_checkpoints(workdir, synthetic[-count:], spread(real, count).images)
     if not candidates:
-        raise UserError(f"{workdir}: no checkpoint yet; train first: python -m simgan_jax.main")
+        raise UserError(f"{workdir}: no whole checkpoint; train first: python -m simgan_jax.main")
     chosen = candidates[select(candidates)]
     limit = f"at most {label_shift.LARGEST} px at 55 px width"
     rule = f"lowest KID among those that shift labels by {limit}"
     if not chosen.label_shift <= label_shift.LARGEST:
         rule = f"smallest label shift: none is {limit}"
     content = {"step": chosen.step, "rule": rule, "candidates": [c._asdict() for c in candidates]}
-    write_json(Path(workdir) / CHOSEN, content)
+    write_choice(workdir, content)
     return chosen.step

@@ -1,6 +1,5 @@
 """Measures a run, or a refiner on plain arrays, and writes evaluation.json and its figures."""
 
-import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -31,11 +30,12 @@ from simgan_jax.evaluation.summary import summary, table
 from simgan_jax.io.atomic import write_json
 from simgan_jax.metrics import keypoints, two_sample
 from simgan_jax.models import Discriminator
+from simgan_jax.refinement.chosen_checkpoint import read_choice
 from simgan_jax.refinement.refiner import load_refiner
 from simgan_jax.setup import make_setup
 from simgan_jax.training.checkpoint import read_config
 
-FILE, CHOSEN, FOLDER = "evaluation.json", "chosen.json", "evaluation"
+FILE, FOLDER = "evaluation.json", "evaluation"
 
 
 def evaluate(
@@ -145,8 +145,8 @@ def evaluate_run(
         tasks.label_of(config.task, test, "config.data.test")
     labelled = data.load(config.data.labelled) if config.data.get("labelled") else None
     step = choose(workdir, synthetic, real)
-    rule = json.loads((workdir / CHOSEN).read_text())["rule"]
-    say(f"checkpoint {step} chosen by realism and label shift: {rule}")
+    choice = read_choice(workdir)
+    say(f"checkpoint {step} chosen by realism and label shift: {choice['rule']}")
     report = {"level": level, "checkpoint": step} | evaluate(
         plan,
         config.task,
@@ -159,7 +159,7 @@ def evaluate_run(
         config.seed,
         say,
     )
-    report["candidates"] = json.loads((workdir / CHOSEN).read_text())["candidates"]
+    report["candidates"] = choice["candidates"]
     report["seconds"] = round(time.perf_counter() - start, 1)
     write_json(workdir / FILE, report)
     figures.draw(report, workdir / FOLDER)

@@ -18,9 +18,10 @@ from simgan_jax.errors import UserError
 from simgan_jax.io.image_files import luminance
 from simgan_jax.ranges import from_unit, to_unit
 from simgan_jax.refinement import weights
+from simgan_jax.refinement.chosen_checkpoint import restore_refiner
 from simgan_jax.refinement.jobs import Job, Patch
 from simgan_jax.setup import make_setup
-from simgan_jax.training import checkpoint, devices
+from simgan_jax.training import devices
 
 # Pixels a device refines in one call. On CPU what stays in cache is fastest; on accelerators a
 # mebipixel takes some 256 MiB a feature map with the paper's 64 features.
@@ -233,5 +234,5 @@ def load_refiner(
     if Path(workdir).suffix in weights.SUFFIXES:
         config, params, step = weights.read(workdir)
     else:
-        config, params, step = checkpoint.restore_refiner(workdir, step)
+        config, params, step = restore_refiner(workdir, step)
     return Refine(make_setup(config).refiner, params, config=config, step=step, **options)

@@ -183,7 +183,7 @@ def heat_maps(run: Run, samples: Samples, problems: list[str]) -> dict[str, Any]
         return None
     try:
         setup = make_setup(ConfigDict(run.config)).replace(local=True)
-        state = Checkpoints(run.workdir).restore(setup)
+        state = Checkpoints(run.workdir).newest(setup)
     except (UserError, AttributeError, KeyError, TypeError, ValueError) as error:
         problems.append(f"No heat maps: {' '.join(str(error).split())}")
         return None

@@ -1,30 +1,45 @@
 """Checkpoints of a run: the only module that says orbax."""
 
 import dataclasses
+import gc
 import hashlib
 import json
 import logging
+import re
 import shutil
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import orbax.checkpoint as ocp
-from jaxtyping import Array, PyTree
+from jaxtyping import Array
 from ml_collections import ConfigDict
-from rich.console import Console
 
-from simgan_jax.errors import UserError
-from simgan_jax.setup import Setup, make_setup
-from simgan_jax.state import TrainState, create_train_state, refiner_params
+from simgan_jax.errors import UserError, warn
+from simgan_jax.setup import Setup
+from simgan_jax.state import TrainState, create_train_state
 from simgan_jax.training import devices
-from simgan_jax.training.devices import collect, place, shardings
+from simgan_jax.training.devices import collect, place
+from simgan_jax.training.processes import from_first, is_first
 
 FOLDER = "checkpoints"
 # A damaged checkpoint is moved here, out of the way of the one that takes its place.
 DAMAGED = "damaged_checkpoints"
+
+# Damage beside a digest that does not fit: what Orbax cannot do without, and what TensorStore says of
+# the rest. Found by cutting short, changing and removing every file.
+NEEDED = ("digest/metadata", "state/_METADATA", "state/manifest.ocdbt")
+READ_ERROR = re.compile("(DATA_LOSS|FAILED_PRECONDITION|NOT_FOUND|OUT_OF_RANGE): .*Error reading ")
+
+
+class DamagedCheckpoint(UserError):
+    """A checkpoint's files are not what was saved."""
 
 
 class Checkpoints:
@@ -32,26 +47,24 @@ class Checkpoints:
 
     Orbax writes into a temporary folder and renames it, so that a killed run leaves whole checkpoints
     only. A digest that does not fit the restored arrays tells damage of any other origin.
+
+    Nothing in the folder changes but by `save` and `resume`, which are for training alone.
     """
 
     def __init__(self, workdir: str | Path, keep: int | None = None):
-        """Opens the folder.
+        """Names the folder, which need not exist.
 
         Args:
             workdir: of the run.
             keep: newest checkpoints to keep; None keeps all.
         """
-        self._workdir = Path(workdir).absolute()
-        options = ocp.CheckpointManagerOptions(
-            max_to_keep=keep, enable_async_checkpointing=False, create=True
-        )
+        self._workdir, self._keep = Path(workdir).absolute(), keep
         # Orbax says much at INFO and warns of each item it reads without a type.
         logging.getLogger("absl").setLevel(logging.ERROR)
-        self._manager = ocp.CheckpointManager(self._workdir / FOLDER, options=options)
 
     def steps(self) -> list[int]:
         """Steps of the checkpoints there are, oldest first."""
-        return sorted(self._manager.all_steps())
+        return sorted(ocp.utils.checkpoint_steps(self._workdir / FOLDER))
 
     def save(self, state: TrainState, setup: Setup) -> None:
         """Saves a state that lies on the devices under its step; a step saved before is left alone.
@@ -60,105 +73,106 @@ class Checkpoints:
             UserError: the disk is full or the folder cannot be written; earlier checkpoints stay.
         """
         step = int(jax.device_get(state.step))
-        if step in self._manager.all_steps():
-            return
-        state = collect(state, setup)
-        items = ocp.args.Composite(
-            state=ocp.args.StandardSave(_leaves(state)),
-            digest=ocp.args.JsonSave({"sha256": digest(state)}),
-        )
         try:
-            self._manager.save(step, args=items)
+            if step in self._manager.all_steps():
+                return
+            self._manager.save(step, args=_items(collect(state, setup)))
         except (OSError, ValueError) as error:
             raise UserError(
                 f"{self._workdir / FOLDER}: could not save step {step}: {_one_line(error)}. Free space "
                 "there and run the same command again; earlier checkpoints are kept"
             ) from error
 
-    def restore(self, setup: Setup, step: int | None = None) -> TrainState | None:
+    def resume(self, setup: Setup) -> TrainState | None:
         """The newest whole checkpoint, placed on the devices; None if there is none at all.
 
-        A damaged one is named in a warning, moved to `damaged_checkpoints/`, and the one before taken.
+        For training alone: a damaged one is named in a warning and moved to `damaged_checkpoints/`, out
+        of the way of the one that will be saved under the same step.
 
         Args:
             setup: from `distribute`, of the run's configuration; the number of devices may differ
                 from that of the run that saved.
-            step: only this checkpoint.
 
         Raises:
-            UserError: there are checkpoints, and none is whole; or not the one asked for.
+            UserError: there are checkpoints, and none is whole or can be read.
         """
-        steps = self.steps()
-        if step is not None and step not in steps:
-            raise UserError(f"{self._workdir / FOLDER}: no checkpoint {step}; there are {steps}")
-        for candidate in reversed(steps if step is None else [step]):
+        state = self._newest(setup, self.steps(), self._set_aside) if is_first() else None
+        step = from_first(-1 if state is None else int(state.step))
+        if step < 0:
+            return None
+        return place(self.read(setup, step) if state is None else state, setup)
+
+    def newest(self, setup: Setup, last: int | None = None) -> TrainState | None:
+        """The newest whole checkpoint; a damaged one is named in a warning and passed over.
+
+        Args:
+            setup: of the run's configuration.
+            last: step after which none is taken; that of the newest by default.
+
+        Returns:
+            The state on the host, its history in one array [B, H, W, C]; None if there is none at all.
+
+        Raises:
+            UserError: there are checkpoints, and none is whole or can be read.
+        """
+        steps = [step for step in self.steps() if last is None or step <= last]
+        return self._newest(
+            setup, steps, lambda step, error: warn(f"{error}; taking the one before")
+        )
+
+    def read(self, setup: Setup, step: int) -> TrainState:
+        """One checkpoint, on the host, its history in one array [B, H, W, C].
+
+        Args:
+            setup: of the run's configuration.
+            step: of the checkpoint.
+
+        Raises:
+            DamagedCheckpoint: its files were cut short, changed or lost.
+            UserError: there is none of this step, or it is of another version or configuration.
+        """
+        folder, steps = self._workdir / FOLDER / str(step), self.steps()
+        if step not in steps:
+            raise UserError(f"{folder.parent}: no checkpoint {step}; there are {steps}")
+        target = jax.eval_shape(
+            lambda: jax.tree.map(_plain, _leaves(create_train_state(jax.random.key(0), setup)))
+        )
+        found, saved = _restore(folder, target)
+        if found.history.images is None:
+            empty = np.zeros((0, *setup.image_shape), setup.image_dtype)
+            found = found.replace(history=found.history.replace(images=empty))
+        if saved != digest(found):
+            raise DamagedCheckpoint(f"{folder} is damaged (its arrays do not fit their checksum)")
+        if difference := _difference(_leaves(found), target):
+            raise UserError(_unreadable(folder, difference))
+        return found.replace(key=jax.random.wrap_key_data(found.key))
+
+    def _newest(
+        self, setup: Setup, steps: list[int], damaged: Callable[[int, DamagedCheckpoint], None]
+    ) -> TrainState | None:
+        for step in reversed(steps):
             try:
-                return place(self._read(candidate, setup), setup)
-            except Exception as error:
-                self._set_aside(candidate, error)
+                return self.read(setup, step)
+            except DamagedCheckpoint as error:
+                damaged(step, error)
         if steps:
             raise UserError(f"{self._workdir / FOLDER}: no whole checkpoint; use another --workdir")
         return None
 
-    def _read(self, step: int, setup: Setup) -> TrainState:
-        shapes = jax.eval_shape(lambda: create_train_state(jax.random.key(0), setup))
-        target = jax.tree.map(
-            lambda x, sharding: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding),
-            shapes,
-            shardings(shapes, setup),
-        )
-        items = ocp.args.Composite(
-            state=ocp.args.StandardRestore(_leaves(target)), digest=ocp.args.JsonRestore()
-        )
-        restored = self._manager.restore(step, args=items)
-        found = TrainState(**restored.state)
-        if not target.history.images.size:
-            images = jnp.zeros(target.history.images.shape, target.history.images.dtype)
-            found = found.replace(history=found.history.replace(images=images))
-        if digest(found) != restored.digest["sha256"]:
-            raise ValueError("its arrays do not fit their checksum")
-        return found
-
-    def _set_aside(self, step: int, error: Exception) -> None:
+    def _set_aside(self, step: int, error: DamagedCheckpoint) -> None:
         source = self._workdir / FOLDER / str(step)
         target = self._workdir / DAMAGED / str(step)
-        Console(stderr=True, soft_wrap=True, highlight=False).print(
-            f"simgan: warning: {source} is damaged ({_one_line(error)}); moved to {target}, "
-            "going on from the one before",
-            markup=False,
-        )
+        warn(f"{error}; moved to {target}, going on from the one before")
         target.parent.mkdir(exist_ok=True)
         shutil.rmtree(target, ignore_errors=True)
         shutil.move(source, target)
-        self._manager.reload()
 
-
-def restore_refiner(
-    workdir: str | Path, step: int | None = None
-) -> tuple[ConfigDict, PyTree[Array], int]:
-    """What is needed to refine with a run.
-
-    Args:
-        workdir: of the run.
-        step: of the checkpoint; by default the chosen one (`chosen.json`), else the newest.
-
-    Returns:
-        The run's configuration, the refiner's parameters (averaged ones if kept), and the step.
-
-    Raises:
-        UserError: no run there, or no checkpoint yet.
-    """
-    config = read_config(workdir)
-    setup = make_setup(config)
-    chosen = Path(workdir) / "chosen.json"
-    checkpoints = Checkpoints(workdir)
-    if step is None and chosen.exists():
-        candidate = json.loads(chosen.read_text())["step"]
-        step = candidate if candidate in checkpoints.steps() else None
-    state = checkpoints.restore(setup, step)
-    if state is None:
-        raise UserError(f"{workdir}: no checkpoint yet; train first: python -m simgan_jax.main")
-    return config, refiner_params(state), int(state.step)
+    @cached_property
+    def _manager(self) -> ocp.CheckpointManager:
+        options = ocp.CheckpointManagerOptions(
+            max_to_keep=self._keep, enable_async_checkpointing=False, create=True
+        )
+        return ocp.CheckpointManager(self._workdir / FOLDER, options=options)
 
 
 def read_config(workdir: str | Path) -> ConfigDict:
@@ -186,6 +200,55 @@ def digest(state: TrainState) -> str:
     return sha.hexdigest()
 
 
+def _items(state: TrainState) -> ocp.args.Composite:
+    return ocp.args.Composite(
+        state=ocp.args.StandardSave(_leaves(state)),
+        digest=ocp.args.JsonSave({"sha256": digest(state)}),
+    )
+
+
+def _restore(folder: Path, target: dict[str, Any]) -> tuple[TrainState, str | None]:
+    """The arrays of a checkpoint, read into the host's memory, and the digest they were saved with.
+
+    Raises:
+        DamagedCheckpoint: a file was cut short, changed or lost.
+        UserError: it cannot be read for another reason.
+    """
+    arguments = jax.tree.map(lambda _: ocp.RestoreArgs(restore_type=np.ndarray), target)
+    arrays = ocp.args.PyTreeRestore(target, restore_args=arguments)
+    with _nothing_said():
+        try:
+            # Orbax's managers wait for all processes; its handlers read for this one.
+            found = ocp.PyTreeCheckpointHandler().restore(folder / "state", args=arrays)
+            saved = ocp.JsonCheckpointHandler().restore(folder / "digest")
+            return TrainState(**found), saved.get("sha256")
+        except (OSError, ValueError, KeyError) as error:
+            damage = _damage(folder, error)
+            if not damage:
+                raise UserError(_unreadable(folder, _one_line(error))) from error
+        # Reads that were under way end within milliseconds; what they leave complains when it goes.
+        time.sleep(0.1)
+        gc.collect()
+    raise DamagedCheckpoint(f"{folder} is damaged ({damage})")
+
+
+@contextmanager
+def _nothing_said() -> Iterator[None]:
+    """Within it, of many reads that fail none prints a traceback: hundreds of lines otherwise.
+
+    Orbax gives up at the first array that cannot be read, and closes the event loop of the others.
+    """
+    hook, log = sys.unraisablehook, logging.getLogger("asyncio")
+    level = log.level
+    sys.unraisablehook = lambda _: None
+    log.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        sys.unraisablehook = hook
+        log.setLevel(level)
+
+
 def _leaves(state: TrainState) -> dict[str, Any]:
     """The fields of a state as Orbax can hold them.
 
@@ -201,6 +264,35 @@ def _leaves(state: TrainState) -> dict[str, Any]:
 def _plain(leaf: Any) -> Array:
     is_key = jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key)
     return jax.random.key_data(leaf) if is_key else leaf
+
+
+def _damage(folder: Path, error: Exception) -> str | None:
+    """How a checkpoint that Orbax could not read is damaged, None if the reason is another one."""
+    for name in NEEDED:
+        if not (folder / name).exists():
+            return f"{name} is missing"
+    text = isinstance(error, UnicodeDecodeError | json.JSONDecodeError)
+    return _one_line(error) if text or READ_ERROR.match(str(error)) else None
+
+
+def _difference(found: dict[str, Any], target: dict[str, Any]) -> str | None:
+    """The first array that is not of the type and shape that the configuration asks for."""
+    pairs = zip(
+        jax.tree_util.tree_leaves_with_path(found), jax.tree_util.tree_leaves(target), strict=True
+    )
+    for (path, ours), theirs in pairs:
+        if (ours.dtype, ours.shape) != (theirs.dtype, theirs.shape):
+            name = jax.tree_util.keystr(path, simple=True, separator=".")
+            wanted = f"{theirs.dtype} {theirs.shape}"
+            return f"{name} is {ours.dtype} {ours.shape} there, {wanted} by config.json"
+    return None
+
+
+def _unreadable(folder: Path, reason: str) -> str:
+    return (
+        f"{folder}: cannot be read: {reason}. Use the versions that environment.json names, and the "
+        "config.json that the run was trained with"
+    )
 
 
 def _one_line(error: Exception) -> str:

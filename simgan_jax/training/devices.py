@@ -211,11 +211,6 @@ def fetch(array: Array) -> np.ndarray:
     return np.asarray(array)
 
 
-def start_processes() -> None:
-    """Joins this process to a multi-process run, as the cluster's environment describes it."""
-    jax.distributed.initialize()
-
-
 def spread(function: Callable, replicated: PyTree) -> Callable:
     """Cuts the first axis of arrays among the devices of this process.
 

@@ -43,7 +43,7 @@ def train(config: ConfigDict, workdir: str | Path) -> bool:
     schedule = phases(config)
     last = schedule[-1].last
     checkpoints = Checkpoints(workdir, config.watch.keep)
-    state = checkpoints.restore(setup)
+    state = checkpoints.resume(setup)
     if state is not None and int(state.step) >= last:
         return True
 

@@ -1,0 +1,72 @@
+"""Which checkpoint of a run is used: the one that evaluation chose, else the newest.
+
+`evaluation/choice.py` decides and writes chosen.json; everything that refines with a run reads it here.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from jaxtyping import Array, PyTree
+from ml_collections import ConfigDict
+
+from simgan_jax.errors import UserError
+from simgan_jax.io.atomic import write_json
+from simgan_jax.setup import make_setup
+from simgan_jax.state import refiner_params
+from simgan_jax.training.checkpoint import Checkpoints, DamagedCheckpoint, read_config
+
+FILE = "chosen.json"
+
+
+def restore_refiner(
+    workdir: str | Path, step: int | None = None
+) -> tuple[ConfigDict, PyTree[Array], int]:
+    """What is needed to refine with a run.
+
+    Args:
+        workdir: of the run; nothing in it changes.
+        step: of the checkpoint; by default the chosen one, and the newest if none was chosen or the
+            chosen one is gone. If it is damaged, a warning says so and the one before is used.
+
+    Returns:
+        The run's configuration, the refiner's parameters (averaged ones if kept), and the step.
+
+    Raises:
+        DamagedCheckpoint: the one asked for.
+        UserError: no run there, or no checkpoint yet.
+    """
+    config = read_config(workdir)
+    setup, checkpoints = make_setup(config), Checkpoints(workdir)
+    if step is not None:
+        try:
+            state = checkpoints.read(setup, step)
+        except DamagedCheckpoint as error:
+            raise DamagedCheckpoint(f"{error}; there are {checkpoints.steps()}") from error
+    else:
+        chosen = read_choice(workdir).get("step")
+        state = checkpoints.newest(setup, chosen if chosen in checkpoints.steps() else None)
+    if state is None:
+        raise UserError(f"{workdir}: no checkpoint yet; train first: python -m simgan_jax.main")
+    return config, refiner_params(state), int(state.step)
+
+
+def read_choice(workdir: str | Path) -> dict[str, Any]:
+    """What `write_choice` wrote; {} if nothing has been chosen.
+
+    Raises:
+        UserError: the file is damaged.
+    """
+    path = Path(workdir) / FILE
+    try:
+        return json.loads(path.read_text())
+    except FileNotFoundError:
+        return {}
+    except ValueError as error:
+        raise UserError(f"{path}: not valid JSON ({error}); remove it or evaluate anew") from error
+
+
+def write_choice(workdir: str | Path, choice: Mapping[str, Any]) -> None:
+    """Writes which checkpoint is to be used ("step"), and why."""
+    write_json(Path(workdir) / FILE, choice)

@@ -1,0 +1,72 @@
+"""Several processes of one run: which of them speaks, and how they begin and end together."""
+
+import os
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import jax
+import numpy as np
+
+# JAX gives no other way to the key-value store that it runs on.
+from jax._src import distributed
+from jax.experimental import multihost_utils
+
+from simgan_jax.errors import UserError
+
+# Key under which the first process that ends says how: "status rank".
+ENDED = "simgan_jax/ended"
+# Longer than any evaluation.
+PATIENCE_MS = 30 * 24 * 3600 * 1000
+
+
+def is_first() -> bool:
+    """Whether this process is the one that writes files and speaks; the only one of most runs."""
+    return jax.process_index() == 0
+
+
+def from_first(number: int) -> int:
+    """The first process's number, in every process."""
+    return int(multihost_utils.broadcast_one_to_all(np.int32(number)))
+
+
+@contextmanager
+def joined() -> Iterator[None]:
+    """Joins the processes that the cluster's environment describes; they leave it together.
+
+    Those that are through wait for the first one, as long as it takes. One that fails ends all with its
+    own status, wherever they are: they would wait for it.
+    """
+    jax.distributed.initialize()
+    store = distributed.global_state.client
+    end = threading.Thread(target=_await_end, args=(store,), daemon=True)
+    end.start()
+    try:
+        yield
+    except BaseException as error:
+        _say_ended(store, 2 if isinstance(error, UserError) else 1)
+        raise
+    if is_first():
+        _say_ended(store, 0)
+    end.join()
+
+
+def _say_ended(store: Any, status: int) -> None:
+    with suppress(jax.errors.JaxRuntimeError):  # another one has said so before
+        store.key_value_set(ENDED, f"{status} {jax.process_index()}")
+
+
+def _await_end(store: Any) -> None:
+    try:
+        said = store.blocking_key_value_get(ENDED, PATIENCE_MS)
+    except jax.errors.JaxRuntimeError:  # the first process, which holds the store, was killed
+        said = "1 0"
+    status, rank = (int(number) for number in said.split())
+    if status and rank != jax.process_index():
+        # Those that leave wait for each other; the main thread may never come so far.
+        with suppress(Exception):
+            jax.distributed.shutdown()
+        sys.stdout.flush()
+        os._exit(status)
