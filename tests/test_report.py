@@ -200,6 +200,15 @@ def test_the_model_card_has_data_figures_and_limits(finished):
         assert text in card
 
 
+def test_the_model_card_promises_nothing_that_was_not_found(bare):
+    evaluation = EVALUATION | {"label_shift": {"mean": 0.1, "followed": 0.2}}
+    write(bare, "evaluation.json", evaluation)
+    write_report(bare)
+    card = (bare / "MODEL_CARD.md").read_text()
+    assert "keeps their labels" not in card
+    assert "**No: 80% of the images lost what the label describes.**" in card
+
+
 def test_a_run_that_has_just_begun_says_what_is_missing(bare):
     page = read_page(write_report(bare).parent)
     assert "step 0 of 35" in page
