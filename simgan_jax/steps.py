@@ -11,9 +11,8 @@ A batch is a dict of images, uint8 or uint16 in full range or floats in [-1, 1]:
                the label; `setup.mask_weights` weighs their self-regularisation
 """
 
-import math
 from collections.abc import Callable
-from typing import Any
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -23,12 +22,25 @@ from jaxtyping import Array, Float, Key, PyTree, Shaped
 
 from simgan_jax import history, losses
 from simgan_jax.losses import REAL, REFINED
+from simgan_jax.micro_batches import Metrics, mean_gradients, scan_mean, split
 from simgan_jax.ranges import to_unit
 from simgan_jax.setup import Setup
 from simgan_jax.state import DISCRIMINATOR, REFINER, TrainState, sample_noise
 
 Batch = dict[str, Shaped[Array, "..."]]
-Metrics = dict[str, Float[Array, ""]]
+
+
+class MiniBatches(NamedTuple):
+    """What the updates of an iteration see, one leading row for each.
+
+    Attributes:
+        refiner: synthetic [K_g, b, H, W, C] and perhaps mask.
+        discriminator: synthetic [K_d, b, H, W, C], of which with a history the first b/2 are used and
+            need be there; real [K_d, b, H, W, C].
+    """
+
+    refiner: Batch
+    discriminator: Batch
 
 
 def train_step(state: TrainState, batch: Batch, setup: Setup) -> tuple[TrainState, Metrics]:
@@ -55,9 +67,14 @@ def train_step(state: TrainState, batch: Batch, setup: Setup) -> tuple[TrainStat
             raise ValueError(f"batch[{name!r}] has {len(batch[name])} leading rows, not {count}")
     for_refiner = {name: x[:updates] for name, x in batch.items() if name != "real"}
     for_discriminator = {"synthetic": batch["synthetic"][updates:], "real": batch["real"]}
+    return iteration(state, MiniBatches(for_refiner, for_discriminator), setup)
+
+
+def iteration(state: TrainState, batches: MiniBatches, setup: Setup) -> tuple[TrainState, Metrics]:
+    """`train_step` on batches that are dealt out already."""
     step = state.step
-    state, refiner_metrics = repeat(refiner_step, state, for_refiner, setup)
-    state, discriminator_metrics = repeat(discriminator_step, state, for_discriminator, setup)
+    state, refiner_metrics = repeat(refiner_step, state, batches.refiner, setup)
+    state, discriminator_metrics = repeat(discriminator_step, state, batches.discriminator, setup)
     return state.replace(step=step + 1), refiner_metrics | discriminator_metrics
 
 
@@ -131,20 +148,25 @@ def discriminator_step(state: TrainState, batch: Batch, setup: Setup) -> tuple[T
         setup: from `make_setup`.
     """
     noise_key, pick_key, replace_key = jax.random.split(step_key(state, DISCRIMINATOR, setup), 3)
-    half = len(batch["real"]) // 2 if setup.history_size else len(batch["real"])
-    synthetic = to_unit(batch["synthetic"][:half])
+    number = newly_refined(len(batch["real"]), setup)
+    synthetic = to_unit(batch["synthetic"][:number])
     noise = sample_noise(setup, noise_key, synthetic)
     now = lax.stop_gradient(refine_in_parts(state.refiner.params, synthetic, noise, setup))
     examples = {"real": batch["real"], "now": now}
     if setup.history_size:
-        past = history.sample(state.history, pick_key, half)
-        examples["past"] = jnp.where(history.can_sample(state.history, half), past, now)
+        past = history.sample(state.history, pick_key, number)
+        examples["past"] = jnp.where(history.can_sample(state.history, number), past, now)
         state = state.replace(history=history.replace(state.history, replace_key, now))
 
     gradients, metrics = discriminator_gradients(state.discriminator.params, examples, setup)
     discriminator = state.discriminator.update(gradients, setup.discriminator_optimizer)
     state = state.replace(step=state.step + 1, discriminator=discriminator)
     return state, {f"discriminator/{name}": value for name, value in metrics.items()}
+
+
+def newly_refined(batch: int, setup: Setup) -> int:
+    """Images of a batch that are refined for the discriminator; the history gives the others."""
+    return batch // 2 if setup.history_size else batch
 
 
 def discriminator_gradients(
@@ -208,51 +230,6 @@ def refine_in_parts(
     return lax.map(refine, parts).reshape(images.shape)
 
 
-def mean_gradients(
-    loss: Callable[[PyTree, Any], tuple[Float[Array, ""], dict[str, Array]]],
-    params: PyTree,
-    examples: dict[str, Array | None],
-    setup: Setup,
-) -> tuple[PyTree, Metrics]:
-    """Gradients of a mean loss over all examples of all devices, a micro-batch at a time.
-
-    Args:
-        loss: (params, part of the examples) to the part's mean loss and terms to report.
-        params: to differentiate by.
-        examples: arrays whose first axes are the batch or a fixed share of it.
-        setup: for micro_batch and axis_name.
-
-    Returns:
-        Gradients; the means of the terms and the gradients' global norm.
-    """
-    parts = split(examples, setup)
-
-    def one(_, part):
-        gradients, terms = jax.grad(loss, has_aux=True)(params, part)
-        return None, (gradients, jax.tree.map(jnp.mean, terms))
-
-    _, (gradients, metrics) = scan_mean(one, None, parts)
-    if setup.axis_name:
-        gradients, metrics = lax.pmean((gradients, metrics), setup.axis_name)
-    return gradients, metrics | {"gradient_norm": optax.tree.norm(gradients)}
-
-
-def split(examples: dict[str, Array | None], setup: Setup) -> dict[str, Array | None]:
-    """Adds a leading axis: the fewest equal parts whose largest array is no more than a micro-batch.
-
-    Every array is cut into as many parts, so that can be no more than the smallest allows.
-    """
-    sizes = [len(x) for x in jax.tree.leaves(examples)]
-    fewest = math.ceil(max(sizes) / setup.micro_batch) if setup.micro_batch else 1
-    count = divisor(math.gcd(*sizes), at_least=fewest)
-    return jax.tree.map(lambda x: x.reshape(count, len(x) // count, *x.shape[1:]), examples)
-
-
-def divisor(number: int, at_least: int) -> int:
-    """The smallest divisor of a number that is large enough; the number itself if it is too small."""
-    return next((n for n in range(at_least, number) if number % n == 0), number)
-
-
 def repeat(
     step: Callable[[TrainState, Batch, Setup], tuple[TrainState, Metrics]],
     state: TrainState,
@@ -261,23 +238,6 @@ def repeat(
 ) -> tuple[TrainState, Metrics]:
     """Takes one step for each leading row of `batches`; the metrics are means over the steps."""
     return scan_mean(lambda state, batch: step(state, batch, setup), state, batches)
-
-
-def scan_mean(body: Callable, carry: Any, rows: PyTree) -> tuple[Any, PyTree]:
-    """`lax.scan` that returns the mean of the outputs, and keeps no more of them than their sum."""
-    count = len(jax.tree.leaves(rows)[0])
-    first = jax.tree.map(lambda x: x[0], rows)
-    if count == 1:
-        return body(carry, first)
-
-    def add(carry_and_total, row):
-        carry, output = body(carry_and_total[0], row)
-        return (carry, jax.tree.map(jnp.add, carry_and_total[1], output)), None
-
-    outputs = jax.eval_shape(body, carry, first)[1]
-    zero = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), outputs)
-    (carry, total), _ = lax.scan(add, (carry, zero), rows)
-    return carry, jax.tree.map(lambda x: x / count, total)
 
 
 def step_key(state: TrainState, role: int, setup: Setup) -> Key[Array, ""]:

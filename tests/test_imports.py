@@ -9,16 +9,8 @@ import pytest
 # Image files, checkpoints, logs, figures, statistics, data sets: not for a step on arrays.
 HEAVY = {"PIL", "matplotlib", "orbax", "scipy", "tensorboardX", "tensorflow", "tensorflow_datasets"}
 OWN = {
-    "errors",
-    "history",
-    "losses",
-    "models",
-    "psi",
-    "ranges",
-    "setup",
-    "shuffle",
-    "state",
-    "steps",
+    *("errors", "history", "losses", "micro_batches", "models", "psi", "ranges", "setup"),
+    *("shuffle", "state", "steps"),
 }
 
 # JAX and Flax are asked first: what they load and set is theirs.

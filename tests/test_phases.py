@@ -4,11 +4,11 @@ from simgan_jax.training.phases import due, phases, steps_until_due
 
 
 def test_the_schedule_is_the_refiner_then_the_discriminator_then_both(tiny_config):
-    found = [(p.name, p.first, p.last, dict(p.lead)) for p in phases(tiny_config)]
+    found = [(p.name, p.first, p.last, tuple(p.updates)) for p in phases(tiny_config)]
     assert found == [
-        ("refiner", 0, 2, {"synthetic": ()}),
-        ("discriminator", 2, 3, {"synthetic": (), "real": ()}),
-        ("adversarial", 3, 6, {"synthetic": (3,), "real": (1,)}),
+        ("refiner", 0, 2, (1, 0)),
+        ("discriminator", 2, 3, (0, 1)),
+        ("adversarial", 3, 6, (2, 1)),
     ]
 
 

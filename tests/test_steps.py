@@ -11,7 +11,7 @@ from simgan_jax import discriminator_step, history, refiner_step, train_step
 from simgan_jax.psi import Reading
 from simgan_jax.setup import Setup
 from simgan_jax.state import create_train_state
-from simgan_jax.steps import divisor, pretrain_refiner_step, split
+from simgan_jax.steps import pretrain_refiner_step
 
 RATE = 0.1
 
@@ -178,34 +178,6 @@ def test_micro_batches_change_no_number(micro_batch):
         step = jax.jit(train_step, static_argnums=2)
         runs.append(step(create_train_state(jax.random.key(0), setup), batch, setup))
     close(*runs)
-
-
-@pytest.mark.parametrize(
-    ("number", "at_least", "found"),
-    [(12, 1, 1), (12, 3, 3), (12, 5, 6), (12, 7, 12), (12, 13, 12), (1, 1, 1), (7, 2, 7)],
-)
-def test_the_smallest_divisor_that_is_large_enough(number, at_least, found):
-    assert divisor(number, at_least) == found
-
-
-@pytest.mark.parametrize(
-    ("micro_batch", "real", "now"),
-    [
-        (0, (1, 12), (1, 6)),
-        (12, (1, 12), (1, 6)),
-        (6, (2, 6), (2, 3)),
-        # Four parts would do, but do not divide 6.
-        (3, (6, 2), (6, 1)),
-        # `now` cannot be cut into more than six.
-        (1, (6, 2), (6, 1)),
-    ],
-)
-def test_a_batch_is_cut_into_equal_parts_of_a_micro_batch_at_most(micro_batch, real, now):
-    examples = {"real": jnp.arange(12), "now": jnp.arange(6), "noise": None}
-    parts = split(examples, make_setup(micro_batch=micro_batch))
-    assert (parts["real"].shape, parts["now"].shape) == (real, now)
-    assert parts["noise"] is None
-    assert parts["real"].ravel().tolist() == list(range(12))
 
 
 def test_global_loss_has_one_term_an_image():

@@ -26,8 +26,9 @@ from simgan_jax.refinement.exports import export
 from simgan_jax.refinement.refiner import load_refiner
 from simgan_jax.setup import Setup, make_setup
 from simgan_jax.state import TrainState, create_train_state
-from simgan_jax.steps import Batch, discriminator_step, refiner_step, train_step
+from simgan_jax.steps import Batch, discriminator_step, iteration, refiner_step, train_step
 from simgan_jax.training import devices
+from simgan_jax.training.sampling import Updates
 
 # Ways to compute, and the error that each may make. "default" multiplies float32 as TF32 on GPUs, with
 # 11 bits, and in bfloat16 on TPUs.
@@ -135,10 +136,10 @@ def several_steps(quick: bool) -> dict[str, float]:
         for name in ("synthetic", "real")
     }
     sets = devices.replicate(sets, setup)
-    lead = {"synthetic": (setup.refiner_updates + setup.discriminator_updates,), "real": (1,)}
+    updates = Updates(setup.refiner_updates, setup.discriminator_updates)
     changes = []
     for calls in (4, 1):
-        program = devices.resident_program(train_step, setup, lead, calls)
+        program = devices.resident_program(iteration, setup, updates, calls)
         now = devices.place(state, setup)
         for _ in range(4 // calls):
             now, _ = program(now, sets)

@@ -20,7 +20,8 @@ from experiments.accelerator.configurations import long_eyes
 from simgan_jax.evaluation.run import evaluate_run
 from simgan_jax.training import logs
 from simgan_jax.training.checkpoint import Checkpoints
-from simgan_jax.training.loop import phases, train
+from simgan_jax.training.loop import train
+from simgan_jax.training.phases import phases
 
 # The part of the time left for estimators.
 EVALUATION = 0.45

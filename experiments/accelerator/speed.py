@@ -21,10 +21,12 @@ from experiments.accelerator.kernels import kernels
 from experiments.accelerator.matrix import matrix_rates
 from experiments.benchmark.pytorch import PyTorch
 from experiments.benchmark.timing import seconds, spread
+from simgan_jax.micro_batches import scan_mean
 from simgan_jax.setup import Setup, make_setup
 from simgan_jax.state import TrainState, create_train_state
-from simgan_jax.steps import Batch, scan_mean, train_step
+from simgan_jax.steps import Batch, iteration, train_step
 from simgan_jax.training import devices
+from simgan_jax.training.sampling import Updates
 
 DTYPES = ("bfloat16", "float32")
 TASKS = ("iteration_step_only", "iteration")
@@ -53,11 +55,11 @@ class Ours:
         """
         setup = devices.distribute(make_setup(config), 1)
         rng = np.random.default_rng(0)
-        updates = setup.refiner_updates + setup.discriminator_updates
-        lead = {"synthetic": (updates,), "real": (setup.discriminator_updates,)}
+        updates = Updates(setup.refiner_updates, setup.discriminator_updates)
+        rows = {"synthetic": sum(updates), "real": updates.discriminator}
         images = lambda *lead: rng.integers(0, 256, (*lead, *setup.image_shape), np.uint8)  # noqa: E731
-        sets = devices.replicate({name: images(IMAGES) for name in lead}, setup)
-        batch = {name: images(*count, setup.batch) for name, count in lead.items()}
+        sets = devices.replicate({name: images(IMAGES) for name in rows}, setup)
+        batch = {name: images(count, setup.batch) for name, count in rows.items()}
         placed = {name: x[None] for name, x in batch.items()}
 
         def again(state: TrainState, batch: Batch, setup: Setup):
@@ -67,7 +69,7 @@ class Ours:
 
         self.calls = calls
         self.compile_seconds: dict[str, float] = {}
-        resident = devices.resident_program(train_step, setup, lead, calls)
+        resident = devices.resident_program(iteration, setup, updates, calls)
         self.tasks = {
             "iteration_step_only": self._task(
                 "iteration_step_only", devices.streaming_program(again, setup), placed, setup

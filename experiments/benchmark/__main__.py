@@ -33,8 +33,9 @@ from simgan_jax.io.atomic import write_json
 from simgan_jax.refinement.refiner import Refine
 from simgan_jax.setup import Setup, make_setup
 from simgan_jax.state import create_train_state
-from simgan_jax.steps import discriminator_step, refiner_step, train_step
+from simgan_jax.steps import discriminator_step, iteration, refiner_step, train_step
 from simgan_jax.training import devices
+from simgan_jax.training.sampling import Updates
 
 OUTPUT = flags.DEFINE_string(
     "output", str(Path(__file__).parent / "result.json"), "The file to write."
@@ -84,19 +85,19 @@ class Ours:
             for name in ("synthetic", "real")
         }
         batch = {name: images[: setup.batch] for name, images in data.items()}
-        updates = setup.refiner_updates + setup.discriminator_updates
-        lead = {"synthetic": (updates,), "real": (setup.discriminator_updates,)}
+        updates = Updates(setup.refiner_updates, setup.discriminator_updates)
+        rows = {"synthetic": sum(updates), "real": updates.discriminator}
         batches = {
             name: np.broadcast_to(batch[name], (count, *batch[name].shape))
-            for name, (count,) in lead.items()
+            for name, count in rows.items()
         }
         # A streamed batch has a leading axis of devices.
-        cut = lambda x, lead: x.reshape(lead, setup.devices, -1, *setup.image_shape).swapaxes(0, 1)  # noqa: E731
+        cut = lambda x, rows: x.reshape(rows, setup.devices, -1, *setup.image_shape).swapaxes(0, 1)  # noqa: E731
         batch = jax.tree.map(lambda x: cut(x, 1)[:, 0], batch)
-        batches = {name: cut(x, lead[name][0]) for name, x in batches.items()}
+        batches = {name: cut(x, rows[name]) for name, x in batches.items()}
         sets = devices.replicate(data, setup)
         self.compile_seconds: dict[str, float] = {}
-        iteration = devices.resident_program(train_step, setup, lead)
+        whole = devices.resident_program(iteration, setup, updates)
         self.tasks = {
             "refiner_update": self._step(
                 "refiner_update",
@@ -113,9 +114,9 @@ class Ours:
             "iteration_step_only": self._step(
                 "iteration_step_only", devices.streaming_program(train_step, setup), batches, setup
             ),
-            "iteration": self._step("iteration", iteration, sets, setup),
+            "iteration": self._step("iteration", whole, sets, setup),
         }
-        memory = iteration.lower(new_state(setup), sets).compile().memory_analysis()
+        memory = whole.lower(new_state(setup), sets).compile().memory_analysis()
         data_bytes = sum(x.nbytes for x in data.values())
         self.memory_bytes = memory.temp_size_in_bytes + memory.argument_size_in_bytes - data_bytes
         params = new_state(setup).refiner.params

@@ -43,7 +43,7 @@ from simgan_jax.metrics.kid import features, kid
 from simgan_jax.setup import make_setup
 from simgan_jax.state import TrainState, create_train_state, refiner_params
 from simgan_jax.steps import Batch
-from simgan_jax.training import devices, logs
+from simgan_jax.training import devices, logs, sampling
 from simgan_jax.training.loop import select, train
 from simgan_jax.training.phases import Phase, phases
 from simgan_jax.training.probe import refine_probe
@@ -92,12 +92,12 @@ def side_by_side(phase: Phase, setup: Any) -> Callable[[TrainState, Batch], Trai
     """One step of every state: (states with one more axis, whole sets) -> states."""
 
     def all_states(states, sets):
-        sizes = {name: len(sets[name]) for name in phase.lead}
+        sizes = jax.tree.map(len, sets)
 
         def one(state):
-            rows = devices.sample(state.key, state.step, sizes, phase.lead, setup)
-            batch = devices.take(sets, {name: row[0] for name, row in rows.items()})
-            return phase.step(state, batch, setup)[0]
+            rows = sampling.sample(state.key, state.step, sizes, phase.updates, setup)
+            batches = sampling.take(sets, jax.tree.map(lambda row: row[0], rows))
+            return phase.step(state, batches, setup)[0]
 
         if jax.default_backend() == "cpu":
             return lax.map(one, states)

@@ -7,7 +7,7 @@ one part a device; a batch is cut along its examples. On one device the same pro
 import math
 import os
 import queue
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
@@ -18,15 +18,16 @@ import numpy as np
 from jax import lax
 from jax.experimental import multihost_utils
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
-from jaxtyping import Array, Int, Key, PyTree
+from jaxtyping import Array, Key, PyTree
 
 from simgan_jax.errors import UserError
 from simgan_jax.history import History
 from simgan_jax.io.background import prefetch
+from simgan_jax.micro_batches import Metrics, scan_mean
 from simgan_jax.setup import Setup
-from simgan_jax.shuffle import batch_indices
 from simgan_jax.state import TrainState
-from simgan_jax.steps import Batch, Metrics, scan_mean
+from simgan_jax.steps import Batch, MiniBatches
+from simgan_jax.training.sampling import Updates, sample, take
 
 AXIS = "devices"
 HOST_DEVICES = "xla_force_host_platform_device_count"
@@ -43,11 +44,9 @@ STATE_AXES = TrainState(
     estimators=None,
 )
 
-Step = Callable[[TrainState, Batch, Setup], tuple[TrainState, Metrics]]
-# The leading axes of a step's sets: {"synthetic": (3,), "real": (1,)} for mini-batches [3, b], [1, b].
-Lead = Mapping[str, tuple[int, ...]]
-# (state, data or batch) -> (state, metrics)
-Program = Callable[[TrainState, Batch], tuple[TrainState, Metrics]]
+Step = Callable[[TrainState, Any, Setup], tuple[TrainState, Metrics]]
+# (state, data or a step's batch) -> (state, metrics)
+Program = Callable[[TrainState, Any], tuple[TrainState, Metrics]]
 
 
 def cores_as_devices(setup: Setup | None = None) -> None:
@@ -85,13 +84,13 @@ def distribute(setup: Setup, devices: int | None = None) -> Setup:
     return setup.replace(axis_name=AXIS, devices=devices)
 
 
-def resident_program(step: Step, setup: Setup, lead: Lead, calls: int = 1) -> Program:
+def resident_program(step: Step, setup: Setup, updates: Updates, calls: int = 1) -> Program:
     """`calls` steps on device-resident data as one compiled program; the state is donated.
 
     Args:
-        step: of steps.py.
+        step: takes `MiniBatches`.
         setup: from `distribute`.
-        lead: leading axes of the step's sets.
+        updates: of a step.
         calls: steps in one call.
 
     Returns:
@@ -99,11 +98,11 @@ def resident_program(step: Step, setup: Setup, lead: Lead, calls: int = 1) -> Pr
     """
 
     def program(state, data):
-        sizes = {name: len(data[name]) for name in lead}
+        sizes = jax.tree.map(len, data)
 
         def one(state, _):
-            indices = sample(state.key, state.step, sizes, lead, setup)
-            own = {name: index[lax.axis_index(AXIS)] for name, index in indices.items()}
+            indices = sample(state.key, state.step, sizes, updates, setup)
+            own = jax.tree.map(lambda index: index[lax.axis_index(AXIS)], indices)
             return step(state, take(data, own), setup)
 
         return scan_mean(one, state, jnp.arange(calls))
@@ -112,61 +111,33 @@ def resident_program(step: Step, setup: Setup, lead: Lead, calls: int = 1) -> Pr
 
 
 def streaming_program(step: Step, setup: Setup) -> Program:
-    """One step on a batch of `stream`: the same numbers as `resident_program`."""
+    """One step on a batch with an axis of devices first, as `stream` gives them."""
     return _pmap(lambda state, batch: step(state, batch, setup), 0, setup)
 
 
 def stream(
-    key: Key[Array, ""], steps: range, data: Batch, lead: Lead, setup: Setup, ahead: int = 2
-) -> Iterator[Batch]:
+    key: Key[Array, ""], steps: range, data: Batch, updates: Updates, setup: Setup, ahead: int = 2
+) -> Iterator[MiniBatches]:
     """Batches of the given steps, gathered on the host by a thread that stays a few batches ahead.
 
     Args:
         key: the state's.
         steps: of the run.
         data: sets [N, ...] in memory or memory-mapped.
-        lead: leading axes of the step's sets.
+        updates: of a step.
         setup: from `distribute`.
         ahead: batches to keep ready on the devices.
     """
-    sizes = {name: len(data[name]) for name in lead}
-    indices = jax.jit(lambda step: sample(key, step, sizes, lead, setup))
+    sizes = jax.tree.map(len, data)
+    indices = jax.jit(lambda step: sample(key, step, sizes, updates, setup))
     sharding = NamedSharding(_mesh(setup), PartitionSpec(AXIS))
 
-    def batches() -> Iterator[Batch]:
+    def batches() -> Iterator[MiniBatches]:
         for step in steps:
             batch = take(data, jax.device_get(indices(np.int32(step))))
             yield jax.tree.map(lambda x: _put(x, sharding), batch)
 
     return prefetch(batches(), ahead)
-
-
-def sample(
-    key: Key[Array, ""],
-    step: Int[Array, ""],
-    sizes: Mapping[str, int],
-    lead: Lead,
-    setup: Setup,
-) -> dict[str, Int[Array, "devices ..."]]:
-    """Indices [devices, *lead, b / devices] of a step's examples in each set.
-
-    A function of the key and the step alone; the number of devices decides only who takes which.
-    """
-    indices = {}
-    for name in sorted(lead):
-        shape = (*lead[name], setup.devices, setup.batch // setup.devices)
-        walk = jax.random.fold_in(jax.random.fold_in(key, 3), sum(name.encode()))
-        flat = batch_indices(walk, step, int(np.prod(shape)), sizes[name])
-        indices[name] = jnp.moveaxis(flat.reshape(shape), -2, 0)
-    return indices
-
-
-def take(data: Batch, indices: Mapping[str, Int[Array, "..."]]) -> Batch:
-    """The examples at the indices; a mask goes with its synthetic image."""
-    batch = {name: data[name][index] for name, index in indices.items()}
-    if "mask" in data:
-        batch["mask"] = data["mask"][indices["synthetic"]]
-    return batch
 
 
 def place(state: TrainState, setup: Setup) -> TrainState:

@@ -12,9 +12,10 @@ from ml_collections import ConfigDict
 from simgan_jax import data
 from simgan_jax.data import Arrays
 from simgan_jax.errors import UserError
+from simgan_jax.micro_batches import Metrics
 from simgan_jax.setup import Setup, make_setup
 from simgan_jax.state import TrainState, create_train_state
-from simgan_jax.steps import Batch, Metrics
+from simgan_jax.steps import Batch
 from simgan_jax.training import devices, logs, provenance
 from simgan_jax.training.checkpoint import Checkpoints
 from simgan_jax.training.phases import Phase, phases, steps_until_due
@@ -93,7 +94,7 @@ def calls(
     if not resident:
         program = devices.streaming_program(phase.step, setup)
         key, steps = jax.random.key(config.seed), range(step, phase.last)
-        for batch in devices.stream(key, steps, sets, phase.lead, setup):
+        for batch in devices.stream(key, steps, sets, phase.updates, setup):
             yield lambda state, batch=batch: program(state, batch), 1
         return
     # With several processes pmap itself turns every process's arrays into global ones.
@@ -103,7 +104,7 @@ def calls(
         on_cpu = jax.default_backend() == "cpu"
         count = 1 if on_cpu else steps_until_due(step, phase, config.watch)
         if count not in programs:
-            programs[count] = devices.resident_program(phase.step, setup, phase.lead, count)
+            programs[count] = devices.resident_program(phase.step, setup, phase.updates, count)
 
         def advance(state, program=programs[count]):
             with jax.transfer_guard(guard):

@@ -5,16 +5,34 @@ from typing import NamedTuple
 import numpy as np
 from ml_collections import ConfigDict
 
-from simgan_jax.steps import discriminator_step, pretrain_refiner_step, train_step
-from simgan_jax.training.devices import Lead, Step
+from simgan_jax.micro_batches import Metrics
+from simgan_jax.setup import Setup
+from simgan_jax.state import TrainState
+from simgan_jax.steps import (
+    MiniBatches,
+    discriminator_step,
+    iteration,
+    pretrain_refiner_step,
+    repeat,
+)
+from simgan_jax.training.devices import Step
+from simgan_jax.training.sampling import Updates
 
 
 class Phase(NamedTuple):
-    """A stretch of a run: which step it takes, and the steps of the run [first, last) it covers."""
+    """A stretch of a run.
+
+    Attributes:
+        name: in logs and reports.
+        step: it takes, from `MiniBatches`.
+        updates: of that step.
+        first: step of the run that it starts with.
+        last: the one it ends before.
+    """
 
     name: str
     step: Step
-    lead: Lead
+    updates: Updates
     first: int
     last: int
 
@@ -23,16 +41,26 @@ def phases(config: ConfigDict) -> list[Phase]:
     """The phases of a run, in their order."""
     t = config.train
     ends = np.cumsum([t.pretrain_refiner, t.pretrain_discriminator, t.steps]).tolist()
-    both = {
-        "synthetic": (t.refiner_updates + t.discriminator_updates,),
-        "real": (t.discriminator_updates,),
-    }
-    alone = {"synthetic": (), "real": ()}
+    both = Updates(t.refiner_updates, t.discriminator_updates)
     return [
-        Phase("refiner", pretrain_refiner_step, {"synthetic": ()}, 0, ends[0]),
-        Phase("discriminator", discriminator_step, alone, ends[0], ends[1]),
-        Phase("adversarial", train_step, both, ends[1], ends[2]),
+        Phase("refiner", pretrain_refiner, Updates(1, 0), 0, ends[0]),
+        Phase("discriminator", pretrain_discriminator, Updates(0, 1), ends[0], ends[1]),
+        Phase("adversarial", iteration, both, ends[1], ends[2]),
     ]
+
+
+def pretrain_refiner(
+    state: TrainState, batches: MiniBatches, setup: Setup
+) -> tuple[TrainState, Metrics]:
+    """The refiner's share of an iteration, by self-regularisation alone."""
+    return repeat(pretrain_refiner_step, state, batches.refiner, setup)
+
+
+def pretrain_discriminator(
+    state: TrainState, batches: MiniBatches, setup: Setup
+) -> tuple[TrainState, Metrics]:
+    """The discriminator's share of an iteration."""
+    return repeat(discriminator_step, state, batches.discriminator, setup)
 
 
 class Due(NamedTuple):

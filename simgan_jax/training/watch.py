@@ -1,6 +1,5 @@
 """What is looked at while a run trains: logs, samples, label shift, complaints, checkpoints."""
 
-import math
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -68,8 +67,9 @@ class Watch:
             UserError: a metric is not finite, or the checkpoint could not be written.
         """
         self._step += steps
-        images = self._setup.batch * sum(math.prod(lead) for lead in phase.lead.values())
-        self._meter.add(self._step, metrics, steps * images)
+        # The discriminator's updates take a batch of each set.
+        batches = phase.updates.refiner + 2 * phase.updates.discriminator
+        self._meter.add(self._step, metrics, steps * batches * self._setup.batch)
         log, sample, save = due(self._step, phase, self._intervals, self._last)
         if not log:
             return state
