@@ -2,6 +2,7 @@ import base64
 import io
 import json
 import re
+import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -269,6 +270,25 @@ def test_a_damaged_checkpoint_leaves_the_report_without_heat_maps(bare):
     write_samples(bare, 10, np.zeros((2, 3, 35, 55, 1), np.uint8))
     (bare / "checkpoints" / "10").mkdir(parents=True)
     assert "No heat maps" in read_page(write_report(bare).parent)
+
+
+@pytest.mark.parametrize("damaged", [False, True])
+def test_the_report_changes_nothing_of_a_run_but_its_own_pages(finished, tmp_path, damaged):
+    workdir = shutil.copytree(finished, tmp_path / "run")
+    if damaged:
+        files = [x for x in (workdir / "checkpoints").rglob("*") if x.is_file()]
+        largest = max(files, key=lambda x: x.stat().st_size)
+        largest.write_bytes(largest.read_bytes()[: largest.stat().st_size // 2])
+    before = contents(workdir)
+    text = read_page(write_report(workdir).parent)
+    assert contents(workdir) == before
+    assert ("No heat maps" in text) == damaged
+
+
+def contents(workdir):
+    """Every file's bytes, but for the pages."""
+    files = [x for x in workdir.rglob("*") if x.is_file() and x.suffix not in (".html", ".md")]
+    return {x: x.read_bytes() for x in files}
 
 
 LEAF = st.none() | st.booleans() | st.floats() | st.text(max_size=3) | st.integers()
