@@ -79,3 +79,22 @@ def tiny_config():
     c.watch.sample_every = 3
     c.watch.checkpoint_every = 3
     return c
+
+
+@pytest.fixture
+def bare(tmp_path):
+    """A run that has only just begun."""
+    import runs
+
+    runs.write(tmp_path, "config.json", runs.config().to_dict())
+    return tmp_path
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory):
+    """A run with everything and its report; not to be changed."""
+    import runs
+
+    workdir = tmp_path_factory.mktemp("finished")
+    runs.make_finished(workdir)
+    return workdir
