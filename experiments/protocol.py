@@ -3,37 +3,37 @@
 An experiment is a set of variants, each a configuration. Every variant is trained with several GAN
 seeds; the seed of a run is that of its estimators too. Of each run
 
-- the checkpoint is chosen by `evaluate.choose`: realism and label shift, no label of a real image;
+- the checkpoint is chosen by `choice.choose`: realism and label shift, no label of a real image;
 - estimators are trained on synthetic, on refined and on labelled real images (the ceiling), each
   without and with augmentation, and on synthetic images with the grey values of real ones (what can
   be done without a network), all with the same settings; they stop early by a part of their own
   training set;
 - the test set is looked at once a run, at its end.
 
-A figure is the mean over GAN seeds and its spread their standard deviation. Runs lie in
-runs/experiments/NAME/VARIANT-SEED with their own reports; a finished one is not repeated, an
-interrupted one goes on.
+A figure is the mean over GAN seeds, "a ± b" that mean and the sample standard deviation over the seeds:
+it says how much single runs differ, not how sure the mean is. Rows are compared seed by seed
+(`experiments.paired`). Runs lie in runs/experiments/NAME/VARIANT-SEED with their own reports; a
+finished one is not repeated, an interrupted one goes on.
 """
 
 import json
 import os
-import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from absl import flags
 from ml_collections import ConfigDict
-from rich.console import Console
-from rich.table import Table
 
+from experiments import summary
 from experiments.flags import QUICK, command_line
 from experiments.machine import machine
 from simgan_jax import data
 from simgan_jax.errors import UserError
 from simgan_jax.evaluation import figures
-from simgan_jax.evaluation.plan import MATCHED, ROWS
+from simgan_jax.evaluation.plan import Row
+from simgan_jax.evaluation.rows import FLOOR
 from simgan_jax.evaluation.run import FILE, evaluate_and_print
 from simgan_jax.io import image_files
 from simgan_jax.io.atomic import write_json
@@ -54,8 +54,12 @@ VARIANTS = flags.DEFINE_list(
 DATA = "SIMGAN_DATA"
 RUNS = Path("runs/experiments")
 ROWS = (
-    *(f"{row}{suffix}" for row in ROWS for suffix in ("", "_augmented")),
-    MATCHED,
+    *(
+        f"{base}{suffix}"
+        for base in ("synthetic", "refined", "real")
+        for suffix in ("", "_augmented")
+    ),
+    "matched",
 )
 FACTORS = {"steps": 20, "pretrain_refiner": 10, "pretrain_discriminator": 4}
 PICTURES = 10
@@ -76,8 +80,9 @@ def run(
         show_real: whether real images may be in the picture; others' photographs may not.
 
     Returns:
-        As in result.json: "variants" has of each the means and spreads of `figures_of`, and each run's
-        own; "runs" how it came by them: command, machine, number of seeds, devices trained on.
+        As in result.json: "variants" has of each the figures of `summary.summarize`, "comparisons" what
+        its rows differ by (`paired.compare_rows`), "runs" how it came by them: command, machine, number
+        of seeds, devices trained on.
 
     Raises:
         UserError: an unknown variant, or flags that contradict each other.
@@ -105,7 +110,9 @@ def run(
             for file in (workdir(other, seed) / FILE for other in others):
                 if file.exists():
                     known = json.loads(file.read_text())["estimators"]
-                    rows |= {k: x for k, x in known.items() if k.startswith(base) and k not in rows}
+                    known.pop(FLOOR, None)
+                    known = {k: x for k, x in known.items() if Row.parse(k).base == base}
+                    rows = known | rows
         return rows
 
     # Seed by seed, so that an interrupted experiment has all variants of the first seeds.
@@ -121,23 +128,28 @@ def run(
                 rows = [row for row in config.evaluate[level].rows if row not in known]
                 evaluate_and_print(folder, level, rows=rows)
     file = here / "result.json"
-    result = {"runs": {}, "variants": {}}
+    result = {"runs": {}, "variants": {}, "comparisons": {}}
     if file.exists() and not QUICK.value:
-        result = json.loads(file.read_text())
+        result |= json.loads(file.read_text())
     reports = {}
     for variant in wanted:
         folders = [workdir(variant, seed) for seed in seeds]
         reports[variant] = [json.loads((x / FILE).read_text()) for x in folders]
         for seed, report in zip(seeds, reports[variant], strict=True):
             report["estimators"] = borrowed(variant, seed) | report["estimators"]
-        result["variants"][variant] = summarize(reports[variant])
+        runs = [summary.figures_of(report) for report in reports[variant]]
+        result["variants"][variant] = summary.summarize(runs)
+        result["comparisons"][variant] = summary.comparisons(result["variants"][variant])
         result["runs"][variant] = {
             "command": command_line(name),
             "machine": machine(),
             "seeds": len(seeds),
             "trained_on": [_devices(x) for x in folders],
         }
-    show(f"{name}: mean ± spread over {len(seeds)} GAN seed(s)", result, wanted)
+    of = f"{len(seeds)} GAN seed(s)"
+    summary.show(
+        f"{name}: mean ± standard deviation, shares with 95 % interval, over {of}", result, wanted
+    )
     write_json(file, result)
     rows = figures.mean_curves([each["estimators"] for each in reports[wanted[0]]])
     figures.cumulative(rows).savefig(here / "curves.png", dpi=120)
@@ -185,73 +197,6 @@ def photographs(*names: str) -> list[Path]:
                 "simgan_jax/data/README.md)"
             )
     return folders
-
-
-def figures_of(report: Mapping[str, Any]) -> dict[str, float]:
-    """The figures of one evaluation.json that experiments compare, by name."""
-    shift, realism = report["label_shift"], report["realism"]
-    found = {f"error/{row}": x["error"] for row, x in report["estimators"].items()}
-    found |= {f"within/{row}": x["within"] for row, x in report["estimators"].items()}
-    found |= {
-        f"own_error/{row}": x["own_error"]
-        for row, x in report["estimators"].items()
-        if "own_error" in x
-    }
-    for row, x in report["estimators"].items():
-        for axis, y in x["axes"].items():
-            found[f"bias/{row}/{axis}"] = y["bias"]
-            found[f"error/{row}/{axis}"] = y["error"]
-    for suffix in ("", "_augmented", "_4x"):
-        errors = [found.get(f"error/{row}{suffix}") for row in ROWS]
-        if None not in errors[:2]:
-            found[f"gain{suffix}"] = 1 - errors[1] / errors[0]
-        if None not in errors and errors[0] > errors[2]:
-            found[f"gap_closed{suffix}"] = (errors[0] - errors[1]) / (errors[0] - errors[2])
-        shares = [found.get(f"within/{row}{suffix}") for row in ROWS]
-        if None not in shares and shares[0] < shares[2]:
-            closed = (shares[1] - shares[0]) / (shares[2] - shares[0])
-            found[f"gap_closed_within{suffix}"] = closed
-    found |= {
-        f"label_shift/{key}": shift[key] for key in ("mean", "std", "dx", "dy") if key in shift
-    }
-    for side, (x, y) in shift.get("corners", {}).items():
-        found |= {f"corners/{side}/dx": x, f"corners/{side}/dy": y}
-    if surface := shift.get("surface_mm"):
-        low, high = surface["quartiles"]
-        found |= {"surface_mm/median": surface["median"], "surface_mm/lost": surface["lost"]}
-        found |= {"surface_mm/low_quartile": low, "surface_mm/high_quartile": high}
-    accuracy = realism["discriminator_accuracy"]
-    found |= {f"discriminator_accuracy/{row}": accuracy[row] for row in ("synthetic", "refined")}
-    found |= {"kid/refined": realism["kid"], "kid/synthetic": realism["kid_synthetic"]}
-    return found | {"kid/real": realism["kid_real"], "checkpoint": report["checkpoint"]}
-
-
-def summarize(reports: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Mean, standard deviation over runs (None for one) and single values of every figure."""
-    each = [figures_of(report) for report in reports]
-    names = [name for name in each[0] if all(name in one for one in each)]
-    summary = {}
-    for name in names:
-        values = [one[name] for one in each]
-        std = statistics.stdev(values) if len(values) > 1 else None
-        summary[name] = {"mean": statistics.fmean(values), "std": std, "runs": values}
-    return summary
-
-
-def show(title: str, result: Mapping[str, Any], names: Sequence[str]) -> None:
-    """Prints a table, a column a variant."""
-    columns = [result["variants"][name] for name in names]
-    table = Table(title=title)
-    for heading in ("", *names):
-        table.add_column(heading, justify="right" if heading else "left")
-    for name in dict.fromkeys(name for column in columns for name in column):
-        cells = []
-        for column in columns:
-            x = column.get(name)
-            spread = "" if not x or x["std"] is None else f" ± {x['std']:.3g}"
-            cells.append(f"{x['mean']:.3g}{spread}" if x else "")
-        table.add_row(name, *cells)
-    Console(highlight=False).print(table)
 
 
 def draw_samples(workdirs: Mapping[str, Path], here: Path, show_real: bool) -> None:

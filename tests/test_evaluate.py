@@ -10,19 +10,18 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from test_estimate import SETTINGS, blobs
+from test_estimators import SETTINGS, blobs
 
 from configs import gaze
 from simgan_jax import data
 from simgan_jax.data import Arrays
 from simgan_jax.errors import UserError
-from simgan_jax.evaluation import figures
-from simgan_jax.evaluation.choice import Candidate, judge_checkpoints, select
+from simgan_jax.evaluation import figures, parts
 from simgan_jax.evaluation.label_preservation import measure_corners
-from simgan_jax.evaluation.plan import Plan, make_plan, settings
-from simgan_jax.evaluation.rows import compare, spread, train_rows
+from simgan_jax.evaluation.plan import Plan, Row
 from simgan_jax.evaluation.run import evaluate, evaluate_and_print, evaluate_run
-from simgan_jax.evaluation.summary import summary, table
+from simgan_jax.evaluation.summary import shift_line, summary, table
+from simgan_jax.metrics.intervals import t_interval
 from simgan_jax.models import Discriminator
 from simgan_jax.models.discriminator import Layer
 from simgan_jax.setup import make_setup
@@ -32,7 +31,9 @@ from simgan_jax.training.checkpoint import Checkpoints
 
 NETWORK = Discriminator(layers=(Layer(4, 3, 2),))
 PLAN = Plan(
-    rows=("synthetic", "refined", "real", "synthetic_augmented", "refined_4x"),
+    rows=tuple(
+        map(Row.parse, ("synthetic", "refined", "real", "synthetic_augmented", "refined_4x"))
+    ),
     seeds=2,
     images=60,
     probe=24,
@@ -122,66 +123,65 @@ def test_images_of_the_test_set_never_train_the_ceiling(full):
     assert found["skipped"]["real"] == "all labelled real images are in the test set"
 
 
-def test_the_ceiling_learns_from_all_over_its_set():
-    ordered = Arrays(np.zeros((90, 4, 4, 1), np.uint8), {"gaze": np.arange(90)})
-    assert spread(ordered, 4).labels["gaze"].tolist() == [0, 29, 59, 89]
-    assert len(spread(ordered, 100)) == 90
+def test_labels_of_the_test_set_change_errors_and_no_estimator(full):
+    test = blobs(40, 2)
+    turned = Arrays(test.images, {**test.labels, "gaze": test.labels["gaze"][::-1]})
+    found = report(test=turned)
+    for name in ("synthetic", "refined", "real", "synthetic_augmented"):
+        row, before = found["estimators"][name], full["estimators"][name]
+        assert row["error"] != before["error"]
+        # On its own domain, and on synthetic images below: the same estimator, bit for bit.
+        assert row["own_error"] == before["own_error"]
+    assert found["label_shift"] == full["label_shift"]
+    assert found["realism"] == full["realism"]
 
 
-def test_labels_of_the_test_set_change_no_estimator(full):
-    other = blobs(40, 2)
-    turned = Arrays(other.images, {**other.labels, "gaze": other.labels["gaze"][::-1]})
-    trained = [
-        train_rows(
-            replace(PLAN, rows=("synthetic",), seeds=1),
-            "gaze",
-            blobs(76, 0),
-            darker,
-            blobs(20, 1).images,
-            turned,
-        )[0]
-        for turned in (other, turned)
+def test_what_chooses_a_checkpoint_is_not_measured(full):
+    synthetic, real = blobs(100, 0), blobs(90, 1)
+    images = real.images.copy()
+    images[1::2] = 255 - images[1::2]
+    found = report(real=Arrays(images), test=None)
+    assert found["realism"] == full["realism"]
+    images = synthetic.images.copy()
+    images[:75] = 255 - images[:75]
+    found = report(synthetic=Arrays(images, synthetic.labels), test=None)
+    without_estimators = {k: x for k, x in full["label_shift"].items() if k != "estimate"}
+    assert found["label_shift"] == without_estimators
+    assert found["realism"] == full["realism"]
+
+
+def test_rows_are_compared_over_seeds_and_people(full):
+    errors = {name: row["per_seed"] for name, row in full["estimators"].items()}
+    (one,) = [
+        c for c in full["comparisons"] if (c["row"], c["against"]) == ("refined", "synthetic")
     ]
-    images = blobs(5, 3).images
-    np.testing.assert_array_equal(*(t["synthetic"][0](images) for t in trained))
+    differences = np.subtract(errors["refined"], errors["synthetic"])
+    assert one["difference"] == pytest.approx(differences.mean())
+    assert one["over_seeds"] == pytest.approx(t_interval(differences))
+    assert one["clear"] == (one["interval"][0] > 0 or one["interval"][1] < 0)
+    assert full["test_groups"] == "3 people"
+    assert full["estimators"]["refined"]["uncertainty"] == {
+        "std": "2 seeds",
+        "interval": "3 people",
+        "within_interval": "3 people",
+    }
 
 
-def test_gain_and_gap_of_hand_made_errors():
-    errors = {"synthetic": np.full(8, 10.0), "refined": np.full(8, 7.0), "real": np.full(8, 4.0)}
-    found = compare(errors)
-    assert found["gain"] == pytest.approx(0.3)
-    assert found["gap_closed"] == pytest.approx(0.5)
-    assert found["gap_closed_interval"] == pytest.approx([0.5, 0.5])
-    assert compare({"synthetic": np.ones(3)}) == {"gain": None, "gap_closed": None}
-    worse = compare(errors | {"real": np.full(8, 11.0)})
-    assert worse["gap_closed"] is None
+@pytest.mark.parametrize("count", range(6))
+def test_very_few_images_are_one_clear_line(count):
+    with pytest.raises(UserError, match=f"config.data.synthetic: {count} images"):
+        report(synthetic=blobs(count, 0))
+    with pytest.raises(UserError, match=f"config.data.real: {count} images"):
+        report(real=blobs(count, 1))
 
 
-def test_the_most_real_checkpoint_that_keeps_labels_is_selected():
-    candidates = [
-        Candidate(100, kid=0.9, label_shift=0.1),
-        Candidate(200, kid=0.4, label_shift=0.3),
-        Candidate(300, kid=0.2, label_shift=0.8),
-    ]
-    assert select(candidates) == 1
-    assert select(candidates, largest_shift=1.0) == 2
-    assert select(candidates, largest_shift=0.05) == 0
-    lost = Candidate(400, kid=0.0, label_shift=float("nan"))
-    assert select([*candidates, lost]) == 1
-    few = Candidate(400, kid=0.0, label_shift=0.1, followed=0.5)
-    assert select([*candidates, few]) == 1
-    assert select([candidates[2], few]) == 0
-
-
-def test_plans_come_from_the_configuration_and_are_checked():
-    config = settings()
-    assert make_plan(config, "full").seeds == 3
-    assert make_plan(config, "quick").estimator.steps == config.quick.estimator_steps
-    with pytest.raises(UserError, match="--level=slow"):
-        make_plan(config, "slow")
-    config.quick.rows = ("synthetic", "refined_2x")
-    with pytest.raises(UserError, match="'refined_2x'"):
-        make_plan(config, "quick")
+def test_the_fewest_images_that_are_allowed_can_be_measured():
+    found = report(
+        synthetic=blobs(parts.LEAST_SYNTHETIC, 0), real=blobs(parts.LEAST_REAL, 1), test=None
+    )
+    assert 0 <= found["realism"]["discriminator_accuracy"]["refined"] <= 1
+    assert np.isfinite(found["realism"]["kid"])
+    assert found["label_shift"]["images"] == 4
 
 
 @pytest.fixture
@@ -192,10 +192,11 @@ def run(tmp_path):
     config.data.test.count = 16
     config.evaluate.quick.update(images=32, probe=8, discriminator_steps=2, estimator_steps=2)
     config.evaluate.estimator.update(batch=8, looks=1)
+    config.refiner.residual = True
     setup = devices.distribute(make_setup(config))
     provenance.claim(tmp_path, config)
     state = create_train_state(jax.random.key(0), setup)
-    for step in (1, 2):
+    for step in (40, 50):  # after pre-training
         at = state.replace(step=jnp.asarray(step, state.step.dtype))
         Checkpoints(tmp_path).save(devices.place(at, setup), setup)
     return tmp_path
@@ -206,23 +207,36 @@ def test_a_run_gets_its_report_figures_and_chosen_checkpoint(run, capsys):
     found = json.loads((run / "evaluation.json").read_text())
     assert set(found["estimators"]) == {"synthetic", "refined", "real", "mean_predictor"}
     assert found["seeds"] == 1
-    assert found["checkpoint"] == json.loads((run / "chosen.json").read_text())["step"] == 1
-    assert [c["step"] for c in found["candidates"]] == [1, 2]
+    assert found["checkpoint"] == json.loads((run / "chosen.json").read_text())["step"]
+    assert [c["step"] for c in found["candidates"]] == [40, 50]
+    assert found["notes"] == []
     assert (run / "evaluation" / "cumulative.png").stat().st_size > 1000
     printed = capsys.readouterr().out
     assert "Error on real test images (degrees), 1 seed(s)" in printed
-    assert "checkpoint 1 chosen by realism and label shift" in printed
+    assert "checkpoint 40 chosen by realism and label shift" in printed
     assert "\x1b" not in printed, "no colours where there is no terminal"
 
 
-def test_checkpoints_that_no_discriminator_has_taught_do_not_compete(run):
-    config = json.loads((run / "config.json").read_text())
-    config["train"] |= {"pretrain_refiner": 1, "pretrain_discriminator": 0}
-    (run / "config.json").write_text(json.dumps(config))
-    synthetic = data.load(config["data"]["synthetic"])
-    found = judge_checkpoints(run, synthetic[:8], synthetic.images[8:16])
-    assert [candidate.step for candidate in found] == [2]
-    assert found[0].followed == 1
+def test_a_later_report_is_of_the_same_checkpoint_unless_asked(run, capsys):
+    chosen = evaluate_run(run, "quick", rows=())
+    content = json.loads((run / "chosen.json").read_text())
+    (run / "chosen.json").write_text(json.dumps(content | {"step": 50, "rule": "by hand"}))
+    assert chosen["checkpoint"] == 40
+    evaluate_and_print(run, "full", rows=())
+    assert json.loads((run / "evaluation.json").read_text())["checkpoint"] == 50
+    assert (
+        "checkpoint 50 chosen earlier by realism and label shift: by hand"
+        in capsys.readouterr().out
+    )
+    assert evaluate_run(run, "quick", rows=(), choose_anew=True)["checkpoint"] == 40
+
+
+def test_a_choice_of_an_earlier_version_stands_and_is_named(run):
+    content = {"step": 50, "rule": "by hand", "candidates": [{"step": 40}, {"step": 50}]}
+    (run / "chosen.json").write_text(json.dumps(content))
+    found = evaluate_run(run, "quick", rows=())
+    assert found["checkpoint"] == 50
+    assert "--choose" in found["notes"][0]
 
 
 def test_rows_can_be_named_for_one_report(run):
@@ -243,7 +257,17 @@ def test_figures_and_table_are_made(full, tmp_path):
     names = {path.name for path in figures.draw(full, tmp_path)}
     assert names == {"cumulative.png", "errors.png", "spectrum.png"}
     assert table(full).row_count == 5
-    assert any(line.startswith("refined against synthetic") for line in summary(full))
+    lines = summary(full | {"notes": ["mind the gap"]})
+    assert lines[0].startswith("refined against synthetic: ")
+    assert lines[-1] == "note: mind the gap"
+
+
+def test_a_label_shift_of_few_images_is_not_told_as_a_small_one(full):
+    assert shift_line(full["label_shift"]).startswith("label shift 0.0")
+    lost = full["label_shift"] | {"mean": 0.1, "followed": 0.2}
+    assert shift_line(lost).startswith("label shift unknown: the content of 80% of the images")
+    few = full["label_shift"] | {"followed": 0.95}
+    assert shift_line(few).endswith("; 5.0% of the images could not be followed")
 
 
 def test_corners_that_move_apart_are_measured_on_both_sides():

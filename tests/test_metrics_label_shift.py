@@ -4,7 +4,7 @@ import jax
 import numpy as np
 import pytest
 
-from simgan_jax.evaluation import augment_eyes
+from simgan_jax.evaluation.augmentation import blur
 from simgan_jax.metrics import label_shift
 
 HEIGHT, WIDTH = 35, 55
@@ -78,7 +78,7 @@ def test_known_sub_pixel_motions_of_the_iris_behind_fixed_lids_are_found():
         lambda x: x + 0.5 * np.linspace(-1, 1, WIDTH)[:, None],
         lambda x: x - 0.5 * np.linspace(-1, 1, HEIGHT)[:, None, None],
         lambda x: 2 * ((x + 1) / 2).clip(0, 1) ** 1.6 - 1,
-        lambda x: np.stack([augment_eyes.blur(image, 1.3) for image in x]),
+        lambda x: np.stack([blur(image, 1.3) for image in x]),
         lambda x: x + 0.05 * np.random.default_rng(3).normal(size=x.shape),
     ],
     ids=["contrast", "brighter", "light_x", "light_y", "gamma", "blur", "noise"],
@@ -92,7 +92,7 @@ def test_a_change_of_appearance_is_no_motion(change):
 def test_motion_is_found_under_a_change_of_appearance():
     moved = np.array([0.7, -0.4])
     other = eyes(PLACES + moved, tone=(0.5, 0.4, -0.3, -0.5))
-    difference, _ = error(np.stack([augment_eyes.blur(x, 0.8) for x in other]), moved)
+    difference, _ = error(np.stack([blur(x, 0.8) for x in other]), moved)
     assert np.linalg.norm(difference, axis=-1).mean() < 0.15
 
 

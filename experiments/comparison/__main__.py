@@ -4,7 +4,8 @@
 
 Reads the result.json of the other experiments and writes table.md beside this file. Other data, smaller
 networks and far fewer images than the paper's: what compares is the order of the rows and their
-distance, not one number with another. Published figures are those of SimGAN (CVPR 2017).
+distance, not one number with another. Published figures are those of SimGAN (CVPR 2017). What rows
+differ by, and whether that is more than chance, is worked out seed by seed (`experiments.paired`).
 """
 
 import json
@@ -12,7 +13,11 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from experiments import summary
+from experiments.more_images import __main__ as more_images
+from experiments.one_at_a_time import __main__ as one_at_a_time
 from simgan_jax import command
+from simgan_jax.metrics.label_shift import PAPER
 
 HERE = Path(__file__).parent
 MISSING = "–"
@@ -44,6 +49,13 @@ GAZE_COLUMNS = {
 }
 HAND_COLUMNS = {"embedded hands": ("embedded_hands", "default")}
 ROWS = ("synthetic", "matched", "refined", "real")
+UNITS = {
+    "embedded_eyes": "°",
+    "real_eyes": "°",
+    "near_infrared": "px",
+    "embedded_hands": "px",
+}
+DIFFERENCE = ("difference", "95 % interval", "seeds", "stands")
 
 
 def main(argv: Sequence[str]) -> None:
@@ -51,11 +63,16 @@ def main(argv: Sequence[str]) -> None:
     del argv
     text = "\n\n".join(
         [
-            "Written by `python -m experiments.comparison`. Mean ± spread over GAN seeds; "
-            f"{MISSING} means not measured.",
+            "Written by `python -m experiments.comparison`. a ± b: mean and sample standard deviation "
+            f"over GAN seeds, three where nothing else is said; {MISSING}: not measured. Intervals are "
+            "of 95 %: Student's t over the seeds of paired differences, Fieller's of ratios of means. "
+            "A difference stands where its interval leaves out zero: by chance one in twenty does.",
             *_gaze(),
             *_hands(),
             *_images(),
+            *_differences(),
+            *_more_images(),
+            *_changes(),
         ]
     )
     (HERE / "table.md").write_text(text + "\n")
@@ -75,7 +92,12 @@ def figure(column: tuple[str, str], name: str, show: Callable[[float], str]) -> 
 
 def table(heading: Sequence[str], rows: Mapping[str, Sequence[str]]) -> str:
     """A Markdown table."""
-    lines = [heading, ["---"] * len(heading), *([name, *cells] for name, cells in rows.items())]
+    return listed(heading, [[name, *cells] for name, cells in rows.items()])
+
+
+def listed(heading: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table whose rows may begin alike."""
+    lines = [heading, ["---"] * len(heading), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
@@ -136,9 +158,7 @@ def _by_images(task: str, published: Mapping[str, float], name: str) -> str:
 
 
 def _cell(found: Mapping[str, Any] | None, show: Callable[[float], str]) -> str:
-    if not found:
-        return MISSING
-    return show(found["mean"]) + ("" if found["std"] is None else f" ± {show(found['std'])}")
+    return summary.cell(found, show) if found else MISSING
 
 
 def _images() -> list[str]:
@@ -146,7 +166,7 @@ def _images() -> list[str]:
     heading = ("", "SimGAN", *GAZE_COLUMNS, *HAND_COLUMNS)
     rows = {
         "motion of the labelled part, px": [
-            "1.1 ± 0.8 (over images)",
+            f"{PAPER['mean']} ± {PAPER['std']} (over images)",
             *(figure(c, "label_shift/mean", _number) for c in columns),
         ],
     }
@@ -173,6 +193,67 @@ def _images() -> list[str]:
     ]
 
 
+def _differences() -> list[str]:
+    """Rows of every experiment and variant, and what refining gains and closes."""
+    rows, shares = {"error": [], "within": []}, []
+    for experiment in UNITS:
+        variants = result(experiment).get("variants", {})
+        for variant, figures in variants.items():
+            where = f"{experiment}, {variant}"
+            for one in summary.comparisons(figures):
+                names = _name(one["row"]), _name(one["against"])
+                rows[one["figure"]].append([where, *names, *_difference(one, UNITS[experiment])])
+            found = summary.shares(figures)
+            for suffix in summary.SUFFIXES:
+                if f"gain{suffix}" in found:
+                    names = (f"{x}{suffix}" for x in ("gain", "gap_closed", "gap_closed_within"))
+                    cells = [_cell(found.get(name), _whole_percent) for name in names]
+                    shares.append([where, _name(suffix).strip(", ") or "plain", *cells])
+    return [
+        "## What rows differ by: mean error on the test set, less is better",
+        listed(("data, variant", "trained on", "against", *DIFFERENCE), rows["error"]),
+        "## The same: share of the test set within 7 degrees or 5 px, more is better",
+        listed(("data, variant", "trained on", "against", *DIFFERENCE), rows["within"]),
+        "## What refining saves of the error, and closes of the gap to real images",
+        listed(("data, variant", "rows", "gain", "gap closed", "gap closed, share within"), shares),
+    ]
+
+
+def _more_images() -> list[str]:
+    rows = []
+    for task, found in result("more_images").items():
+        for one in more_images.compare(found["rows"]):
+            unit = found["rows"][one["row"]]["unit"]
+            names = _name(one["row"]), _name(one["against"])
+            rows.append([f"{task}, {one['figure']}", *names, *_difference(one, unit)])
+    return [
+        "## Four times the images",
+        listed(("task, figure", "trained on", "against", *DIFFERENCE), rows),
+    ]
+
+
+def _changes() -> list[str]:
+    rows = [
+        [one["variant"], one["against"], one["figure"], *_difference(one, "")]
+        for one in one_at_a_time.compare(result("one_at_a_time").get("variants", {}))
+    ]
+    return [
+        "## One change at a time",
+        listed(("variant", "against", "figure", *DIFFERENCE), rows),
+    ]
+
+
+def _difference(one: Mapping[str, Any], unit: str) -> list[str]:
+    """Cells of a difference: value, interval, seeds, whether it stands."""
+    within = one["figure"] == "within"
+    unit, factor, digits = ("%", 100, 1) if within else (unit, 1, 2 if unit else 3)
+    value = f"{factor * one['difference']:+.{digits}f} {unit}".strip()
+    if one["over_seeds"] is None:
+        return [value, MISSING, str(one["seeds"]), "one seed"]
+    low, high = (f"{factor * x:+.{digits}f}" for x in one["over_seeds"])
+    return [value, f"{low} to {high}", str(one["seeds"]), "yes" if one["clear"] else "no"]
+
+
 def _name(row: str) -> str:
     base, *rest = row.split("_")
     base = {"matched": "matched grey values", "real": "real (ceiling)"}.get(base, base)
@@ -181,6 +262,10 @@ def _name(row: str) -> str:
 
 def _number(x: float) -> str:
     return f"{x:.2f}"
+
+
+def _whole_percent(x: float) -> str:
+    return f"{round(100 * x)} %"
 
 
 def _percent(x: float) -> str:

@@ -21,11 +21,11 @@ import numpy as np
 import optax
 from flax import traverse_util
 from safetensors.numpy import save_file
+from simgan_jax.evaluation.augment_eyes import blur, light_gradient
 
 from experiments.flags import QUICK, command_line
 from experiments.machine import machine
 from simgan_jax import command, data
-from simgan_jax.evaluation.augment_eyes import blur, light_gradient
 from simgan_jax.io.atomic import write_json
 from simgan_jax.metrics.angles import pitch_yaw
 from simgan_jax.metrics.kid import SIZE, WEIGHTS, FeatureNetwork

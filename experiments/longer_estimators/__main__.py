@@ -4,9 +4,9 @@
     python -m experiments.longer_estimators [--workdirs=A,B]
 
 An estimator that has learned little is limited by itself, not by the domain that it learned on. Rows of
-the report of each run, trained for at most 600, 2,500 and 8,000 updates; one seed. "own" is the error
-on images of its own domain that it has not seen. Adds the runs to result.json beside this file, and
-draws all that are there in errors.png.
+the report of each run, trained for at most 600, 2,500 and 8,000 updates; one seed, which does not tell
+how others would end. "own" is the error on images of its own domain that it has not seen. Adds the runs
+to result.json beside this file, and draws all that are there in errors.png.
 """
 
 import json
@@ -22,7 +22,7 @@ from experiments.flags import QUICK, command_line
 from experiments.machine import machine
 from simgan_jax import command, data
 from simgan_jax.evaluation import figures, tasks
-from simgan_jax.evaluation.plan import MATCHED, ROWS, make_plan
+from simgan_jax.evaluation.plan import BASES, Row, make_plan
 from simgan_jax.evaluation.rows import judge_rows, train_rows
 from simgan_jax.io.atomic import write_json
 from simgan_jax.refinement.refiner import load_refiner
@@ -37,7 +37,7 @@ WORKDIRS = flags.DEFINE_list(
 
 HERE = Path(__file__).parent
 STEPS = (600, 2500, 8000)
-ROWS = (*ROWS, MATCHED, "synthetic_augmented", "refined_augmented")
+ROWS = (*BASES, "synthetic_augmented", "refined_augmented")
 
 
 def main(argv: Sequence[str]) -> None:
@@ -68,7 +68,8 @@ def test_rows(workdir: str, names: tuple[str, ...]) -> list[dict[str, Any]]:
     found = []
     for steps in (10, 20) if QUICK.value else STEPS:
         plan = make_plan(config.evaluate, "quick")
-        plan = replace(plan, rows=names, estimator=replace(plan.estimator, steps=steps))
+        rows = tuple(map(Row.parse, names))
+        plan = replace(plan, rows=rows, estimator=replace(plan.estimator, steps=steps))
         trained = synthetic[: len(synthetic) - plan.probe]
         estimators, _ = train_rows(
             plan, config.task, trained, refine, real.images, labelled, config.seed, print

@@ -5,24 +5,27 @@
 
 Estimators trained on a quarter of the images of a report (1,500 eyes, 1,000 hands), and on all of them,
 synthetic and refined, by the chosen checkpoint of each run, with at most as many updates in all rows:
-they differ in the images alone. Puts the task's figures into result.json beside this file, and its
-curves into TASK.png.
+they differ in the images alone. Puts the task's figures, means and sample standard deviations over GAN
+seeds, and what rows differ by, seed by seed, into result.json beside this file, and its curves into
+TASK.png.
 """
 
 import json
-import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from absl import flags
 
+from experiments import paired
 from experiments.flags import QUICK, command_line
 from experiments.machine import machine
+from experiments.summary import over_runs
 from simgan_jax import command, data
 from simgan_jax.errors import UserError
 from simgan_jax.evaluation import figures
-from simgan_jax.evaluation.plan import make_plan
+from simgan_jax.evaluation.plan import Row, make_plan
 from simgan_jax.evaluation.rows import judge_rows, train_rows
 from simgan_jax.io.atomic import write_json
 from simgan_jax.refinement.refiner import load_refiner
@@ -37,6 +40,14 @@ WORKDIRS = flags.DEFINE_list(
 
 HERE = Path(__file__).parent
 ROWS = ("synthetic", "synthetic_4x", "refined", "refined_4x")
+# Row and the row it is measured against.
+COMPARISONS = (
+    ("refined", "synthetic"),
+    ("refined_4x", "synthetic_4x"),
+    ("synthetic_4x", "synthetic"),
+    ("refined_4x", "refined"),
+    ("refined", "synthetic_4x"),
+)
 
 
 def main(argv: Sequence[str]) -> None:
@@ -50,7 +61,8 @@ def main(argv: Sequence[str]) -> None:
     reports = []
     for workdir, config in zip(WORKDIRS.value, configs, strict=True):
         plan = make_plan(config.evaluate, "quick")
-        plan = replace(plan, rows=ROWS, images=100 if QUICK.value else plan.images // 4)
+        rows = tuple(map(Row.parse, ROWS))
+        plan = replace(plan, rows=rows, images=100 if QUICK.value else plan.images // 4)
         synthetic, real = data.load(config.data.synthetic), data.load(config.data.real)
         trained = synthetic[: len(synthetic) - plan.probe]
         refine = load_refiner(workdir)  # the chosen checkpoint
@@ -63,9 +75,7 @@ def main(argv: Sequence[str]) -> None:
     for row in reports[0]:
         rows[row] = {"unit": reports[0][row]["unit"]}
         for figure in ("error", "within"):
-            runs = [report[row][figure] for report in reports]
-            std = statistics.stdev(runs) if len(runs) > 1 else None
-            rows[row][figure] = {"mean": statistics.fmean(runs), "std": std, "runs": runs}
+            rows[row][figure] = over_runs([report[row][figure] for report in reports])
         error, within = rows[row]["error"]["mean"], rows[row]["within"]["mean"]
         print(f"{row:16s} {error:.2f}  within {within:.1%}")
     file, task = HERE / "result.json", tasks.pop()
@@ -76,9 +86,20 @@ def main(argv: Sequence[str]) -> None:
         "gan_seeds": len(reports),
         "images": plan.images,
         "rows": rows,
+        "comparisons": compare(rows),
     }
     write_json(file, result)
     figures.cumulative(figures.mean_curves(reports)).savefig(HERE / f"{task}.png", dpi=120)
+
+
+def compare(rows: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """What the rows differ by, of errors and of shares within the threshold, over GAN seeds."""
+    return [
+        {"row": row, "against": against, "figure": figure}
+        | paired.difference(rows[row][figure]["runs"], rows[against][figure]["runs"])
+        for figure in ("error", "within")
+        for row, against in COMPARISONS
+    ]
 
 
 if __name__ == "__main__":

@@ -24,7 +24,8 @@ Embedded eyes, equalised as the camera's are; each variant is one change of "bas
 Judges, after the last step: KID, a fresh patch discriminator and the shift of the iris, on synthetic
 images that train nothing; and the angular error, on the camera's test people, of an estimator that has
 been trained on refined images as in embedded_eyes, whose figures of estimators trained on renderings
-these compare with. Nothing is chosen by any of them. Puts the variants into result.json and draws
+these compare with. Nothing is chosen by any of them. Puts the variants into result.json, with what each
+differs from its base by, seed by seed ("base", and of raw variants "raw" or "raw long"), and draws
 samples.png (the first one's renderings, a row a variant, the camera's). --full has the sizes of
 configs/gaze.py.
 """
@@ -42,13 +43,14 @@ from rich.console import Console
 from rich.table import Table
 
 from configs.gaze import get_config
+from experiments import paired
 from experiments.flags import QUICK, command_line
 from experiments.machine import machine
 from experiments.protocol import FULL, SEEDS, VARIANTS
 from simgan_jax import command, data, load_refiner
 from simgan_jax.errors import UserError
 from simgan_jax.evaluation.label_preservation import measure_shift, summarize_shift
-from simgan_jax.evaluation.plan import make_plan
+from simgan_jax.evaluation.plan import Row, make_plan
 from simgan_jax.evaluation.realism import measure_realism
 from simgan_jax.evaluation.rows import judge_rows, train_rows
 from simgan_jax.io import image_files
@@ -75,6 +77,16 @@ CHANGES: dict[str, dict[str, Any]] = {
     "raw long": {"data.synthetic.equalized": False},
     "raw long no history": {"data.synthetic.equalized": False, "history.size": 0},
 }
+# Of the variants that are no change of "base".
+BASE = {
+    "base": None,
+    "raw": None,
+    "raw no history": "raw",
+    "raw global": "raw",
+    "raw long": None,
+    "raw long no history": "raw long",
+}
+COMPARED = ("kid", "fresh discriminator", "label shift", "angular error")
 HERE, RUNS = Path(__file__).parent, Path("runs/experiments/one_at_a_time")
 PROBE, SHOWN = 500, 10
 
@@ -137,6 +149,7 @@ def main(argv: Sequence[str]) -> None:
             "machine": machine(),
             "seeds": len(seeds),
         }
+    result["comparisons"] = compare(result["variants"])
     write_json(record, result)
     rows = [probes[names[0]].images[:SHOWN], *pictures.values(), real[:SHOWN]]
     write_image(HERE / "samples.png", image_files.grid(np.stack(rows), scale=2))
@@ -168,16 +181,32 @@ def judge(c: ConfigDict, probe: data.Arrays, refined: np.ndarray, real: np.ndarr
 
 def angular_error(c: ConfigDict, refine: Callable[[np.ndarray], np.ndarray]) -> float:
     """Mean error in degrees, on the camera's test people, of an estimator trained on refined images."""
-    plan = replace(make_plan(c.evaluate, "quick"), rows=("refined",))
+    plan = replace(make_plan(c.evaluate, "quick"), rows=(Row("refined"),))
     synthetic, real = data.load(c.data.synthetic), data.load(c.data.real)
     estimators, _ = train_rows(plan, c.task, synthetic, refine, real.images, real, c.seed)
     rows = judge_rows(c.task, estimators, synthetic, data.load(c.data.test))
     return rows["estimators"]["refined"]["error"]
 
 
+def compare(variants: dict[str, list[dict[str, float]]]) -> list[dict[str, Any]]:
+    """What every variant differs from its base by, over the seeds that both have."""
+    found = []
+    for name, runs in variants.items():
+        base = BASE.get(name, "base")
+        if base not in variants:
+            continue
+        pairs = list(zip(runs, variants[base], strict=False))
+        for measure in COMPARED:
+            if all(measure in run for pair in pairs for run in pair):
+                ours, theirs = ([run[measure] for run in side] for side in zip(*pairs, strict=True))
+                named = {"variant": name, "against": base, "figure": measure}
+                found.append(named | paired.difference(ours, theirs))
+    return found
+
+
 def show(found: dict[str, list[dict[str, float]]]) -> None:
-    """Prints mean and spread over seeds, a row a variant."""
-    table = Table(title="mean ± spread over GAN seeds")
+    """Prints mean and standard deviation over seeds, a row a variant."""
+    table = Table(title="mean ± standard deviation over GAN seeds")
     measures = next(iter(found.values()))[0]
     for heading in ("variant", *measures):
         table.add_column(heading, justify="left" if heading == "variant" else "right")

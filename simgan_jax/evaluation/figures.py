@@ -7,13 +7,16 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
+from simgan_jax.evaluation.plan import Row
+from simgan_jax.evaluation.rows import FLOOR
+
 # By what an estimator was trained on (Okabe and Ito: told apart by colour-blind readers too).
 COLOURS = {
     "synthetic": "#d55e00",
     "matched": "#e69f00",
     "refined": "#0072b2",
     "real": "#009e73",
-    "mean": "#888888",
+    FLOOR: "#888888",
 }
 
 
@@ -59,7 +62,7 @@ def mean_curves(runs: Sequence[Mapping[str, Mapping[str, Any]]]) -> dict[str, di
     """Rows for `cumulative` whose curves are means over runs.
 
     Args:
-        runs: of each, the rows of `estimate.score`; those of the first run are taken.
+        runs: of each, the rows of `scores.score`; those of the first run are taken.
     """
     return {
         name: dict(row) | {"curve": np.mean([run[name]["curve"] for run in runs], axis=0).tolist()}
@@ -68,7 +71,7 @@ def mean_curves(runs: Sequence[Mapping[str, Mapping[str, Any]]]) -> dict[str, di
 
 
 def errors(rows: Mapping[str, Mapping[str, Any]]) -> Figure:
-    """Mean error of each row with its 95 % interval, worst first; dots are seeds."""
+    """Mean error of each row with its 95 % interval over test images, worst first; dots are seeds."""
     figure = Figure(figsize=(6, 0.4 * len(rows) + 1), layout="constrained")
     axes = figure.subplots()
     ordered = sorted(rows.items(), key=lambda item: item[1]["error"])
@@ -99,5 +102,8 @@ def _label(name: str) -> str:
 
 def style(name: str) -> dict[str, Any]:
     """Matplotlib's colour and line of an estimator's row."""
-    dashes = ":" if "_4x" in name else "--" if "augmented" in name else "-"
-    return {"color": COLOURS[name.split("_")[0]], "linestyle": dashes}
+    if name == FLOOR:
+        return {"color": COLOURS[FLOOR], "linestyle": "-"}
+    row = Row.parse(name)
+    dashes = ":" if row.times > 1 else "--" if row.augmented else "-"
+    return {"color": COLOURS[row.base], "linestyle": dashes}

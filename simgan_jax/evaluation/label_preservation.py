@@ -7,11 +7,30 @@ import numpy as np
 from jaxtyping import Shaped
 
 from simgan_jax.data import Arrays
+from simgan_jax.data.depth import measured_depth
 from simgan_jax.evaluation import tasks
 from simgan_jax.evaluation.estimators import Estimator
-from simgan_jax.metrics import label_shift
+from simgan_jax.metrics import keypoints, label_shift
 from simgan_jax.metrics.intervals import mean_interval
 from simgan_jax.ranges import to_unit
+
+
+def measure_labels(
+    before: Arrays, after: Shaped[np.ndarray, "n h w c"], seed: int = 0
+) -> dict[str, Any]:
+    """All that can be said of labels without an estimator, as far as the labels are there.
+
+    Returns:
+        As of `summarize_shift`; "corners" of `measure_corners`; "surface_mm" of
+        `keypoints.surface_shift`.
+    """
+    result = summarize_shift(measure_shift(before, after), before, seed)
+    if {"eye_mask", "iris_mask", "pupil"} <= set(before.labels):
+        result["corners"] = measure_corners(before, after)
+    if {"centre_mm", "joints_uvd"} <= set(before.labels):
+        depths = [measured_depth(x, before.labels["centre_mm"]) for x in (before.images, after)]
+        result["surface_mm"] = keypoints.surface_shift(*depths, before.labels["joints_uvd"])
+    return result
 
 
 def measure_shift(before: Arrays, after: Shaped[np.ndarray, "n h w c"]) -> label_shift.Shift:

@@ -1,5 +1,6 @@
 """How much an evaluation measures: rows, seeds, images, and how estimators are trained."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -10,7 +11,7 @@ from simgan_jax.errors import UserError
 
 
 @dataclass(frozen=True)
-class Settings:
+class EstimatorSettings:
     """How an estimator is trained; the same for every set that is compared.
 
     Attributes:
@@ -46,16 +47,16 @@ class Settings:
     patience: int = 4
 
 
-def make_settings(config: Mapping[str, Any]) -> Settings:
+def make_settings(config: Mapping[str, Any]) -> EstimatorSettings:
     """Settings from a mapping of some of their names.
 
     Raises:
         UserError: a name that is none of theirs, or a micro-batch that does not divide the batch.
     """
     try:
-        settings = Settings(**config)
+        settings = EstimatorSettings(**config)
     except TypeError as error:
-        names = ", ".join(Settings.__dataclass_fields__)
+        names = ", ".join(EstimatorSettings.__dataclass_fields__)
         raise UserError(f"config.evaluate.estimator: {error}; there are {names}") from error
     if settings.micro_batch and settings.batch % settings.micro_batch:
         raise UserError(
@@ -65,11 +66,43 @@ def make_settings(config: Mapping[str, Any]) -> Settings:
     return settings
 
 
-ROWS = ("synthetic", "refined", "real")
+# What an estimator can be trained on. "matched" are synthetic images with the grey values of real ones,
+# what can be done without a network; "real" are labelled real images, the ceiling.
+BASES = ("synthetic", "refined", "real", "matched")
 
 
-# What can be done without a network: synthetic images with the grey values of real ones.
-MATCHED = "matched"
+@dataclass(frozen=True)
+class Row:
+    """A row of the table of estimators; `str` gives its name in evaluation.json.
+
+    Attributes:
+        base: one of `BASES`.
+        times: how many times the plan's number of images.
+        augmented: whether images are changed at random while it trains.
+    """
+
+    base: str
+    times: int = 1
+    augmented: bool = False
+
+    def __str__(self) -> str:
+        size = "" if self.times == 1 else f"_{self.times}x"
+        return f"{self.base}{size}{'_augmented' if self.augmented else ''}"
+
+    @classmethod
+    def parse(cls, name: str) -> "Row":
+        """The row of a name such as "refined_4x_augmented".
+
+        Raises:
+            ValueError: it is none.
+        """
+        match = re.fullmatch(rf"({'|'.join(BASES)})(?:_([2-9]|[1-9]\d+)x)?(_augmented)?", name)
+        if not match:
+            raise ValueError(
+                f"{name!r}; a row is one of {', '.join(BASES)}, perhaps with _4x (four times the "
+                "images), perhaps with _augmented"
+            )
+        return cls(match[1], int(match[2] or 1), bool(match[3]))
 
 
 @dataclass(frozen=True)
@@ -77,24 +110,22 @@ class Plan:
     """How much is measured.
 
     Attributes:
-        rows: estimators: "synthetic", "matched" (synthetic with the grey values of real images:
-            what can be done without a network), "refined" or "real" (labelled real images: the
-            ceiling), perhaps followed by "_4x" (four times the images), perhaps by "_augmented".
+        rows: what estimators are trained on.
         seeds: estimators trained a row.
-        images: training images a row (four times as many with "_4x"); fewer where there are fewer.
+        images: training images a row, before a row's `times`; fewer where there are fewer.
         probe: images, apart from the former, on which realism and label shift are measured.
         discriminator_steps: updates of a fresh discriminator.
         whole_image: whether a fresh discriminator of whole images is trained as well.
         estimator: training of the estimators.
     """
 
-    rows: tuple[str, ...]
+    rows: tuple[Row, ...]
     seeds: int
     images: int
     probe: int
     discriminator_steps: int
     whole_image: bool
-    estimator: Settings
+    estimator: EstimatorSettings
 
 
 def settings() -> ConfigDict:
@@ -104,9 +135,9 @@ def settings() -> ConfigDict:
     paper's estimator is `estimator.width = 1`, its hourglass `features = 256, stacks = 2`.
     """
     c = ConfigDict()
-    c.estimator = ConfigDict(asdict(Settings()))
+    c.estimator = ConfigDict(asdict(EstimatorSettings()))
     c.quick = ConfigDict()
-    c.quick.rows = (*ROWS, MATCHED, "synthetic_augmented")
+    c.quick.rows = (*BASES, "synthetic_augmented")
     c.quick.seeds = 1
     c.quick.images = 6000
     c.quick.probe = 500
@@ -115,7 +146,7 @@ def settings() -> ConfigDict:
     c.quick.estimator_steps = 2500
     c.full = ConfigDict()
     c.full.rows = (
-        *(row + suffix for suffix in ("", "_augmented") for row in (*ROWS, MATCHED)),
+        *(row + suffix for suffix in ("", "_augmented") for row in BASES),
         "synthetic_4x",
         "refined_4x",
     )
@@ -143,16 +174,8 @@ def make_plan(config: Mapping[str, Any], level: str) -> Plan:
     chosen = dict(config[level])
     estimator = make_settings(dict(config["estimator"]))
     estimator = replace(estimator, steps=chosen.pop("estimator_steps"))
-    chosen["rows"] = tuple(chosen["rows"])
-    for row in chosen["rows"]:
-        if row not in {
-            f"{base}{size}{aug}"
-            for base in (*ROWS, MATCHED)
-            for size in ("", "_4x")
-            for aug in ("", "_augmented")
-        }:
-            raise UserError(
-                f"config.evaluate.{level}.rows: {row!r}; a row is one of {', '.join(ROWS)}, "
-                f"{MATCHED}, perhaps with _4x, perhaps with _augmented"
-            )
+    try:
+        chosen["rows"] = tuple(Row.parse(name) for name in chosen["rows"])
+    except ValueError as error:
+        raise UserError(f"config.evaluate.{level}.rows: {error}") from error
     return Plan(estimator=estimator, **chosen)

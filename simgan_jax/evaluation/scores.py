@@ -1,10 +1,10 @@
 """Errors of estimators on a labelled test set."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Shaped
 
 from simgan_jax.data import Arrays
 from simgan_jax.evaluation.tasks import TASKS, label_of
@@ -20,31 +20,32 @@ def score(task: str, predictions: Sequence[np.ndarray], test: Arrays) -> dict[st
     Args:
         task: a name of `TASKS`.
         predictions: one array [N, ...] a seed.
-        test: with the task's label; with a label `participant`, intervals and a table go by person.
+        test: with the task's label; where `test_groups` finds groups, intervals are over these.
 
     Returns:
-        "error" (mean over images and seeds), "std" over seeds, "median", "interval" (95 %, bootstrap
-        over persons or images), "within" and its "threshold", "axes" with mean size and bias of each
-        signed component, "curve" (share of errors below each of "thresholds"), "participants",
-        "per_seed", "unit".
+        "error" (mean over images and seeds), "std" (sample standard deviation over seeds), "median",
+        "interval" (95 %, bootstrap), "within" and its "threshold", "axes" with mean size and bias of
+        each signed component, "curve" (share of errors below each of "thresholds"), "participants",
+        "per_seed", "unit", and "uncertainty": what each of "std", "interval" and "within_interval" is
+        over.
     """
     kind, size = TASKS[task], test.images.shape[1:3]
     targets = label_of(task, test, "the test set")
     errors = np.stack([kind.errors(p, targets) for p in predictions])
-    per_image = per_image_errors(task, predictions, test)
-    per_seed = errors.reshape(len(errors), -1).mean(1)
+    per_image = image_errors(task, predictions, test)
+    per_seed = per_image.mean(1)
     signed = np.stack([kind.signed(p, targets) for p in predictions])
-    who = people(test)
+    groups = test_groups(test)
     threshold = kind.within(size)
     good = (errors <= threshold).reshape(*errors.shape[:2], -1).mean((0, 2))
     thresholds = np.linspace(0, kind.range(size), CURVE_POINTS)
     result = {
         "error": float(per_seed.mean()),
-        "std": float(per_seed.std(ddof=1)) if len(errors) > 1 else None,
+        "std": float(per_seed.std(ddof=1)) if len(per_seed) > 1 else None,
         "median": float(np.median(errors)),
-        "interval": mean_interval(per_image, who),
+        "interval": mean_interval(per_image.mean(0), groups.member),
         "within": float(good.mean()),
-        "within_interval": mean_interval(good, who),
+        "within_interval": mean_interval(good, groups.member),
         "threshold": threshold,
         "unit": kind.unit,
         "axes": {
@@ -55,29 +56,61 @@ def score(task: str, predictions: Sequence[np.ndarray], test: Arrays) -> dict[st
             for i, name in enumerate(kind.axes)
         },
         "per_seed": per_seed.tolist(),
+        "uncertainty": {
+            "std": f"{len(per_seed)} seeds" if len(per_seed) > 1 else None,
+            "interval": str(groups),
+            "within_interval": str(groups),
+        },
         "thresholds": thresholds.tolist(),
         "curve": keypoints.pck_curve(errors, thresholds).tolist(),
     }
-    if who is not None:
+    if groups.kind == "people":
         result["participants"] = {
-            str(person): float(per_image[who == person].mean()) for person in np.unique(who)
+            str(person): float(per_image.mean(0)[groups.member == person].mean())
+            for person in np.unique(groups.member)
         }
     return result
 
 
-def per_image_errors(
+def image_errors(
     task: str, predictions: Sequence[np.ndarray], test: Arrays
-) -> Float[np.ndarray, "n"]:
-    """Error of every test image, the mean over seeds (and joints)."""
+) -> Float[np.ndarray, "seeds n"]:
+    """Error of every test image, of hands the mean over joints, by each seed's predictions."""
     targets = label_of(task, test, "the test set")
     errors = np.stack([TASKS[task].errors(p, targets) for p in predictions])
-    return errors.reshape(*errors.shape[:2], -1).mean((0, 2))
+    return errors.reshape(*errors.shape[:2], -1).mean(2)
 
 
-def people(test: Arrays) -> Int[np.ndarray, "n"] | None:
-    """The label `participant`, None if there is none or one person only."""
-    who = test.labels.get("participant")
-    return who if who is not None and len(np.unique(who)) > 1 else None
+class Groups(NamedTuple):
+    """Which test images belong together; images of one group are not independent.
+
+    Attributes:
+        kind: "people", "days", "groups" or "images".
+        member: the group of each image.
+    """
+
+    kind: str
+    member: Shaped[np.ndarray, "n"]
+
+    @property
+    def count(self) -> int:
+        """Groups there are."""
+        return len(np.unique(self.member))
+
+    def __str__(self) -> str:
+        return f"{self.count} {self.kind}"
+
+
+def test_groups(test: Arrays) -> Groups:
+    """By the first of the labels `participant`, `day` and `group` that tells images apart.
+
+    Without one, every image is a group of its own.
+    """
+    for label, kind in (("participant", "people"), ("day", "days"), ("group", "groups")):
+        member = test.labels.get(label)
+        if member is not None and len(np.unique(member)) > 1:
+            return Groups(kind, np.asarray(member))
+    return Groups("images", np.arange(len(test)))
 
 
 def mean_prediction(task: str, labelled: Arrays, count: int) -> np.ndarray:

@@ -5,23 +5,26 @@ from typing import Any
 
 from rich.table import Table
 
+from simgan_jax.evaluation.rows import FLOOR
+from simgan_jax.metrics import label_shift
+
 
 def table(report: Mapping[str, Any]) -> Table:
     """The report's estimators for a terminal."""
     rows = report["estimators"]
     unit = next((row["unit"] for row in rows.values()), "")
     result = Table(title=f"Error on real test images ({unit}), {report['seeds']} seed(s)")
-    for name in ("trained on", "error", "95 % interval", "over seeds", "within", "bias"):
+    groups = report.get("test_groups", "test images")
+    for name in ("trained on", "error", f"95 % over {groups}", "std over seeds", "within", "bias"):
         result.add_column(name, justify="left" if name == "trained on" else "right")
     for name, row in sorted(rows.items(), key=lambda item: -item[1]["error"]):
         low, high = row["interval"]
         bias = ", ".join(f"{axis} {x['bias']:+.2f}" for axis, x in row["axes"].items())
-        spread = "" if row["std"] is None else f"± {row['std']:.2f}"
         result.add_row(
             name.replace("_", " "),
             f"{row['error']:.2f}",
             f"{low:.2f} to {high:.2f}",
-            spread,
+            "" if row["std"] is None else f"{row['std']:.2f}",
             f"{row['within']:.1%} ({row['threshold']:g})",
             bias,
         )
@@ -30,37 +33,78 @@ def table(report: Mapping[str, Any]) -> Table:
 
 def summary(report: Mapping[str, Any]) -> list[str]:
     """What the table does not say, a line each."""
-    shift, realism = report["label_shift"], report["realism"]
-    lines = []
-    if report.get("gain") is not None:
-        low, high = report["gain_interval"]
-        lines.append(
-            f"refined against synthetic: {report['gain']:+.1%} ({low:+.1%} to {high:+.1%})"
-        )
-    if report.get("gap_closed") is not None:
-        lines.append(f"gap to real closed: {report['gap_closed']:.0%}")
-    errors = {name: row["error"] for name, row in report["estimators"].items()}
-    floor = errors.pop("mean_predictor", None)
-    if errors and floor is not None and min(errors.values()) >= floor:
-        lines.append("no row beats the mean label: these estimators have learned nothing yet")
-    lines += [f"row {name} left out: {why}" for name, why in report.get("skipped", {}).items()]
-    lines.append(
-        f"label shift {shift['mean']:.2f} ± {shift['std']:.2f} px, drift x {shift.get('dx', 0):+.2f}, "
-        f"y {shift.get('dy', 0):+.2f} (paper: 1.1 ± 0.8 px at 55 px)"
-    )
-    if corners := shift.get("corners"):
+    lines = [*_estimator_lines(report), shift_line(report["label_shift"])]
+    if corners := report["label_shift"].get("corners"):
         moved = ", ".join(f"{side} x {x:+.2f}, y {y:+.2f}" for side, (x, y) in corners.items())
         lines.append(f"corners of the eyes: {moved} px")
-    if surface := shift.get("surface_mm"):
+    if surface := report["label_shift"].get("surface_mm"):
         lines.append(
             f"surface above joints: {surface['median']:+.2f} mm deeper, quartiles "
             f"{surface['quartiles'][0]:+.2f} and {surface['quartiles'][1]:+.2f}; {surface['lost']:.1%} "
             f"of {surface['joints']} lost"
         )
-    accuracy = realism["discriminator_accuracy"]
+    realism = report["realism"]
     lines.append(
-        f"fresh patch discriminator: {accuracy['synthetic']:.1%} on synthetic, "
-        f"{accuracy['refined']:.1%} on refined; KID {realism['kid_synthetic']:.3f} to "
-        f"{realism['kid']:.3f} (two halves of the real images: {realism['kid_real']:.3f})"
+        f"{accuracy_line(realism)}; KID {realism['kid_synthetic']:.3f} to {realism['kid']:.3f} (two "
+        f"halves of the real images: {realism['kid_real']:.3f})"
     )
-    return lines
+    return lines + [f"note: {note}" for note in report["notes"]]
+
+
+def shift_line(shift: Mapping[str, Any]) -> str:
+    """How far content has moved, and whether that can be believed."""
+    lost = 1 - shift["followed"]
+    if shift["followed"] < label_shift.LEAST_FOLLOWED:
+        return (
+            f"label shift unknown: the content of {lost:.0%} of the images cannot be found again after "
+            f"refining (that of the others has moved by {shift['mean']:.2f} px)"
+        )
+    paper = label_shift.PAPER
+    line = (
+        f"label shift {shift['mean']:.2f} px (standard deviation over images {shift['std']:.2f}); "
+        f"drift x {shift['dx']:+.2f}, y {shift['dy']:+.2f}; the paper's eyes: {paper['mean']} px "
+        f"({paper['std']}) at a width of {paper['width']} px"
+    )
+    return f"{line}; {lost:.1%} of the images could not be followed" if lost else line
+
+
+def accuracy_line(realism: Mapping[str, Any]) -> str:
+    """What a fresh discriminator finds."""
+    accuracy = realism["discriminator_accuracy"]
+    return (
+        f"fresh patch discriminator: {accuracy['synthetic']:.1%} on synthetic, "
+        f"{accuracy['refined']:.1%} on refined"
+    )
+
+
+def comparison_line(comparison: Mapping[str, Any], unit: str) -> str:
+    """A difference of two rows, and whether it is more than chance."""
+    names = f"{comparison['row']} against {comparison['against']}".replace("_", " ")
+    line = f"{names}: {comparison['difference']:+.2f} {unit}"
+    if comparison["interval"] is None:
+        low, high = comparison["over_images"]
+        return (
+            f"{line} ({low:+.2f} to {high:+.2f} over test images; one seed does not tell what another "
+            "training would give)"
+        )
+    low, high = comparison["interval"]
+    verdict = "clear" if comparison["clear"] else "may be chance"
+    return f"{line} ({low:+.2f} to {high:+.2f} over seeds and test images): {verdict}"
+
+
+def _estimator_lines(report: Mapping[str, Any]) -> list[str]:
+    rows = report["estimators"]
+    unit = next((row["unit"] for row in rows.values()), "")
+    lines = [comparison_line(comparison, unit) for comparison in report.get("comparisons", ())]
+    if report.get("gain") is not None:
+        line = f"refining saves {report['gain']:.1%} of the error on synthetic images"
+        if report.get("gap_closed") is not None:
+            line += f", {report['gap_closed']:.0%} of the gap to real ones"
+        lines.append(line)
+    errors = {name: row["error"] for name, row in rows.items()}
+    floor = errors.pop(FLOOR, None)
+    if errors and floor is not None and min(errors.values()) >= floor:
+        lines.append("no row beats the mean label: these estimators have learned nothing yet")
+    return lines + [
+        f"row {name} left out: {why}" for name, why in report.get("skipped", {}).items()
+    ]

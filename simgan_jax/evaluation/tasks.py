@@ -10,8 +10,8 @@ from jaxtyping import Float
 
 from simgan_jax.data import Arrays
 from simgan_jax.errors import UserError
-from simgan_jax.evaluation import augment_eyes, augment_hands
-from simgan_jax.evaluation.plan import Settings
+from simgan_jax.evaluation.augmentation import vary_appearance, vary_framing
+from simgan_jax.evaluation.plan import EstimatorSettings
 from simgan_jax.metrics import angles, keypoints
 from simgan_jax.models.gaze_estimator import GazeEstimator
 from simgan_jax.models.hourglass import decode, heatmap_loss, heatmaps, hourglass
@@ -37,7 +37,7 @@ class Task(NamedTuple):
     label: str
     unit: str
     axes: tuple[str, ...]
-    network: Callable[[Settings, np.ndarray], nn.Module]
+    network: Callable[[EstimatorSettings, np.ndarray], nn.Module]
     loss: Callable
     decode: Callable
     augment: Callable
@@ -90,11 +90,11 @@ def _iris_decode(outputs, size):
 
 
 def _gaze_augment(key, images, targets):
-    return augment_eyes.augment(key, images)[0], targets
+    return vary_appearance(key, images)[0], targets
 
 
 def _iris_augment(key, images, targets):
-    images, moved = augment_eyes.augment(key, images)
+    images, moved = vary_appearance(key, images)
     return images, targets + moved
 
 
@@ -141,7 +141,7 @@ TASKS = {
         network=_hand_network,
         loss=_hand_loss,
         decode=lambda outputs, size: decode(outputs[-1], size),
-        augment=augment_hands.augment,
+        augment=vary_framing,
         errors=lambda predicted, target: keypoints.distances(predicted[..., :2], target[..., :2]),
         signed=lambda predicted, target: (predicted[..., :2] - target[..., :2]).mean(1),
         within=lambda size: keypoints.PAPER_THRESHOLD_PX * size[1] / keypoints.PAPER_SIDE_PX,

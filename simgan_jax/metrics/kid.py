@@ -6,7 +6,7 @@ it knows no label of a camera's image, so that choices by KID know none. Incepti
 download and photographs of 299 pixels.
 """
 
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import flax.linen as nn
@@ -18,6 +18,7 @@ from jaxtyping import Array, Float, PyTree, Shaped
 from safetensors.numpy import load_file
 
 from simgan_jax import ranges
+from simgan_jax.metrics.small_networks import in_chunks
 
 WEIGHTS = Path(__file__).with_name("kid.safetensors")
 # Images of any size and depth are brought to the network's: grey, and the size of the paper's eyes.
@@ -42,22 +43,13 @@ class FeatureNetwork(nn.Module):
         return jnp.concatenate([*means, nn.relu(nn.Dense(48, name="summary")(x))], axis=-1)
 
 
-def features(
-    sample: Shaped[np.ndarray, "n h w c"], weights: PyTree[Array] | None = None, chunk: int = 64
-) -> Float[np.ndarray, "n d"]:
+def features(sample: Shaped[np.ndarray, "n h w c"]) -> Float[np.ndarray, "n d"]:
     """Features of images, scaled to unit variance over the network's training images and clipped.
 
     Args:
         sample: integer images, or floats in [-1, 1]; any size, channels are averaged.
-        weights: {"params", "mean", "std"}; the shipped ones by default.
-        chunk: images at a time.
     """
-    weights = shipped_weights() if weights is None else weights
-    filled = np.resize(sample, (-(-len(sample) // chunk) * chunk, *sample.shape[1:]))
-    parts = [
-        np.asarray(_features(weights, filled[i : i + chunk])) for i in range(0, len(filled), chunk)
-    ]
-    return np.concatenate(parts)[: len(sample)]
+    return in_chunks(partial(_features, shipped_weights()), sample)
 
 
 def kid(

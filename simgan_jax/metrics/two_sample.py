@@ -1,16 +1,19 @@
 """How well two sets of images can be told apart: fresh discriminators, patches, frequencies."""
 
+from collections import deque
+from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
-from jaxtyping import Array, Float, PyTree, Shaped
+from jaxtyping import Float, Shaped
 
 from simgan_jax import losses, ranges
 from simgan_jax.metrics.intervals import mean_interval
+from simgan_jax.metrics.small_networks import adam, fit, in_chunks
 from simgan_jax.models import Discriminator
 
 
@@ -31,6 +34,31 @@ class Budget(NamedTuple):
 
 
 BUDGET, NETWORK = Budget(), Discriminator()
+
+
+@dataclass(frozen=True)
+class DiscriminatorObjective:
+    """What a fresh discriminator learns; a batch is (real, other), as many of each."""
+
+    network: Discriminator
+    whole_image: bool
+
+    def prepare(self, key, batch):
+        """Integer images in [-1, 1]."""
+        del key
+        return jax.tree.map(ranges.to_unit, batch)
+
+    def loss(self, params, batch):
+        """Cross-entropy, of both kinds of image the same share."""
+        pairs = zip(batch, (losses.REAL, losses.REFINED), strict=True)
+        return sum(
+            losses.cross_entropy(self.logits(params, x), label).mean() / 2 for x, label in pairs
+        )
+
+    def logits(self, params, unit):
+        """Of every patch, or one of each image."""
+        logits = self.network.apply({"params": params}, unit)
+        return losses.pool_patches(logits) if self.whole_image else logits
 
 
 def discriminator_accuracy(
@@ -65,16 +93,21 @@ def discriminator_accuracy(
     rng = np.random.default_rng(seed)
     trained, tested = zip(*(_halves(x, rng) for x in (real, other)), strict=True)
     params = network.init(jax.random.key(seed), jnp.zeros((1, *real.shape[1:])))["params"]
-    moments = OPTIMIZER.init(params)
     half = budget.batch // 2
-    rows = [_endless_rows(len(x), half, rng) for x in trained]
-    for _ in range(budget.steps):
-        batch = [x[next(row)] for x, row in zip(trained, rows, strict=True)]
-        params, moments = _step(
-            params, moments, *batch, budget.learning_rate, network, whole_image, budget.micro_batch
-        )
+    rows = zip(*(_endless_rows(len(x), half, rng) for x in trained), strict=True)
+    batches = (tuple(x[r] for x, r in zip(trained, both, strict=True)) for both in rows)
+    objective = DiscriminatorObjective(network, whole_image)
+    updates = fit(
+        objective,
+        params,
+        islice(batches, budget.steps),
+        adam(budget.learning_rate),
+        jax.random.key(seed),  # of which nothing is drawn
+        budget.micro_batch // 2,
+    )
+    params = deque(updates, maxlen=1).pop()
     correct = [
-        _per_image(params, x, label, network, whole_image)
+        in_chunks(partial(_accuracy, params, label=label, objective=objective), x)
         for label, x in ((losses.REAL, tested[0]), (losses.REFINED, tested[1]))
     ]
     intervals = np.array([mean_interval(x, seed=seed) for x in correct])
@@ -164,56 +197,10 @@ def spectrum_distance(a: Float[np.ndarray, "bins"], b: Float[np.ndarray, "bins"]
     return float(np.abs(10 * np.log10((a + 1e-12) / (b + 1e-12))).mean())
 
 
-OPTIMIZER = optax.scale_by_adam()
-
-
-@partial(
-    jax.jit,
-    static_argnames=("network", "whole_image", "micro_batch"),
-    donate_argnums=(0, 1),
-)
-def _step(
-    params: PyTree[Array],
-    moments: PyTree[Array],
-    real: Shaped[Array, "b h w c"],
-    other: Shaped[Array, "b h w c"],
-    learning_rate: float,
-    network: Discriminator,
-    whole_image: bool,
-    micro_batch: int,
-) -> tuple[PyTree[Array], PyTree[Array]]:
-    def loss(params, real, other):
-        return sum(
-            losses.cross_entropy(_logits(params, x, network, whole_image), label).mean() / 2
-            for x, label in ((real, losses.REAL), (other, losses.REFINED))
-        )
-
-    size = micro_batch // 2 or len(real)
-    parts = [slice(i, i + size) for i in range(0, len(real), size)]
-    gradients = [jax.grad(loss)(params, real[part], other[part]) for part in parts]
-    mean = jax.tree.map(lambda *leaves: sum(leaves) / len(leaves), *gradients)
-    updates, moments = OPTIMIZER.update(mean, moments)
-    return jax.tree.map(lambda p, u: p - learning_rate * u, params, updates), moments
-
-
-@partial(jax.jit, static_argnames=("label", "network", "whole_image"))
-def _accuracy(params, sample, label, network, whole_image):
-    return losses.accuracy(_logits(params, sample, network, whole_image), label)
-
-
-def _per_image(params, sample, label, network, whole_image, chunk=64):
-    """Accuracy of each image, in chunks of one shape so that they compile once."""
-    filled = np.resize(sample, (-(-len(sample) // chunk) * chunk, *sample.shape[1:]))
-    parts = [
-        np.asarray(_accuracy(params, filled[i : i + chunk], label, network, whole_image))
-        for i in range(0, len(filled), chunk)
-    ]
-    return np.concatenate(parts)[: len(sample)]
-
-
-def _logits(params, sample, network, whole_image):
-    logits = network.apply({"params": params}, ranges.to_unit(sample))
-    return losses.pool_patches(logits) if whole_image else logits
+@partial(jax.jit, static_argnames=("label", "objective"))
+def _accuracy(params, sample, label, objective):
+    """Accuracy of each image."""
+    return losses.accuracy(objective.logits(params, ranges.to_unit(sample)), label)
 
 
 def _halves(sample, rng):

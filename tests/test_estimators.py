@@ -9,14 +9,16 @@ import pytest
 
 from simgan_jax.data import Arrays
 from simgan_jax.errors import UserError
-from simgan_jax.evaluation import augment_eyes, estimators
-from simgan_jax.evaluation.plan import Settings, make_settings
+from simgan_jax.evaluation import estimators
+from simgan_jax.evaluation.plan import EstimatorSettings, make_settings
 from simgan_jax.evaluation.scores import mean_prediction, score
 from simgan_jax.metrics import angles
 from simgan_jax.models.gaze_estimator import GazeEstimator
 
 SIZE = (20, 24)
-SETTINGS = Settings(width=0.1, steps=180, batch=16, micro_batch=16, looks=3, learning_rate=3e-3)
+SETTINGS = EstimatorSettings(
+    width=0.1, steps=180, batch=16, micro_batch=16, looks=3, learning_rate=3e-3
+)
 
 
 def blobs(count, seed):
@@ -107,7 +109,7 @@ def test_a_hand_estimator_has_a_finite_error_and_keeps_the_joints():
     joints = rng.uniform(4, 28, (40, 3, 3)).astype(np.float32)
     images = rng.integers(0, 65535, (40, 32, 32, 1)).astype(np.uint16)
     hands = Arrays(images, {"joints_uvd": joints})
-    settings = Settings(
+    settings = EstimatorSettings(
         features=16, depth=1, downsample=2, steps=2, batch=4, looks=1, micro_batch=4
     )
     estimator = estimators.train("hand", hands, settings, seed=0, augmented=True)
@@ -153,35 +155,3 @@ def test_what_is_missing_is_named():
         estimators.train("gaze", blobs(10, 0), SETTINGS, seed=0)
     with pytest.raises(UserError, match=r"colour.*there are width"):
         make_settings({"colour": 3})
-
-
-augmented = jax.jit(augment_eyes.augment, static_argnums=2)
-
-
-def test_augmentation_moves_the_label_with_the_image():
-    key, test = jax.random.key(0), blobs(8, 0)
-    unit = jnp.asarray(test.images / 127.5 - 1, jnp.float32)
-    only_shift = augment_eyes.Strength(2, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0)
-    images, moved = augmented(key, unit, only_shift)
-    assert len(np.unique(np.asarray(moved))) > 2
-    for before, after, (x, y) in zip(unit, images, moved, strict=True):
-        expected = np.roll(before, (y, x), (0, 1))[2:-2, 2:-2]
-        np.testing.assert_allclose(after[2:-2, 2:-2], expected, atol=1e-5)
-
-
-def test_augmentation_changes_each_image_in_its_own_way_and_stays_in_range():
-    same = jnp.zeros((6, *SIZE, 1)) + 0.3
-    images, _ = augmented(jax.random.key(1), same)
-    assert np.abs(images).max() <= 1
-    assert len({round(float(x), 4) for x in images.mean((1, 2, 3))}) == 6
-    longer, _ = augmented(jax.random.key(1), jnp.zeros((9, *SIZE, 1)) + 0.3)
-    np.testing.assert_allclose(longer[:6], images, atol=1e-6)
-
-
-def test_blur_keeps_the_mean_and_spreads_a_point_by_its_sigma():
-    point = jnp.zeros((21, 21, 1)).at[10, 10].set(1.0)
-    spread = np.asarray(augment_eyes.blur(point, 1.2))[..., 0]
-    assert spread.sum() == pytest.approx(1)
-    offsets = np.arange(21) - 10
-    assert np.sqrt((spread.sum(0) * offsets**2).sum()) == pytest.approx(1.2, rel=0.02)
-    np.testing.assert_allclose(augment_eyes.blur(point, 0.0), point, atol=1e-6)

@@ -1,0 +1,131 @@
+"""Figures of runs, over GAN seeds: what result.json holds, and how it is printed."""
+
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from experiments import paired
+from simgan_jax.evaluation.rows import FLOOR
+from simgan_jax.metrics.intervals import t_interval
+
+SUFFIXES = ("", "_augmented", "_4x")
+
+
+def figures_of(report: Mapping[str, Any]) -> dict[str, float]:
+    """The figures of one evaluation.json that experiments compare, by name."""
+    shift, realism = report["label_shift"], report["realism"]
+    found = {f"error/{row}": x["error"] for row, x in report["estimators"].items()}
+    found |= {f"within/{row}": x["within"] for row, x in report["estimators"].items()}
+    found |= {
+        f"own_error/{row}": x["own_error"]
+        for row, x in report["estimators"].items()
+        if "own_error" in x
+    }
+    for row, x in report["estimators"].items():
+        for axis, y in x["axes"].items():
+            found[f"bias/{row}/{axis}"] = y["bias"]
+            found[f"error/{row}/{axis}"] = y["error"]
+    found |= {
+        f"label_shift/{key}": shift[key]
+        for key in ("mean", "std", "dx", "dy", "followed")
+        if key in shift
+    }
+    for side, (x, y) in shift.get("corners", {}).items():
+        found |= {f"corners/{side}/dx": x, f"corners/{side}/dy": y}
+    if surface := shift.get("surface_mm"):
+        low, high = surface["quartiles"]
+        found |= {"surface_mm/median": surface["median"], "surface_mm/lost": surface["lost"]}
+        found |= {"surface_mm/low_quartile": low, "surface_mm/high_quartile": high}
+    accuracy = realism["discriminator_accuracy"]
+    found |= {f"discriminator_accuracy/{row}": accuracy[row] for row in ("synthetic", "refined")}
+    found |= {"kid/refined": realism["kid"], "kid/synthetic": realism["kid_synthetic"]}
+    return found | {"kid/real": realism["kid_real"], "checkpoint": report["checkpoint"]}
+
+
+def summarize(each: Sequence[Mapping[str, float]]) -> dict[str, dict[str, Any]]:
+    """Every figure over runs, and the shares that refining gains and closes.
+
+    Args:
+        each: `figures_of` each run.
+
+    Returns:
+        Of a figure "mean", "std" (sample standard deviation, None for one run), "interval" (95 % of the
+        mean, None for one run) and "runs"; of "gain", "gap_closed" and "gap_closed_within", also of
+        augmented and larger rows, what `paired.share` says.
+    """
+    names = [name for name in each[0] if all(name in one for one in each)]
+    found = {name: over_runs([one[name] for one in each]) for name in names}
+    return found | shares(found)
+
+
+def over_runs(values: Sequence[float]) -> dict[str, Any]:
+    """What `summarize` has of a figure."""
+    std = statistics.stdev(values) if len(values) > 1 else None
+    mean, limits = statistics.fmean(values), t_interval(values)
+    return {"mean": mean, "std": std, "interval": limits, "runs": list(values)}
+
+
+def shares(summary: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """What refining gains of the error, and closes of the gap to real images, of all runs together."""
+    found = {}
+    for suffix in SUFFIXES:
+        for figure, name in (("error", "gap_closed"), ("within", "gap_closed_within")):
+            rows = [
+                summary.get(f"{figure}/{base}{suffix}") for base in ("synthetic", "refined", "real")
+            ]
+            if None in rows[:2]:
+                continue
+            synthetic, refined = (np.array(row["runs"]) for row in rows[:2])
+            if figure == "error":
+                found[f"gain{suffix}"] = paired.share(synthetic - refined, synthetic)
+            if rows[2] is None:
+                continue
+            gap = synthetic - rows[2]["runs"]
+            if gap.mean() > 0 if figure == "error" else gap.mean() < 0:
+                found[f"{name}{suffix}"] = paired.share(synthetic - refined, gap)
+    return found
+
+
+def comparisons(summary: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """What the rows of a variant differ by, over its runs: `paired.compare_rows`."""
+    return paired.compare_rows(*(_rows(summary, figure) for figure in ("error", "within")))
+
+
+def _rows(summary: Mapping[str, Mapping[str, Any]], figure: str) -> dict[str, list[float]]:
+    """A figure of every row that estimators are trained for, one a run."""
+    rows = {}
+    for name, found in summary.items():
+        kind, _, row = name.partition("/")
+        if kind == figure and "/" not in row and row != FLOOR:
+            rows[row] = found["runs"]
+    return rows
+
+
+def show(title: str, result: Mapping[str, Any], names: Sequence[str]) -> None:
+    """Prints a table, a column a variant."""
+    columns = [result["variants"][name] for name in names]
+    table = Table(title=title)
+    for heading in ("", *names):
+        table.add_column(heading, justify="right" if heading else "left")
+    for name in dict.fromkeys(name for column in columns for name in column):
+        cells = []
+        for column in columns:
+            x = column.get(name)
+            cells.append(cell(x, lambda value: f"{value:.3g}") if x else "")
+        table.add_row(name, *cells)
+    Console(highlight=False).print(table)
+
+
+def cell(figure: Mapping[str, Any], number: Callable[[float], str]) -> str:
+    """A figure of `summarize`: mean ± standard deviation; of a share the mean and its interval."""
+    text = number(figure["mean"])
+    if figure.get("std") is not None:
+        return f"{text} ± {number(figure['std'])}"
+    if "std" not in figure and figure["interval"]:
+        low, high = map(number, figure["interval"])
+        return f"{text} ({low} to {high})"
+    return text

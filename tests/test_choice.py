@@ -1,0 +1,157 @@
+"""Which checkpoint is chosen, by which images, and how long the choice stands."""
+
+import json
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from configs import gaze
+from simgan_jax import data
+from simgan_jax.data import Arrays
+from simgan_jax.errors import UserError
+from simgan_jax.evaluation.choice import Candidate, choose, competing, earlier_choice, select
+from simgan_jax.metrics import label_shift
+from simgan_jax.setup import make_setup
+from simgan_jax.state import create_train_state
+from simgan_jax.training import devices, provenance
+from simgan_jax.training.checkpoint import Checkpoints
+
+NAN = float("nan")
+
+
+def candidate(step, kid=0.5, label_shift=0.1, followed=1.0):
+    return Candidate(step, kid, label_shift, followed)
+
+
+def test_the_most_real_checkpoint_that_keeps_labels_is_selected():
+    candidates = [
+        candidate(100, kid=0.9, label_shift=0.1),
+        candidate(200, kid=0.4, label_shift=0.5),
+        candidate(300, kid=0.2, label_shift=0.51),
+    ]
+    chosen, rule = select(candidates)
+    assert chosen.step == 200
+    assert rule.startswith("lowest KID")
+
+
+def test_a_checkpoint_that_loses_images_is_not_selected_however_real_it_is():
+    lost = candidate(200, kid=0.0, label_shift=0.1, followed=0.89)
+    assert select([candidate(100), lost])[0].step == 100
+    assert select([lost, candidate(300, label_shift=0.8)])[0].step == 300
+    nothing_found = candidate(400, kid=0.0, label_shift=NAN, followed=0.0)
+    assert select([nothing_found, lost])[0].step == 200
+
+
+def test_the_rule_says_what_was_done():
+    assert select([candidate(1, label_shift=0.8)])[1].startswith("smallest label shift of those")
+    # Moved by 0.1 px, as far as it could be followed: that is no reason to trust it.
+    chosen, rule = select([candidate(1, followed=0.2), candidate(2, followed=0.5, label_shift=9)])
+    assert chosen.step == 2
+    assert rule == "least content lost: none can be followed in 90% of the images or more"
+
+
+def same(head):
+    return head
+
+
+def brighter(head):
+    return {**head, "bias": head["bias"] + 0.5}
+
+
+def scribbled(head):
+    noise = np.random.default_rng(0).normal(0, 3, head["kernel"].shape)
+    return {**head, "kernel": jnp.asarray(noise, head["kernel"].dtype)}
+
+
+def make_run(workdir, heads, **train):
+    """A run with a checkpoint for each of some changes of a refiner that changes nothing."""
+    config = gaze.get_config("tiny")
+    config.data.synthetic.count = config.data.real.count = 48
+    config.data.test.count = 16
+    config.refiner.residual = True
+    config.train.update(ema=0.0, pretrain_refiner=0, pretrain_discriminator=0, **train)
+    setup = devices.distribute(make_setup(config))
+    provenance.claim(workdir, config)
+    state = create_train_state(jax.random.key(0), setup)
+    for step, head in sorted(heads.items()):
+        params = state.refiner.params
+        changed = {**params, "head": head(params["head"])}
+        at = state.replace(
+            step=jnp.asarray(step, state.step.dtype), refiner=state.refiner.replace(params=changed)
+        )
+        Checkpoints(workdir).save(devices.place(at, setup), setup)
+    return data.load(config.data.synthetic), data.load(config.data.real)
+
+
+@pytest.mark.parametrize("good", [1, 2])
+def test_the_better_checkpoint_is_chosen_wherever_it_stands(tmp_path, good):
+    sets = make_run(tmp_path, {good: same, 3 - good: brighter})
+    found = choose(tmp_path, *sets)
+    assert found["step"] == good
+    kids = {c["step"]: c["kid"] for c in found["candidates"]}
+    assert kids[good] < kids[3 - good]
+    assert found == json.loads((tmp_path / "chosen.json").read_text())
+
+
+def test_a_refiner_that_destroys_the_eyes_is_found_out(tmp_path):
+    sets = make_run(tmp_path, {1: brighter, 2: scribbled})
+    found = choose(tmp_path, *sets)
+    assert found["step"] == 1
+    assert found["candidates"][1]["followed"] < label_shift.LEAST_FOLLOWED
+
+
+def test_the_choice_does_not_see_what_the_report_measures(tmp_path):
+    synthetic, real = make_run(tmp_path, {1: same, 2: brighter})
+    before = choose(tmp_path, synthetic, real)
+    probe, compared = synthetic.images.copy(), real.images.copy()
+    probe[-12:] = 255 - probe[-12:]
+    compared[::2] = 255 - compared[::2]
+    assert choose(tmp_path, Arrays(probe, synthetic.labels), Arrays(compared)) == before
+    seen = Arrays(255 - synthetic.images, synthetic.labels)
+    assert choose(tmp_path, seen, real)["candidates"] != before["candidates"]
+
+
+def test_an_earlier_choice_stands_until_a_checkpoint_comes_or_its_own_goes(tmp_path):
+    sets = make_run(tmp_path, {1: same, 2: brighter})
+    assert earlier_choice(tmp_path) is None, "nothing has been chosen"
+    found = choose(tmp_path, *sets)
+    assert earlier_choice(tmp_path) == found
+    other = json.dumps(found | {"step": 2})
+    (tmp_path / "chosen.json").write_text(other)
+    assert earlier_choice(tmp_path)["step"] == 2, "it is not judged again"
+    (tmp_path / "chosen.json").write_text(json.dumps(found | {"step": 7}))
+    assert earlier_choice(tmp_path) is None, "its checkpoint is gone"
+    (tmp_path / "chosen.json").write_text(other)
+    make_run(tmp_path, {3: same})
+    assert earlier_choice(tmp_path) is None, "a checkpoint has come"
+    (tmp_path / "chosen.json").write_text('{"step": 1')
+    assert earlier_choice(tmp_path) is None, "half a file"
+
+
+def test_checkpoints_that_no_discriminator_has_taught_do_not_compete(tmp_path):
+    make_run(tmp_path, {1: same, 2: brighter})
+    assert competing(tmp_path) == [1, 2]
+    config = json.loads((tmp_path / "config.json").read_text())
+    config["train"] |= {"pretrain_refiner": 1, "pretrain_discriminator": 0}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    assert competing(tmp_path) == [2]
+    config["train"] |= {"pretrain_discriminator": 1}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    assert competing(tmp_path) == [1, 2], "there are no others"
+
+
+@pytest.mark.parametrize("count", range(6))
+def test_very_few_images_are_one_clear_line(tmp_path, count):
+    synthetic, real = make_run(tmp_path, {1: same})
+    with pytest.raises(UserError, match=f"config.data.synthetic: {count} images"):
+        choose(tmp_path, synthetic[:count], real)
+    with pytest.raises(UserError, match=f"config.data.real: {count} images"):
+        choose(tmp_path, synthetic, real[:count])
+
+
+def test_a_run_without_a_checkpoint_is_one_clear_line(tmp_path):
+    synthetic, real = make_run(tmp_path, {})
+    with pytest.raises(UserError, match="no checkpoint yet"):
+        choose(tmp_path, synthetic, real)
