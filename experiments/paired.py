@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from simgan_jax.evaluation.comparisons import leaves_out_zero, pairs
-from simgan_jax.metrics.intervals import ratio_interval, t_interval
+from simgan_jax.metrics.intervals import t_interval
 
 
 def difference(row: Sequence[float], against: Sequence[float]) -> dict[str, Any]:
@@ -33,24 +33,6 @@ def difference(row: Sequence[float], against: Sequence[float]) -> dict[str, Any]
         "over_seeds": limits,
         "clear": leaves_out_zero(limits),
         "seeds": len(each),
-    }
-
-
-def share(part: Sequence[float], whole: Sequence[float]) -> dict[str, Any]:
-    """A ratio of means, such as the share of a gap that is closed.
-
-    Args:
-        part: one value a seed.
-        whole: of the same seeds.
-
-    Returns:
-        "mean", "interval" (Fieller's) and "runs", the ratio of each seed by itself.
-    """
-    part, whole = np.array(part, float), np.array(whole, float)
-    return {
-        "mean": float(part.mean() / whole.mean()),
-        "interval": ratio_interval(part, whole),
-        "runs": (part / whole).tolist(),
     }
 
 

@@ -9,10 +9,8 @@ from rich.console import Console
 from rich.table import Table
 
 from experiments import paired
+from simgan_jax.evaluation.comparisons import gains
 from simgan_jax.evaluation.rows import FLOOR
-from simgan_jax.metrics.intervals import t_interval
-
-SUFFIXES = ("", "_augmented", "_4x")
 
 
 def figures_of(report: Mapping[str, Any]) -> dict[str, float]:
@@ -53,9 +51,9 @@ def summarize(each: Sequence[Mapping[str, float]]) -> dict[str, dict[str, Any]]:
         each: `figures_of` each run.
 
     Returns:
-        Of a figure "mean", "std" (sample standard deviation, None for one run), "interval" (95 % of the
-        mean, None for one run) and "runs"; of "gain", "gap_closed" and "gap_closed_within", also of
-        augmented and larger rows, what `paired.share` says.
+        Of a figure "mean", "std" (sample standard deviation, None for one run) and "runs"; of "gain",
+        "gap_closed" and "gap_closed_within", also of augmented and larger rows, "mean" (a ratio of
+        means) and "interval" (Fieller's; None for one run, or where the gap may be none).
     """
     names = [name for name in each[0] if all(name in one for one in each)]
     found = {name: over_runs([one[name] for one in each]) for name in names}
@@ -65,29 +63,28 @@ def summarize(each: Sequence[Mapping[str, float]]) -> dict[str, dict[str, Any]]:
 def over_runs(values: Sequence[float]) -> dict[str, Any]:
     """What `summarize` has of a figure."""
     std = statistics.stdev(values) if len(values) > 1 else None
-    mean, limits = statistics.fmean(values), t_interval(values)
-    return {"mean": mean, "std": std, "interval": limits, "runs": list(values)}
+    return {"mean": statistics.fmean(values), "std": std, "runs": list(values)}
 
 
 def shares(summary: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
     """What refining gains of the error, and closes of the gap to real images, of all runs together."""
-    found = {}
-    for suffix in SUFFIXES:
-        for figure, name in (("error", "gap_closed"), ("within", "gap_closed_within")):
-            rows = [
-                summary.get(f"{figure}/{base}{suffix}") for base in ("synthetic", "refined", "real")
-            ]
-            if None in rows[:2]:
-                continue
-            synthetic, refined = (np.array(row["runs"]) for row in rows[:2])
-            if figure == "error":
-                found[f"gain{suffix}"] = paired.share(synthetic - refined, synthetic)
-            if rows[2] is None:
-                continue
-            gap = synthetic - rows[2]["runs"]
-            if gap.mean() > 0 if figure == "error" else gap.mean() < 0:
-                found[f"{name}{suffix}"] = paired.share(synthetic - refined, gap)
-    return found
+    errors, within = (
+        {row: np.array(runs)[:, None] for row, runs in _rows(summary, figure).items()}
+        for figure in ("error", "within")
+    )
+    # What is not within the threshold shrinks as errors do.
+    gaps = gains({row: 1 - share for row, share in within.items()})
+    found = gains(errors) | {
+        name.replace("gap_closed", "gap_closed_within"): value
+        for name, value in gaps.items()
+        if "gap_closed" in name
+    }
+    seeds = len(next(iter(errors.values())))
+    return {
+        name: {"mean": value, "interval": found.get(f"{name}_interval") if seeds > 1 else None}
+        for name, value in found.items()
+        if value is not None and not name.endswith("_interval")
+    }
 
 
 def comparisons(summary: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:

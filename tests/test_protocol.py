@@ -1,7 +1,8 @@
 import pytest
 
 from configs.gaze import get_config
-from experiments import protocol
+from experiments import protocol, summary
+from experiments.comparison import __main__ as comparison
 from simgan_jax.errors import UserError
 
 
@@ -23,25 +24,55 @@ def report(errors, checkpoint=1):
     }
 
 
-def test_gain_and_gap_closed_are_worked_out_from_the_errors():
-    figures = protocol.figures_of(report({"synthetic": 8.0, "refined": 6.0, "real": 4.0}))
-    assert figures["gain"] == pytest.approx(0.25)
-    assert figures["gap_closed"] == pytest.approx(0.5)
-    assert figures["gap_closed_within"] == pytest.approx(0.5)
-    assert figures["bias/refined/pitch"] == 1.0
+def summarize(*errors):
+    return summary.summarize([summary.figures_of(report(each)) for each in errors])
+
+
+def test_gain_and_gap_closed_are_ratios_of_means_over_runs():
+    found = summarize(
+        {"synthetic": 10.0, "refined": 7.0, "real": 4.0},
+        {"synthetic": 4.0, "refined": 4.0, "real": 3.0},
+    )
+    assert found["gain"]["mean"] == pytest.approx(3 / 14)
+    assert found["gain"]["interval"] is None, "two runs so far apart: the whole may be nothing"
+    # The mean of the runs' own shares, 1/2 and 0, would be 1/4.
+    assert found["gap_closed"]["mean"] == pytest.approx(3 / 7)
+    assert found["gap_closed_within"]["mean"] == pytest.approx(3 / 7)
+    assert found["bias/refined/pitch"]["mean"] == 1.0
+
+
+def test_a_share_has_the_interval_of_its_ratio():
+    runs = ({"synthetic": 10.0, "refined": x, "real": 5.0} for x in (5.0, 6.0, 7.0))
+    found = summarize(*runs)["gap_closed"]
+    # Saved are 5, 4 and 3 of 5: 4.3027 / sqrt(3) = 2.4841 to each side of 4.
+    assert found["mean"] == pytest.approx(0.8)
+    assert found["interval"] == pytest.approx([1.5159 / 5, 6.4841 / 5], abs=1e-4)
+    assert summarize({"synthetic": 10.0, "refined": 6.0})["gain"]["interval"] is None
 
 
 def test_no_gap_is_closed_where_there_is_none():
-    figures = protocol.figures_of(report({"synthetic": 8.0, "refined": 9.0, "real": 8.5}))
-    assert figures["gain"] == pytest.approx(-0.125)
-    assert "gap_closed" not in figures
+    found = summarize({"synthetic": 8.0, "refined": 9.0, "real": 8.5})
+    assert found["gain"]["mean"] == pytest.approx(-0.125)
+    assert "gap_closed" not in found
 
 
-def test_the_spread_is_that_of_the_runs():
-    reports = [report({"synthetic": 8.0, "refined": x}) for x in (5.0, 6.0, 7.0)]
-    summary = protocol.summarize(reports)["error/refined"]
-    assert summary == {"mean": 6.0, "std": 1.0, "runs": [5.0, 6.0, 7.0]}
-    assert protocol.summarize(reports[:1])["error/refined"]["std"] is None
+def test_the_spread_is_the_standard_deviation_of_the_runs():
+    found = summarize(*({"synthetic": 8.0, "refined": x} for x in (5.0, 6.0, 7.0)))["error/refined"]
+    assert found == {"mean": 6.0, "std": 1.0, "runs": [5.0, 6.0, 7.0]}
+    assert summarize({"synthetic": 8.0, "refined": 5.0})["error/refined"]["std"] is None
+
+
+def test_rows_are_compared_seed_by_seed():
+    runs = ({"synthetic": 5.0 + x, "refined": 4.5 + 0.9 * x} for x in (0.0, 1.0, 2.0))
+    errors, within = summary.comparisons(summarize(*runs))
+    assert (errors["row"], errors["against"], errors["figure"]) == ("refined", "synthetic", "error")
+    # Differences -0.5, -0.6, -0.7, though each row differs by a whole degree from seed to seed.
+    assert errors["difference"] == pytest.approx(-0.6)
+    assert errors["over_seeds"] == pytest.approx([-0.8484, -0.3516], abs=1e-4)
+    assert errors["clear"]
+    assert within["figure"] == "within"
+    assert within["difference"] == pytest.approx(0.06)
+    assert not summary.comparisons(summarize({"synthetic": 5.0, "refined": 1.0}))[0]["clear"]
 
 
 def test_missing_photographs_are_one_clear_line(tmp_path, monkeypatch):
@@ -56,15 +87,18 @@ def test_missing_photographs_are_one_clear_line(tmp_path, monkeypatch):
 
 
 def test_the_table_has_a_column_for_every_variant(capsys):
-    reports = [report({"synthetic": 8.0, "refined": x}) for x in (5.0, 7.0)]
-    summary = protocol.summarize(reports)
-    variants = dict.fromkeys(("one", "two", "three"), summary)
-    protocol.show("errors", {"variants": variants}, ["one", "two"])
+    one = summarize(*({"synthetic": 8.0, "refined": x} for x in (5.0, 7.0)))
+    variants = dict.fromkeys(("one", "two", "three"), one)
+    summary.show("errors", {"variants": variants}, ["one", "two"])
     printed = capsys.readouterr().out
     assert "one" in printed
     assert "two" in printed
     assert "three" not in printed
     assert printed.count("6 ± 1.41") == 2
+
+
+def test_the_table_of_the_paper_s_figures_and_ours_is_of_the_stored_results():
+    assert comparison.text() == (comparison.HERE / "table.md").read_text()
 
 
 def test_rows_on_the_same_images_are_trained_once():

@@ -3,12 +3,11 @@
     python -m experiments.embedded_eyes --variants=default
     python -m experiments.checkpoint_choice [--workdirs=A,B]
 
-For every checkpoint of a run, what the choice sees (KID and label shift, see `evaluate.select`) and
+For every checkpoint of a run, what the choice sees (KID and label shift, see `choice.select`) and
 what it may not see: the error on the real test set of estimators trained on images that the checkpoint
 has refined, and its bias. Writes result.json and choice.png beside this file.
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -22,7 +21,7 @@ from experiments.machine import machine
 from simgan_jax import command, data
 from simgan_jax.data import Arrays
 from simgan_jax.evaluation import estimators, tasks
-from simgan_jax.evaluation.choice import CHOSEN, choose
+from simgan_jax.evaluation.choice import choose
 from simgan_jax.evaluation.plan import make_plan
 from simgan_jax.io.atomic import write_json
 from simgan_jax.metrics import label_shift
@@ -72,8 +71,8 @@ def test_checkpoints(workdir: str) -> dict[str, Any]:
         plan = replace(plan, images=500, estimator=replace(plan.estimator, steps=50))
     synthetic, real = data.load(config.data.synthetic), data.load(config.data.real)
     test = data.load(config.data.test)
-    chosen = choose(workdir, synthetic, real)
-    candidates = json.loads((Path(workdir) / CHOSEN).read_text())["candidates"]
+    choice = choose(workdir, synthetic, real)
+    chosen, candidates = choice["step"], choice["candidates"]
     if QUICK.value:
         candidates = candidates[-2:]
     training = synthetic[: min(plan.images, len(synthetic) - plan.probe)]

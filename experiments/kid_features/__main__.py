@@ -11,24 +11,24 @@ were not trained on; --quick writes neither.
 """
 
 from collections.abc import Sequence
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 from flax import traverse_util
 from safetensors.numpy import save_file
-from simgan_jax.evaluation.augment_eyes import blur, light_gradient
 
 from experiments.flags import QUICK, command_line
 from experiments.machine import machine
 from simgan_jax import command, data
+from simgan_jax.evaluation.augmentation import blur, light_gradient
 from simgan_jax.io.atomic import write_json
 from simgan_jax.metrics.angles import pitch_yaw
 from simgan_jax.metrics.kid import SIZE, WEIGHTS, FeatureNetwork
+from simgan_jax.metrics.small_networks import adam, fit
 from simgan_jax.ranges import to_unit
 
 # The seed is that of the images too; configurations use others.
@@ -86,10 +86,33 @@ def change(key, image):
     return image.clip(-1, 1), jnp.array([gamma, gain, *slope, sigma, noise])
 
 
-def prepare(key, images, labels, mean, std):
-    """Changes a batch and standardises its labels and those of the change; unknown ones stay NaN."""
-    images, changes = jax.vmap(change)(jax.random.split(key, len(images)), to_unit(images))
-    return images, (jnp.concatenate([labels, changes], 1) - mean) / std
+@dataclass(frozen=True)
+class ReaderObjective:
+    """What the network learns; a batch is (images, labels), unknown labels are NaN.
+
+    Attributes:
+        reader: the network.
+        mean: of the labels and of the change's parameters.
+        std: the same.
+    """
+
+    reader: Reader
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    def prepare(self, key, batch):
+        """Changes the images; standardises their labels and those of the change."""
+        images, labels = batch
+        keys = jax.random.split(key, len(images))
+        images, changes = jax.vmap(change)(keys, to_unit(images))
+        known = jnp.concatenate([labels, changes], 1)
+        return images, (known - jnp.array(self.mean)) / jnp.array(self.std)
+
+    def loss(self, params, batch):
+        """Mean square error of what is known."""
+        images, targets = batch
+        read = self.reader.apply({"params": params}, images)
+        return jnp.square(jnp.where(jnp.isnan(targets), 0, read - targets)).mean()
 
 
 def main(argv: Sequence[str]) -> None:
@@ -103,31 +126,19 @@ def main(argv: Sequence[str]) -> None:
     std = np.concatenate([np.nanstd(labels, 0), changes.std(0)])
     reader = Reader()
     params = reader.init(key, jnp.zeros((1, *SIZE, 1)))["params"]
-    optimizer = optax.adam(optax.cosine_decay_schedule(2e-3, steps))
-    moments = optimizer.init(params)
+    objective = ReaderObjective(reader, tuple(mean.tolist()), tuple(std.tolist()))
 
-    @partial(jax.jit, donate_argnums=(0, 1))
-    def step(params, moments, key, images, labels):
-        images, targets = prepare(key, images, labels, mean, std)
+    def batches():
+        rng = np.random.default_rng(SEED)
+        for i in range(steps):
+            if i % 250 == 0:
+                print(f"step {i} of {steps}", flush=True)
+            rows = np.sort(rng.choice(len(images), BATCH, replace=False))
+            yield images[rows], labels[rows]
 
-        def loss(params):
-            read = reader.apply({"params": params}, images)
-            return jnp.square(jnp.where(jnp.isnan(targets), 0, read - targets)).mean()
-
-        value, gradient = jax.value_and_grad(loss)(params)
-        updates, moments = optimizer.update(gradient, moments)
-        return optax.apply_updates(params, updates), moments, value
-
-    rng = np.random.default_rng(SEED)
-    for i in range(steps):
-        rows = np.sort(rng.choice(len(images), BATCH, replace=False))
-        step_key = jax.random.fold_in(key, i)
-        params, moments, loss = step(params, moments, step_key, images[rows], labels[rows])
-        if i % 250 == 0:
-            print(f"step {i} of {steps}, loss {loss:.3f}", flush=True)
-
+    params = fit(objective, params, batches(), adam(2e-3, steps), key)
     held, held_labels = load("test", 500)
-    changed, targets = jax.jit(prepare)(key, held, held_labels, mean, std)
+    changed, targets = jax.jit(objective.prepare)(key, (held, held_labels))
     residual = np.square(jax.jit(reader.apply)({"params": params}, changed) - targets)
     explained = 1 - np.nanmean(residual, 0) / np.nanvar(targets, 0)
     result = {"explained": {n: round(float(x), 3) for n, x in zip(NAMES, explained, strict=True)}}

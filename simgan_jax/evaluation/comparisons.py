@@ -28,16 +28,6 @@ COMPARISONS = (("refined", "synthetic"), ("matched", "synthetic"), ("refined", "
 CHEAP = ("synthetic", "matched")
 
 
-def gain(synthetic: float, refined: float) -> float:
-    """Share of the error on synthetic images that refining saves."""
-    return float((synthetic - refined) / synthetic)
-
-
-def gap_closed(synthetic: float, refined: float, real: float) -> float:
-    """Share of the way from synthetic to real that refining goes; of errors, or of shares within."""
-    return float((synthetic - refined) / (synthetic - real))
-
-
 def pairs(errors: Mapping[str, float]) -> list[tuple[str, str]]:
     """Which rows are compared, each pair once.
 
@@ -99,36 +89,34 @@ def gains(
 ) -> dict[str, Any]:
     """What refining gains, and how much of the gap to real images it closes.
 
-    Both are ratios of means, over seeds with Fieller's interval (`ratio_interval`), over images
-    with the bootstrap's.
+    Both are ratios of means: over seeds with Fieller's interval (`ratio_interval`), over images with
+    the bootstrap's.
 
     Args:
         errors: as of `compare`.
         groups: the same.
 
     Returns:
-        "gain" and "gap_closed", None where a row is missing or real is no better than synthetic; the
-        same of the "_4x" and "_augmented" rows that are there; each with its "_interval": the span of
-        that over seeds and that over images, or the one over images where there is one seed. Where the
-        gap may be none, its share has no interval.
+        "gain" = (synthetic - refined) / synthetic and "gap_closed" = (synthetic - refined) / (synthetic
+        - real), None where a row is missing or real is no better than synthetic; the same of the "_4x"
+        and "_augmented" rows that are there; each with its "_interval": the span of that over seeds and
+        that over images, or the one over images where there is one seed. Where the gap may be none, its
+        share has no interval.
     """
     result: dict[str, Any] = {"gain": None, "gap_closed": None}
-    rows = [row for row in map(Row.parse, errors) if row.base == "refined"]
-    for row in rows:
-        suffix = str(row).removeprefix("refined")
-        synthetic, real = (errors.get(f"{base}{suffix}") for base in ("synthetic", "real"))
-        if synthetic is None:
+    for name, refined in errors.items():
+        row = Row.parse(name)
+        synthetic, real = (errors.get(str(replace(row, base=x))) for x in ("synthetic", "real"))
+        if row.base != "refined" or synthetic is None:
             continue
-        refined = errors[str(row)]
-        saved = synthetic - refined
-        result[f"gain{suffix}"] = gain(synthetic.mean(), refined.mean())
-        result[f"gain{suffix}_interval"] = _share_interval(saved, synthetic, groups)
+        suffix, saved = name.removeprefix("refined"), synthetic - refined
+        wholes = {f"gain{suffix}": synthetic}
         if real is not None and synthetic.mean() > real.mean():
-            name = f"gap_closed{suffix}"
-            result[name] = gap_closed(synthetic.mean(), refined.mean(), real.mean())
-            limits = _share_interval(saved, synthetic - real, groups)
-            if limits:
-                result[f"{name}_interval"] = limits
+            wholes[f"gap_closed{suffix}"] = synthetic - real
+        for share, whole in wholes.items():
+            result[share] = float(saved.mean() / whole.mean())
+            if limits := _share_interval(saved, whole, groups):
+                result[f"{share}_interval"] = limits
     return result
 
 

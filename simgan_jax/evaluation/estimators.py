@@ -20,7 +20,7 @@ from simgan_jax.data import Arrays
 from simgan_jax.errors import UserError
 from simgan_jax.evaluation.plan import EstimatorSettings
 from simgan_jax.evaluation.tasks import TASKS, label_of
-from simgan_jax.metrics.small_networks import adam, fit, in_chunks
+from simgan_jax.metrics.small_networks import adam, in_chunks, updates
 from simgan_jax.ranges import to_unit
 
 
@@ -105,7 +105,7 @@ def train(
     network = TASKS[task].network(settings, targets)
     key = jax.random.key(seed)
     params = _init(jax.random.fold_in(key, 0), training.images[:1], network)
-    updates = fit(
+    trained = updates(
         EstimatorObjective(task, network, augmented),
         params,
         islice(_batches(training.images, targets, rows, settings.batch, rng), settings.steps),
@@ -116,7 +116,7 @@ def train(
 
     best, looks = None, []
     look_every = max(1, settings.steps // settings.looks)
-    for step, params in enumerate(updates, 1):
+    for step, params in enumerate(trained, 1):
         advance(settings.batch)
         if step % look_every and step != settings.steps:
             continue

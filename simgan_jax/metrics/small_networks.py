@@ -1,5 +1,6 @@
 """Trains and applies the small networks that measure: estimators and fresh discriminators."""
 
+from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from functools import cache, partial
 from typing import Protocol
@@ -32,6 +33,18 @@ def adam(learning_rate: float, decay_steps: int = 0) -> optax.GradientTransforma
 
 
 def fit(
+    objective: Objective,
+    params: PyTree[Array],
+    batches: Iterable[PyTree[Shaped[np.ndarray, "b ..."]]],
+    optimizer: optax.GradientTransformation,
+    key: Key[Array, ""],
+    micro_batch: int = 0,
+) -> PyTree[Array]:
+    """The parameters after the last batch; see `updates`."""
+    return deque(updates(objective, params, batches, optimizer, key, micro_batch), maxlen=1).pop()
+
+
+def updates(
     objective: Objective,
     params: PyTree[Array],
     batches: Iterable[PyTree[Shaped[np.ndarray, "b ..."]]],
@@ -91,5 +104,5 @@ def _update(params, moments, key, step, batch, objective, optimizer, micro_batch
     ]
     gradients = [jax.grad(objective.loss)(params, part) for part in parts]
     mean = jax.tree.map(lambda *leaves: sum(leaves) / len(leaves), *gradients)
-    updates, moments = optimizer.update(mean, moments)
-    return optax.apply_updates(params, updates), moments
+    change, moments = optimizer.update(mean, moments)
+    return optax.apply_updates(params, change), moments

@@ -1,6 +1,5 @@
 """How well two sets of images can be told apart: fresh discriminators, patches, frequencies."""
 
-from collections import deque
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -97,7 +96,7 @@ def discriminator_accuracy(
     rows = zip(*(_endless_rows(len(x), half, rng) for x in trained), strict=True)
     batches = (tuple(x[r] for x, r in zip(trained, both, strict=True)) for both in rows)
     objective = DiscriminatorObjective(network, whole_image)
-    updates = fit(
+    params = fit(
         objective,
         params,
         islice(batches, budget.steps),
@@ -105,7 +104,6 @@ def discriminator_accuracy(
         jax.random.key(seed),  # of which nothing is drawn
         budget.micro_batch // 2,
     )
-    params = deque(updates, maxlen=1).pop()
     correct = [
         in_chunks(partial(_accuracy, params, label=label, objective=objective), x)
         for label, x in ((losses.REAL, tested[0]), (losses.REFINED, tested[1]))
