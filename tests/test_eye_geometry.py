@@ -1,15 +1,14 @@
 from dataclasses import replace
 
-import hypothesis
 import numpy as np
 import pytest
-from hypothesis import strategies as st
 
 from simgan_jax.data.procedural import eye_geometry as geometry
 from simgan_jax.data.procedural import eyes, face_geometry
 from simgan_jax.data.procedural.eye_geometry import View
 from simgan_jax.data.procedural.eye_render import render
 from simgan_jax.data.procedural.eye_scene import draw_gaze, draw_people, draw_scene
+from simgan_jax.metrics.angles import from_pitch_yaw
 
 CROP = View.crop(35, 55)
 
@@ -27,7 +26,7 @@ def looking(pitch, yaw):
         head=np.eye(3, dtype=np.float32)[None],
         origin=np.array([[0, 0, 595]], np.float32),
         eyeball=np.array([[0, 0, 600]], np.float32),
-        axis=geometry.direction(*np.radians(np.float32([[pitch], [yaw]]))),
+        axis=from_pitch_yaw(np.radians(np.float32([[pitch, yaw]]))),
         upper=np.float32([25]),
         lower=np.float32([25]),
         half_width=np.float32([30]),
@@ -125,18 +124,6 @@ def test_iris_masks_stay_between_the_lids():
         # A pixel is touched from half its size away, the rest is the chords' distance from the curve.
         assert (y > upper[x] - 0.75).all()
         assert (y < lower[x] + 0.75).all()
-
-
-@hypothesis.given(st.floats(-1.5, 1.5), st.floats(-1.5, 1.5))
-def test_angles_invert_directions(pitch, yaw):
-    np.testing.assert_allclose(
-        geometry.angles(geometry.direction(pitch, yaw)), [pitch, yaw], atol=1e-6
-    )
-
-
-def test_directions_of_known_angles():
-    at = geometry.direction(np.radians([0, 0, 90]), np.radians([0, 90, 0]))
-    np.testing.assert_allclose(at, [[0, 0, -1], [-1, 0, 0], [0, -1, 0]], atol=1e-7)
 
 
 def test_a_head_turned_to_image_left_has_positive_yaw_as_in_mpiigaze():

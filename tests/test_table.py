@@ -31,9 +31,9 @@ def table(tmp_path):
 def test_rows_keep_their_order_and_labels_their_values(table):
     arrays = load(
         table(
-            "gaze_pitch_deg,file,gaze_yaw_deg,note,participant,head_pitch,head_yaw\n"
-            "0,images/b.png,90,blue,7,0.1,-0.2\n"
-            "30,images/a.png,0,,8,0,0\n"
+            "gaze_pitch_deg,file,gaze_yaw_deg,note,participant,head_pitch,head_yaw,group,day\n"
+            "0,images/b.png,90,blue,7,0.1,-0.2,16777217,3\n"
+            "30,images/a.png,0,,8,0,0,2,1\n"
         )
     )
     assert arrays.images.shape == (2, 4, 8, 1)
@@ -43,7 +43,9 @@ def test_rows_keep_their_order_and_labels_their_values(table):
     )
     np.testing.assert_allclose(arrays.labels["head_pose"], [[0.1, -0.2], [0, 0]], atol=1e-7)
     assert arrays.labels["participant"].tolist() == [7, 8]
-    assert set(arrays.labels) == {"gaze", "head_pose", "participant"}
+    assert arrays.labels["group"].tolist() == [16777217, 2], "whole numbers, not float32"
+    assert arrays.labels["day"].tolist() == [3, 1]
+    assert set(arrays.labels) == {"gaze", "head_pose", "participant", "group", "day"}
 
 
 def test_vectors_are_normalised(table):

@@ -11,7 +11,7 @@ labels; the columns of one label are all there or none, and columns with other n
                  or head_pitch_deg, head_yaw_deg      degrees
     pupil        pupil_x, pupil_y or iris_x, iris_y   pixels of the file; first pixel's centre is (0, 0)
     joints_uvd   joint0_u, joint0_v, joint0_d, ...    pixels, pixels, mm; joint1_u and so on, no gaps
-    participant  participant                          a whole number
+    participant  participant                          a whole number, as day and group: a recording
 """
 
 import csv
@@ -54,7 +54,10 @@ WAYS = (
     Way("head_pose", ("head_pitch_deg", "head_yaw_deg"), np.radians),
     Way("pupil", ("pupil_x", "pupil_y"), np.asarray),
     Way("pupil", ("iris_x", "iris_y"), np.asarray),
-    Way("participant", ("participant",), lambda x: x[:, 0].round().astype(np.int32)),
+    *(
+        Way(name, (name,), lambda x: x[:, 0].round().astype(np.int32))
+        for name in ("participant", "day", "group")
+    ),
 )
 
 
@@ -282,5 +285,6 @@ def _labels(
         if way.label == "joints_uvd":
             label = label.copy()
             label[..., :2] = label[..., :2] * scale[:, None] + offset[:, None]
-        labels[way.label] = label if way.label == "participant" else label.astype(np.float32)
+        is_whole = np.issubdtype(label.dtype, np.integer)
+        labels[way.label] = label if is_whole else label.astype(np.float32)
     return labels

@@ -13,9 +13,11 @@ def table(report: Mapping[str, Any]) -> Table:
     """The report's estimators for a terminal."""
     rows = report["estimators"]
     unit = next((row["unit"] for row in rows.values()), "")
-    result = Table(title=f"Error on real test images ({unit}), {report['seeds']} seed(s)")
-    groups = report.get("test_groups", "test images")
-    for name in ("trained on", "error", f"95 % over {groups}", "std over seeds", "within", "bias"):
+    result = Table(
+        title=f"Error on real test images ({unit}), {report['seeds']} seed(s)",
+        caption=f"intervals over {report['test_groups']}; std: standard deviation over seeds",
+    )
+    for name in ("trained on", "error", "95 % interval", "std", "within", "bias"):
         result.add_column(name, justify="left" if name == "trained on" else "right")
     for name, row in sorted(rows.items(), key=lambda item: -item[1]["error"]):
         low, high = row["interval"]

@@ -1,5 +1,6 @@
 """Progress of long work over images: a bar on a terminal, now and then a line elsewhere."""
 
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -29,6 +30,8 @@ def progress(what: str, total: int, done: int = 0) -> Iterator[Callable[[int], N
         TimeRemainingColumn(),
         console=console,
         transient=True,
+        # What is printed meanwhile stands above the bar; in a file, where it belongs.
+        redirect_stdout=sys.stdout.isatty(),
         disable=not console.is_terminal,
     )
     with bar:

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
+from simgan_jax.metrics.angles import from_pitch_yaw
+
 EYEBALL_RADIUS = 12.0
 CORNEA_RADIUS = 7.8
 CORNEA_CENTRE = 5.58  # in front of the eyeball's centre
@@ -94,18 +96,6 @@ class Pose:
     skew_lower: Float[np.ndarray, "n"]
 
 
-def direction(pitch: Float[np.ndarray, "*n"], yaw: Float[np.ndarray, "*n"]) -> np.ndarray:
-    """Unit vectors [*n, 3] of MPIIGaze's angles: pitch = asin(-y), yaw = atan2(-x, -z), radians."""
-    c = np.cos(pitch)
-    return np.stack([-c * np.sin(yaw), -np.sin(pitch), -c * np.cos(yaw)], axis=-1)
-
-
-def angles(vector: Float[np.ndarray, "*n 3"]) -> Float[np.ndarray, "*n 2"]:
-    """(pitch, yaw) in radians of unit vectors; inverse of `direction`."""
-    x, y, z = np.moveaxis(vector, -1, 0)
-    return np.stack([np.arcsin(np.clip(-y, -1, 1)), np.arctan2(-x, -z)], axis=-1)
-
-
 def head_rotation(
     pitch: Float[np.ndarray, "n"], yaw: Float[np.ndarray, "n"], roll: Float[np.ndarray, "n"]
 ) -> Float[np.ndarray, "n 3 3"]:
@@ -113,7 +103,7 @@ def head_rotation(
 
     Without roll the third column is (sin yaw cos pitch, sin pitch, cos yaw cos pitch).
     """
-    back = -direction(pitch, yaw)
+    back = -from_pitch_yaw(np.stack([pitch, yaw], axis=-1))
     right = np.stack([np.cos(yaw), np.zeros_like(yaw), -np.sin(yaw)], axis=-1)
     upright = np.stack([right, np.cross(back, right), back], axis=-1)
     c, s, zero, one = np.cos(roll), np.sin(roll), np.zeros_like(roll), np.ones_like(roll)

@@ -15,6 +15,7 @@ from simgan_jax.data.procedural import eye_geometry as geometry
 from simgan_jax.data.procedural.eye_geometry import DISTANCE, Pose
 from simgan_jax.data.procedural.eye_look import Look
 from simgan_jax.data.procedural.spread import Spread, columns
+from simgan_jax.metrics.angles import from_pitch_yaw, pitch_yaw
 
 _SKIN = np.array([[0.72, 0.48, 0.37], [0.52, 0.31, 0.21], [0.20, 0.115, 0.075]])  # light to dark
 _IRIS = np.array(
@@ -180,7 +181,7 @@ def draw_scene(
     """
     n = len(person["upper"])
     gaze, head = draw_gaze(rng, n, spread)
-    axis = geometry.direction(*(gaze + np.radians(kappa)).T)
+    axis = from_pitch_yaw(gaze + np.radians(kappa))
     roll = np.radians(spread["head_roll"].values(rng.standard_normal(n)))
     rotation = geometry.head_rotation(head[:, 0], head[:, 1], roll)
     place = [spread[name] for name in ("shift_x", "shift_y", "distance")]
@@ -200,8 +201,8 @@ def draw_scene(
 
     surface = _studio(rng, n) if domain == "simulator" else _place(rng, n)
     side, height = np.radians(surface["side"]), np.radians(surface["height"])
-    light = geometry.direction(height, -side)
-    screen = geometry.direction(*np.radians(rng.normal((-12, 0), (6, 8), (n, 2))).T)
+    light = from_pitch_yaw(np.stack([height, -side], axis=-1))
+    screen = from_pitch_yaw(np.radians(rng.normal((-12, 0), (6, 8), (n, 2))))
     strength = np.stack(
         [surface["key"] * rng.uniform(0, 1, n), rng.choice([0, 0, 0.15, 0.4], n)], 1
     )
@@ -220,8 +221,8 @@ def draw_scene(
         }
     )
     labels = {
-        "gaze": geometry.direction(*gaze.T),
-        "head_pose": geometry.angles(-rotation[:, :, 2]),
+        "gaze": from_pitch_yaw(gaze),
+        "head_pose": pitch_yaw(-rotation[:, :, 2]),
     }
     return _floats(Pose, pose), _floats(Look, look), labels
 

@@ -23,6 +23,7 @@ from simgan_jax.data.procedural.eye_scene import draw_scene
 from simgan_jax.data.procedural.eyes import cast
 from simgan_jax.data.procedural.face_geometry import face_to_camera, lid_points
 from simgan_jax.io.atomic import write_json
+from simgan_jax.metrics.angles import pitch_yaw
 
 # 6 px/mm: 224 px are as wide as MPIIGaze's 60 px, 37.5 mm.
 VIEW = View(height=480, width=640, focal=geometry.FOCAL * 224 / 60)
@@ -113,7 +114,7 @@ def _details(pose: Pose, look: Look, gaze: Float[np.ndarray, "n 3"]) -> list[dic
                 "skybox_exposure": "1.0",
                 "skybox_rotation": "0",
                 "ambient_intensity": f"{look.ambient[i]:.7f}",
-                "light_rotation": text(*np.degrees(geometry.angles(look.light[i])), 0),
+                "light_rotation": text(*np.degrees(pitch_yaw(look.light[i])), 0),
                 "light_intensity": f"{look.key[i]:.7f}",
             },
             "eye_region_details": {
