@@ -219,7 +219,7 @@ def draw_samples(workdirs: Mapping[str, Path], here: Path, show_real: bool) -> N
 
 def _devices(workdir: Path) -> str:
     """What a run was trained on; its seed alone does not fix its result, this does too."""
-    return json.loads((workdir / "environment.json").read_text())["device"]
+    return provenance.devices_used(json.loads((workdir / "environment.json").read_text()))
 
 
 def _sized(config: ConfigDict) -> ConfigDict:

@@ -1,7 +1,6 @@
 """Checkpoints: what is kept, what a full disk leaves, and what damage is."""
 
 import errno
-import json
 import os
 import resource
 import shutil
@@ -16,7 +15,7 @@ import pytest
 from simgan_jax.errors import UserError
 from simgan_jax.setup import make_setup
 from simgan_jax.state import create_train_state
-from simgan_jax.training import checkpoint, devices, provenance
+from simgan_jax.training import checkpoint, devices
 from simgan_jax.training.checkpoint import Checkpoints, DamagedCheckpoint, digest, read_config
 
 
@@ -149,30 +148,6 @@ def test_a_folder_that_is_no_run_is_an_error(tmp_path):
     (tmp_path / "config.json").write_text("{")
     with pytest.raises(UserError, match="not valid JSON"):
         read_config(tmp_path)
-
-
-def test_a_folder_belongs_to_one_configuration(tmp_path, tiny_config):
-    tiny_config.train.batch = 2
-    provenance.claim(tmp_path, tiny_config)
-    tiny_config.train.batch = 8  # nothing has been saved: the first one may have been a mistake
-    provenance.claim(tmp_path, tiny_config)
-    assert json.loads((tmp_path / "config.json").read_text())["train"]["batch"] == 8
-    setup = devices.distribute(make_setup(tiny_config))
-    state = devices.place(create_train_state(jax.random.key(0), setup), setup)
-    Checkpoints(tmp_path).save(state, setup)
-    provenance.claim(tmp_path, tiny_config)
-    tiny_config.train.batch = 4
-    tiny_config.seed = 1
-    with pytest.raises(
-        UserError, match=r"config\.seed is 0 there, 1 here, and 1 more differ; give another"
-    ):
-        provenance.claim(tmp_path, tiny_config)
-
-
-def test_a_folder_that_cannot_be_made_is_an_error(tmp_path, tiny_config):
-    (tmp_path / "file").write_text("")
-    with pytest.raises(UserError, match=r"cannot write there .*give another --workdir"):
-        provenance.claim(tmp_path / "file" / "run", tiny_config)
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 import json
 import math
 
+import jax
 import pytest
 
 from simgan_jax.training import logs
@@ -63,7 +64,7 @@ def test_finite_values_have_no_name():
 
 
 def test_other_processes_write_nothing(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(logs.jax, "process_index", lambda: 1)
+    monkeypatch.setattr(jax, "process_index", lambda: 1)
     with logs.Log(tmp_path, 0, 9) as log:
         log.write(1, "refiner", {"x": 1.0})
         log.say("hello")

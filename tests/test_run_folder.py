@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from simgan_jax.reporting.run_folder import flat, number, numbers, pair
+from simgan_jax.reporting.run_folder import number, numbers, pair
 
 
 @pytest.mark.parametrize("value", [None, "1", True, math.nan, math.inf, [1.0], {}])
@@ -24,8 +24,3 @@ def test_a_pair_has_two_numbers():
     assert pair({"a": [1, 2]}, "a") == (1.0, 2.0)
     assert pair({"a": [1, 2, 3]}, "a") is None
     assert pair({}, "a") is None
-
-
-def test_a_tree_is_flattened_by_dotted_names():
-    assert flat({"a": {"b": 1, "c": [2, 3]}, "d": {}}) == {"a.b": 1, "a.c": [2, 3], "d": {}}
-    assert flat({"a": [{"b": 1}, {"b": 2}]}) == {"a.1.b": 1, "a.2.b": 2}

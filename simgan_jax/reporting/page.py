@@ -15,8 +15,9 @@ from simgan_jax.reporting.comparisons import image_groups
 from simgan_jax.reporting.curves import cumulative_charts, training_charts
 from simgan_jax.reporting.examples import heat_maps, overlays, read_samples, show_examples
 from simgan_jax.reporting.findings import judge
-from simgan_jax.reporting.run_folder import Run, flat, number, read_run
+from simgan_jax.reporting.run_folder import Run, number, read_run
 from simgan_jax.reporting.units import TASKS, Task
+from simgan_jax.training import provenance
 
 
 def write_report(workdir: str | Path) -> Path:
@@ -99,9 +100,10 @@ def describe(run: Run) -> dict[str, Any]:
         "tables": [table for table in measured if table],
         "image": " x ".join(str(x) for x in image),
         "sources": sources(run.config),
-        "settings": sorted(flat(run.config).items()),
-        "environment": list(flat(run.environment).items()),
+        "settings": sorted(provenance.flat(run.config).items()),
+        "environment": list(provenance.flat(run.environment).items()),
         "commands": commands,
+        "device": provenance.devices_used(run.environment),
         "problems": problems,
     }
 
@@ -124,9 +126,7 @@ def sources(config: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def command_lines(environment: Mapping[str, Any]) -> list[str]:
     """The commands of the run as typed, that of its first part first; a repeated one once."""
-    lists = [leaf for leaf in environment.values() if isinstance(leaf, list)]
-    resumed = [part for parts in lists for part in parts if isinstance(part, Mapping)]
-    return list(dict.fromkeys(filter(None, map(_command_line, [environment, *resumed]))))
+    return list(dict.fromkeys(filter(None, map(_command_line, provenance.parts(environment)))))
 
 
 def _command_line(part: Mapping[str, Any]) -> str:

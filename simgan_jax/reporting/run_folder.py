@@ -90,19 +90,6 @@ def pair(tree: Any, *path: str) -> tuple[float, float] | None:
     return (values[0], values[1]) if len(values) == 2 else None
 
 
-def flat(tree: Any, prefix: str = "") -> dict[str, Any]:
-    """Leaves of a JSON tree by dotted key; mappings in a list are numbered from 1."""
-    if isinstance(tree, list) and any(isinstance(x, Mapping) for x in tree):
-        tree = {str(i): branch for i, branch in enumerate(tree, 1)}
-    if not isinstance(tree, Mapping) or not tree:
-        return {prefix: tree} if prefix else {}
-    return {
-        key: leaf
-        for name, branch in tree.items()
-        for key, leaf in flat(branch, f"{prefix}.{name}" if prefix else str(name)).items()
-    }
-
-
 def _at(tree: Any, path: Sequence[str]) -> Any:
     for name in path:
         tree = tree.get(name) if isinstance(tree, Mapping) else None

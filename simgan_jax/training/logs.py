@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 
-import jax
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from tensorboardX import SummaryWriter
 
 from simgan_jax.io.atomic import replacing
+from simgan_jax.training.processes import is_first
 
 FILE = "metrics.jsonl"
 
@@ -27,7 +27,7 @@ class Log:
             step: steps done.
             last: steps of the whole run.
         """
-        self._on = jax.process_index() == 0
+        self._on = is_first()
         self.console = Console(highlight=False, soft_wrap=True, quiet=not self._on)
         self._workdir, self._step, self._last = Path(workdir), step, last
 

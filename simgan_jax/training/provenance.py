@@ -5,6 +5,7 @@ import importlib.metadata
 import json
 import platform
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from simgan_jax.errors import UserError
 from simgan_jax.io.atomic import write_json
 from simgan_jax.steps import Batch
 from simgan_jax.training.checkpoint import Checkpoints, read_config
+from simgan_jax.training.processes import is_first
 
 PACKAGES = ("simgan_jax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
 
@@ -28,11 +30,11 @@ def claim(workdir: Path, config: ConfigDict) -> None:
     Raises:
         UserError: the folder belongs to a run of another configuration, or cannot be made.
     """
-    if jax.process_index():
+    if not is_first():
         return
     path = workdir / "config.json"
     if path.exists() and Checkpoints(workdir).steps():
-        ours, theirs = _flat(config.to_dict()), _flat(read_config(workdir).to_dict())
+        ours, theirs = _settings(config), _settings(read_config(workdir))
         keys = sorted(k for k in ours.keys() | theirs.keys() if ours.get(k) != theirs.get(k))
         if keys:
             key = keys[0]
@@ -51,46 +53,50 @@ def claim(workdir: Path, config: ConfigDict) -> None:
         ) from error
 
 
-def write(workdir: Path, config: ConfigDict, sets: Batch, resumed: bool = False) -> None:
-    """Writes environment.json: command, versions, machine, devices, seed and checksums of the data.
+def write(workdir: Path, config: ConfigDict, sets: Batch, step: int = 0) -> None:
+    """Writes environment.json: seed, checksums of the data, and of each part of the run how it ran.
+
+    The first part's command, versions, machine and devices stand beside the seed; those of later ones
+    are added to the list "resumed", with the step that each went on from.
 
     Args:
         workdir: of the run.
         config: of the run.
         sets: what training sees of the data.
-        resumed: whether the run has been here before; then the data must be the same, and devices are
-            added to those of before.
+        step: steps done; after the first the data must be those of before.
 
     Raises:
         UserError: the run was begun with other data.
     """
-    if jax.process_index():
+    if not is_first():
         return
-    path, first = workdir / "environment.json", jax.devices()[0]
+    path = workdir / "environment.json"
     found = {name: {"shape": list(x.shape), "sha256": checksum(x)} for name, x in sets.items()}
-    device = f"{jax.device_count()} x {first.device_kind} ({first.platform})"
-    if resumed and path.exists():
-        before = json.loads(path.read_text())
-        for name in found:
-            if found[name] != before["data"].get(name):
-                raise UserError(
-                    f"{workdir} was begun with other data: the {name} images have changed since; bring "
-                    "them back to resume, or give another --workdir"
-                )
-        if not before["device"].endswith(device):
-            device = f"{before['device']}, then {device}"
-    write_json(
-        path,
-        {
-            "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
-            "seed": config.seed,
-            "python": platform.python_version(),
-            "packages": {name: _version(name) for name in PACKAGES},
-            "machine": platform.platform(),
-            "device": device,
-            "data": found,
-        },
-    )
+    if not (step and path.exists()):
+        write_json(path, _part() | {"seed": config.seed, "data": found})
+        return
+    before = json.loads(path.read_text())
+    for name in found:
+        if found[name] != before["data"].get(name):
+            raise UserError(
+                f"{workdir} was begun with other data: the {name} images have changed since; bring "
+                "them back to resume, or give another --workdir"
+            )
+    parts = [*before.get("resumed", []), {"step": step} | _part()]
+    write_json(path, before | {"resumed": parts})
+
+
+def parts(environment: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The parts of a run that environment.json tells of, that which began it first."""
+    resumed = environment.get("resumed")
+    later = resumed if isinstance(resumed, list) else []
+    return [environment, *(part for part in later if isinstance(part, Mapping))]
+
+
+def devices_used(environment: Mapping[str, Any]) -> str:
+    """The devices of a run's parts in their order, each once; "" if unknown."""
+    found = (part.get("device") for part in parts(environment))
+    return ", then ".join(dict.fromkeys(str(device) for device in found if device))
 
 
 def checksum(array: np.ndarray) -> str:
@@ -101,6 +107,31 @@ def checksum(array: np.ndarray) -> str:
     return sha.hexdigest()
 
 
+def flat(tree: Any, prefix: str = "") -> dict[str, Any]:
+    """Leaves of a JSON tree by dotted key; mappings in a list are numbered from 1."""
+    if isinstance(tree, list) and any(isinstance(x, Mapping) for x in tree):
+        tree = {str(i): branch for i, branch in enumerate(tree, 1)}
+    if not isinstance(tree, Mapping) or not tree:
+        return {prefix: tree} if prefix else {}
+    return {
+        key: leaf
+        for name, branch in tree.items()
+        for key, leaf in flat(branch, f"{prefix}.{name}" if prefix else str(name)).items()
+    }
+
+
+def _part() -> dict[str, Any]:
+    """By what command, with what and where this process runs."""
+    device = jax.devices()[0]
+    return {
+        "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
+        "python": platform.python_version(),
+        "packages": {name: _version(name) for name in PACKAGES},
+        "machine": platform.platform(),
+        "device": f"{jax.device_count()} x {device.device_kind} ({device.platform})",
+    }
+
+
 def _version(name: str) -> str | None:
     try:
         return importlib.metadata.version(name)
@@ -108,8 +139,6 @@ def _version(name: str) -> str | None:
         return None
 
 
-def _flat(tree: Any, prefix: str = "config") -> dict[str, Any]:
-    """Leaves by dotted key, as JSON would hold them (tuples become lists)."""
-    if not isinstance(tree, dict):
-        return {prefix: json.loads(json.dumps(tree))}
-    return {k: v for name, x in tree.items() for k, v in _flat(x, f"{prefix}.{name}").items()}
+def _settings(config: ConfigDict) -> dict[str, Any]:
+    """Values by dotted key, as JSON holds them: tuples become lists."""
+    return flat(json.loads(json.dumps(config.to_dict())), "config")

@@ -1,0 +1,96 @@
+"""What makes a run reproducible: its settings, its data, and every command that it ran under."""
+
+import json
+import sys
+
+import jax
+import numpy as np
+import pytest
+
+from simgan_jax.errors import UserError
+from simgan_jax.setup import make_setup
+from simgan_jax.state import create_train_state
+from simgan_jax.training import devices, provenance
+from simgan_jax.training.checkpoint import Checkpoints
+
+SETS = {"synthetic": np.zeros((4, 2, 2, 1), np.uint8)}
+
+
+def read(workdir):
+    return json.loads((workdir / "environment.json").read_text())
+
+
+def test_a_folder_belongs_to_one_configuration(tmp_path, tiny_config):
+    tiny_config.train.batch = 2
+    provenance.claim(tmp_path, tiny_config)
+    tiny_config.train.batch = 8  # nothing has been saved: the first one may have been a mistake
+    provenance.claim(tmp_path, tiny_config)
+    assert json.loads((tmp_path / "config.json").read_text())["train"]["batch"] == 8
+    setup = devices.distribute(make_setup(tiny_config))
+    state = devices.place(create_train_state(jax.random.key(0), setup), setup)
+    Checkpoints(tmp_path).save(state, setup)
+    provenance.claim(tmp_path, tiny_config)
+    tiny_config.train.batch = 4
+    tiny_config.seed = 1
+    with pytest.raises(
+        UserError, match=r"config\.seed is 0 there, 1 here, and 1 more differ; give another"
+    ):
+        provenance.claim(tmp_path, tiny_config)
+
+
+def test_a_folder_that_cannot_be_made_is_an_error(tmp_path, tiny_config):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match=r"cannot write there .*give another --workdir"):
+        provenance.claim(tmp_path / "file" / "run", tiny_config)
+
+
+def test_a_resumed_run_keeps_what_began_it_and_adds_what_it_went_on_with(
+    tiny_config, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(sys, "argv", ["/bin/main.py", "--config=first"])
+    provenance.write(tmp_path, tiny_config, SETS)
+    began = read(tmp_path)
+    assert began["command"] == ["main.py", "--config=first"]
+    assert began["packages"]["jax"] == jax.__version__
+    assert "resumed" not in began
+    # As if from a machine with another accelerator and older packages.
+    began |= {"device": "4 x H200 (gpu)", "packages": {"jax": "0.1"}}
+    (tmp_path / "environment.json").write_text(json.dumps(began))
+    for step in (3, 5):
+        monkeypatch.setattr(sys, "argv", ["/bin/main.py", f"--config=again{step}"])
+        provenance.write(tmp_path, tiny_config, SETS, step)
+    found = read(tmp_path)
+    resumed = found.pop("resumed")
+    assert found == began
+    assert [part["step"] for part in resumed] == [3, 5]
+    assert [part["command"][1] for part in resumed] == ["--config=again3", "--config=again5"]
+    assert {part["packages"]["jax"] for part in resumed} == {jax.__version__}
+    assert provenance.devices_used(read(tmp_path)) == "4 x H200 (gpu), then 4 x cpu (cpu)"
+
+
+def test_a_run_goes_on_with_its_own_data_alone(tiny_config, tmp_path):
+    provenance.write(tmp_path, tiny_config, SETS)
+    other = {"synthetic": np.ones((4, 2, 2, 1), np.uint8)}
+    before = read(tmp_path)
+    with pytest.raises(UserError, match="the synthetic images have changed"):
+        provenance.write(tmp_path, tiny_config, other, step=3)
+    assert read(tmp_path) == before
+    # Nothing has been saved yet: it may begin again.
+    provenance.write(tmp_path, tiny_config, other)
+    assert read(tmp_path)["data"] != before["data"]
+
+
+def test_the_parts_of_a_file_of_any_age_or_state_are_read():
+    old = {"command": ["main.py"], "device": "1 x cpu (cpu)"}
+    assert provenance.parts(old) == [old]
+    assert provenance.parts(old | {"resumed": [{"step": 1}, 2]})[1:] == [{"step": 1}]
+    assert provenance.devices_used({"resumed": 3}) == ""
+
+
+def test_a_tree_is_flattened_by_dotted_names():
+    assert provenance.flat({"a": {"b": 1, "c": [2, 3]}, "d": {}}) == {
+        "a.b": 1,
+        "a.c": [2, 3],
+        "d": {},
+    }
+    assert provenance.flat({"a": [{"b": 1}, {"b": 2}]}) == {"a.1.b": 1, "a.2.b": 2}
