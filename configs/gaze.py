@@ -40,7 +40,8 @@ def default() -> ConfigDict:
     c.data.test = ConfigDict(eyes | {"domain": "camera", "split": "test", "count": 2000})
     # Labelled real images for the estimator "trained on real", if data.real has no labels.
     c.data.labelled = ConfigDict()
-    # Sets stay on the device up to this size, larger ones are streamed from memory.
+    # Sets stay on the devices up to this size, larger ones are streamed from memory. All devices of a
+    # CPU share one copy; every accelerator holds its own.
     c.data.resident_gib = 4.0
 
     c.refiner = ConfigDict()

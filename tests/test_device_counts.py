@@ -231,6 +231,16 @@ def test_a_step_on_arrays_of_the_host_is_caught_by_the_transfer_guard(one_step):
         program(placed, batch)
 
 
+@pytest.mark.parametrize("offset", [0, 8, 24])
+def test_the_devices_of_a_cpu_share_one_copy_of_a_set(offset):
+    images = (np.arange(2000) % 256).astype(np.uint8)[offset:][:1024].reshape(16, 8, 8, 1)
+    setup = devices.distribute(SETUP, 4)
+    kept = devices.replicate({"real": images}, setup)["real"]
+    np.testing.assert_array_equal(kept, images)
+    assert len(kept.addressable_shards) == 4
+    assert len({part.data.unsafe_buffer_pointer() for part in kept.addressable_shards}) == 1
+
+
 def equal(first, second):
     """Two trees agree bit for bit."""
 

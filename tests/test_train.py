@@ -1,6 +1,5 @@
 """The host loop: what a run leaves, whatever way its data take, and when it stops."""
 
-import json
 import math
 import os
 import signal
@@ -14,11 +13,12 @@ from configs import gaze
 from simgan_jax.data import Arrays
 from simgan_jax.errors import UserError
 from simgan_jax.setup import make_setup
-from simgan_jax.training import devices, dry_run, logs, provenance
+from simgan_jax.training import devices, dry_run, logs
 from simgan_jax.training.checkpoint import Checkpoints
 from simgan_jax.training.loop import (
     calls,
     check_images,
+    fit_on_devices,
     interruptions,
     load_sets,
     select,
@@ -181,22 +181,6 @@ def test_samples_and_checkpoints_need_no_line_of_the_log(tmp_path):
     assert [row["step"] for row in logs.read(tmp_path / logs.FILE)] == [2, 3, 4, 5, 6]
 
 
-def test_a_run_goes_on_with_its_own_data_alone(tiny_config, tmp_path):
-    sets = {"synthetic": np.zeros((4, 2, 2, 1), np.uint8)}
-    provenance.write(tmp_path, tiny_config, sets)
-    provenance.write(tmp_path, tiny_config, sets, resumed=True)
-    path = tmp_path / "environment.json"
-    environment = json.loads(path.read_text())
-    assert "then" not in environment["device"]
-    path.write_text(json.dumps(environment | {"device": "4 x H200 (gpu)"}))
-    provenance.write(tmp_path, tiny_config, sets, resumed=True)
-    assert json.loads(path.read_text())["device"].startswith("4 x H200 (gpu), then ")
-    other = {"synthetic": np.ones((4, 2, 2, 1), np.uint8)}
-    with pytest.raises(UserError, match="the synthetic images have changed"):
-        provenance.write(tmp_path, tiny_config, other, resumed=True)
-    provenance.write(tmp_path, tiny_config, other)
-
-
 @pytest.mark.parametrize(
     ("images", "said"),
     [
@@ -246,5 +230,16 @@ def test_a_dry_run_says_what_a_run_takes_and_makes_nothing(tiny_config, tmp_path
     assert "75,906 parameters" in out
     assert "refiner 2, discriminator 1, adversarial 3" in out
     assert "synthetic 32, real 32, mask 32" in out
-    assert "on the device" in out
+    # 3 sets of 32 x 24 x 24 bytes.
+    assert "0.1 MiB, one copy for all" in out
+    # 76,005 parameters, two moments of each, an average of 99; a history of 16 x 24 x 24 bytes.
+    assert "0.9 MiB on each device, 3.5 MiB in all" in out
     assert not (tmp_path / "run").exists()
+
+
+def test_sets_are_kept_on_the_devices_up_to_the_size_that_is_set(tiny_config):
+    sets = {"synthetic": np.zeros((3, 2**20), np.uint8), "real": np.zeros((1, 2**20), np.uint8)}
+    tiny_config.data.resident_gib = 4 / 1024
+    assert fit_on_devices(tiny_config, sets)
+    tiny_config.data.resident_gib = 3.99 / 1024
+    assert not fit_on_devices(tiny_config, sets)

@@ -31,6 +31,8 @@ from simgan_jax.training.sampling import Updates, sample, take
 
 AXIS = "devices"
 HOST_DEVICES = "xla_force_host_platform_device_count"
+# A CPU's devices use arrays of the host that begin at a multiple of this many bytes without a copy.
+ALIGNMENT = 64
 
 # What of a TrainState is mapped: the history's images alone.
 STATE_AXES = TrainState(
@@ -170,7 +172,7 @@ def shardings(state: TrainState, setup: Setup) -> PyTree[NamedSharding]:
 
 
 def replicate(tree: PyTree, setup: Setup) -> PyTree:
-    """A copy of every array on every device."""
+    """Every array on every device: a copy each, but one for all devices of a CPU."""
     everywhere = NamedSharding(_mesh(setup), PartitionSpec())
     return jax.tree.map(lambda x: _put(x, everywhere), tree)
 
@@ -256,7 +258,20 @@ def _put(leaf: Array, sharding: NamedSharding) -> Array:
     if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
         return jax.random.wrap_key_data(_put(jax.random.key_data(leaf), sharding))
     host = fetch(leaf)
+    if sharding.is_fully_replicated and jax.default_backend() == "cpu":
+        host = _aligned(host)
     return jax.make_array_from_callback(host.shape, sharding, lambda index: host[index])
+
+
+def _aligned(array: np.ndarray) -> np.ndarray:
+    """The array, copied if need be, where all devices of a CPU use it as it lies."""
+    if not array.ctypes.data % ALIGNMENT and array.flags.c_contiguous:
+        return array
+    buffer = np.empty(array.nbytes + ALIGNMENT, np.uint8)
+    start = -buffer.ctypes.data % ALIGNMENT
+    copy = buffer[start : start + array.nbytes].view(array.dtype).reshape(array.shape)
+    copy[...] = array
+    return copy
 
 
 def _pmap(program: Callable, batch_axis: int | None, setup: Setup) -> Any:

@@ -9,10 +9,11 @@ from ml_collections import ConfigDict
 from rich.console import Console
 from rich.table import Table
 
-from simgan_jax.setup import make_setup
+from simgan_jax.setup import Setup, make_setup
 from simgan_jax.state import create_train_state
+from simgan_jax.steps import Batch
 from simgan_jax.training import devices
-from simgan_jax.training.loop import load_sets, select
+from simgan_jax.training.loop import fit_on_devices, load_sets, select
 from simgan_jax.training.phases import phases
 
 
@@ -25,25 +26,34 @@ def dry_run(config: ConfigDict, workdir: Path) -> None:
     setup = devices.distribute(make_setup(config))
     state = jax.eval_shape(lambda: create_train_state(jax.random.key(0), setup))
     sets = select(config, *load_sets(config, setup))
-    state_bytes, data_bytes = _bytes(state), sum(x.nbytes for x in sets.values())
-    placed = "on the device" if data_bytes <= config.data.resident_gib * 2**30 else "streamed"
-    kept = config.watch.keep
+    history, kept = _bytes(state.history), config.watch.keep
+    networks = _bytes(state) - history
     rows = {
         "devices": f"{setup.devices} x {jax.devices()[0].device_kind}",
         "refiner": f"{_count(state.refiner.params):,} parameters",
         "discriminator": f"{_count(state.discriminator.params):,} parameters",
-        "history": f"{setup.history_size:,} images, {_mib(_bytes(state.history))}",
+        "history": f"{setup.history_size:,} images, {_mib(history)}, cut among the devices",
         "steps": ", ".join(f"{p.name} {p.last - p.first:,}" for p in phases(config)),
         "data": ", ".join(f"{name} {len(x):,}" for name, x in sets.items())
-        + f": {_mib(data_bytes)}, {placed}",
-        "state": f"{_mib(state_bytes)} on each device at most",
-        "disk": f"{_mib(state_bytes * (kept + 1))} for {kept} checkpoints, "
+        + f": {_memory(config, sets, setup)}",
+        "state": f"{_mib(networks)} on each device, {_mib(networks * setup.devices + history)} in all",
+        "disk": f"{_mib((networks + history) * (kept + 1))} for {kept} checkpoints, "
         f"{_mib(shutil.disk_usage(_existing(workdir)).free)} free at {workdir}",
     }
     table = Table.grid(padding=(0, 2))
     for name, text in rows.items():
         table.add_row(name, text)
     Console(highlight=False).print(table)
+
+
+def _memory(config: ConfigDict, sets: Batch, setup: Setup) -> str:
+    """What the sets take, and where."""
+    size = sum(x.nbytes for x in sets.values())
+    if not fit_on_devices(config, sets):
+        return f"{_mib(size)}, streamed"
+    if jax.default_backend() == "cpu":
+        return f"{_mib(size)}, one copy for all devices"
+    return f"{_mib(size)} on each device, {_mib(size * setup.devices)} in all"
 
 
 def _count(tree) -> int:

@@ -58,13 +58,14 @@ def train(config: ConfigDict, workdir: str | Path) -> bool:
         if setup.reading:
             checkpoints.save(state, setup)
     first = int(state.step)
-    provenance.write(workdir, config, sets, resumed=first > 0)
-    resident = sum(x.nbytes for x in sets.values()) <= config.data.resident_gib * 2**30
+    provenance.write(workdir, config, sets, first)
+    probe = Probe(setup, workdir / "samples", synthetic, real.images)
+    resident = fit_on_devices(config, sets)
     if resident:
         sets = devices.replicate(sets, setup)
+    del synthetic, real  # where the sets were copied, what is not needed of them goes
     with logs.Log(workdir, first, last) as log, interruptions() as interrupted:
         log.say(f"{'resuming at' if first else 'starting at'} step {first} of {last} in {workdir}")
-        probe = Probe(setup, workdir / "samples", synthetic, real.images)
         watch = Watch(config, setup, workdir, probe, log, checkpoints, first, last)
         for phase in schedule:
             for advance, steps in calls(phase, int(state.step), sets, setup, config, resident):
@@ -122,6 +123,14 @@ def load_sets(config: ConfigDict, setup: Setup) -> tuple[Arrays, Arrays]:
     """
     synthetic = check_images("data.synthetic", data.load(config.data.synthetic), setup)
     return synthetic, check_images("data.real", data.load(config.data.real), setup)
+
+
+def fit_on_devices(config: ConfigDict, sets: Batch) -> bool:
+    """Whether whole sets are kept on the devices (`config.data.resident_gib`), or else streamed.
+
+    What counts is one copy: every accelerator holds its own, the devices of a CPU share one.
+    """
+    return sum(x.nbytes for x in sets.values()) <= config.data.resident_gib * 2**30
 
 
 def select(config: ConfigDict, synthetic: Arrays, real: Arrays) -> Batch:

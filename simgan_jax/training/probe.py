@@ -14,6 +14,7 @@ from simgan_jax.metrics import label_shift
 from simgan_jax.setup import Setup
 from simgan_jax.state import sample_noise
 from simgan_jax.training import doctor
+from simgan_jax.training.processes import is_first
 
 # Synthetic images that are refined at each look, and rows of the picture.
 SIZE, ROWS = 64, 8
@@ -37,8 +38,9 @@ class Probe:
             synthetic: labelled images.
             real: images.
         """
-        self._folder, self._before = folder, synthetic.images[:SIZE]
-        self._real = np.asarray(real[:ROWS])
+        # Copies, that do not hold on to whole sets.
+        self._folder, self._before = folder, np.array(synthetic.images[:SIZE])
+        self._real = np.array(real[:ROWS])
         self._background = getattr(setup.refiner, "background", None)
         labels = synthetic[:SIZE].labels
         self._window = label_shift.window(labels, self._before.shape[:3])
@@ -57,7 +59,7 @@ class Probe:
             found again; samples/label_shift: its mean motion in these, in pixels, if there are any.
         """
         after = np.asarray(self._refine(params, self._before))
-        if jax.process_index() == 0:
+        if is_first():
             self._draw(step, after)
         refined, synthetic = ranges.to_unit(after), ranges.to_unit(self._before)
         shift = label_shift.summarize(
