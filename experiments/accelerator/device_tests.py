@@ -10,7 +10,7 @@ from typing import Any
 import jax
 
 ROOT = Path(__file__).parents[2]
-TESTS = ("test_convolution", "test_steps", "test_parallel", "test_export")
+TESTS = ("test_convolution", "test_steps", "test_device_counts", "test_export")
 # As JAX_PLATFORMS names them.
 PLATFORMS = {"gpu": "cuda,cpu", "tpu": "tpu,cpu", "cpu": "cpu"}
 WORKERS = 6
