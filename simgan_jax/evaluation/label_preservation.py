@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import jax
 import numpy as np
 from jaxtyping import Shaped
 
@@ -36,7 +35,7 @@ def measure_labels(
 def measure_shift(before: Arrays, after: Shaped[np.ndarray, "n h w c"]) -> label_shift.Shift:
     """Motion of the labelled content from synthetic to refined images."""
     window = label_shift.window(before.labels, before.images.shape[:3])
-    shift = _measure(to_unit(before.images), to_unit(after), window)
+    shift = label_shift.measure(to_unit(before.images), to_unit(after), window)
     return label_shift.Shift(*map(np.asarray, shift))
 
 
@@ -56,7 +55,7 @@ def measure_corners(before: Arrays, after: Shaped[np.ndarray, "n h w c"]) -> dic
     units = to_unit(before.images), to_unit(after)
     result = {}
     for name, side in sides.items():
-        shift = _measure(*units, (around & side[:, None]).astype(np.float32))
+        shift = label_shift.measure(*units, (around & side[:, None]).astype(np.float32))
         followed = np.asarray(shift.xy)[np.asarray(shift.fit) >= label_shift.FIT]
         result[name] = followed.mean(0).tolist() if len(followed) else [float("nan")] * 2
     return result
@@ -91,6 +90,3 @@ def prediction_drift(
             for i, name in enumerate(kind.axes)
         },
     }
-
-
-_measure = jax.jit(label_shift.measure)

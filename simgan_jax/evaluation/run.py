@@ -29,6 +29,8 @@ from simgan_jax.setup import make_setup
 from simgan_jax.training.checkpoint import read_config
 
 FILE, FOLDER = "evaluation.json", "evaluation"
+# Whose predictions refinement should not move; the first that there is.
+READERS = (Row("synthetic", augmented=True), Row("synthetic"))
 
 
 def evaluate(
@@ -82,11 +84,10 @@ def evaluate(
     estimators, skipped = train_rows(plan, task, trained, refine, real.images, labelled, seed, say)
     mean_of = labelled if tasks.has_label(task, labelled) and len(labelled) else trained
     result |= judge_rows(task, estimators, mean_of, test) | {"skipped": skipped}
-    for row in (Row("synthetic", augmented=True), Row("synthetic")):
-        if row in estimators:
-            drift = prediction_drift(task, estimators[row][0], probe.images, refined)
-            shift["estimate"] = {"estimator": str(row)} | drift
-            break
+    readers = [row for row in READERS if row in estimators]
+    if readers:
+        drift = prediction_drift(task, estimators[readers[0]][0], probe.images, refined)
+        shift["estimate"] = {"estimator": str(readers[0])} | drift
     return result
 
 

@@ -50,16 +50,16 @@ def summary(report: Mapping[str, Any]) -> list[str]:
         f"{accuracy_line(realism)}; KID {realism['kid_synthetic']:.3f} to {realism['kid']:.3f} (two "
         f"halves of the real images: {realism['kid_real']:.3f})"
     )
-    return lines + [f"note: {note}" for note in report["notes"]]
+    return lines + [f"note: {note}" for note in report.get("notes", ())]
 
 
 def shift_line(shift: Mapping[str, Any]) -> str:
     """How far content has moved, and whether that can be believed."""
     lost = 1 - shift["followed"]
     if shift["followed"] < label_shift.LEAST_FOLLOWED:
+        line = f"label shift unknown: the content of {lost:.0%} of the images cannot be found again"
         return (
-            f"label shift unknown: the content of {lost:.0%} of the images cannot be found again after "
-            f"refining (that of the others has moved by {shift['mean']:.2f} px)"
+            f"{line} (that of the others has moved by {shift['mean']:.2f} px)" if lost < 1 else line
         )
     paper = label_shift.PAPER
     line = (

@@ -49,6 +49,7 @@ LEAST_FOLLOWED = 0.9
 PAPER = {"mean": 1.1, "std": 0.8, "width": 55}
 
 
+@jax.jit
 def measure(
     before: Float[Array, "n h w c"], after: Float[Array, "n h w c"], window: Float[Array, "n h w"]
 ) -> Shift:

@@ -45,7 +45,6 @@ class Probe:
         labels = synthetic[:SIZE].labels
         self._window = label_shift.window(labels, self._before.shape[:3])
         self._refine = jax.jit(partial(refine_probe, setup=setup))
-        self._measure = jax.jit(label_shift.measure)
 
     def look(self, step: int, params: PyTree[Array]) -> dict[str, float]:
         """Refines the images; draws synthetic | refined | real, and measures.
@@ -63,7 +62,7 @@ class Probe:
             self._draw(step, after)
         refined, synthetic = ranges.to_unit(after), ranges.to_unit(self._before)
         shift = label_shift.summarize(
-            self._measure(synthetic, refined, self._window), self._before.shape[2]
+            label_shift.measure(synthetic, refined, self._window), self._before.shape[2]
         )
         row = doctor.sample_statistics(refined, synthetic, self._background)
         if shift["followed"]:
