@@ -20,7 +20,7 @@ from simgan_jax.evaluation import figures, parts
 from simgan_jax.evaluation.label_preservation import measure_corners
 from simgan_jax.evaluation.plan import Plan, Row
 from simgan_jax.evaluation.run import evaluate, evaluate_and_print, evaluate_run
-from simgan_jax.evaluation.summary import shift_line, summary, table
+from simgan_jax.evaluation.summary import summary, table
 from simgan_jax.metrics.intervals import t_interval
 from simgan_jax.models import Discriminator
 from simgan_jax.models.discriminator import Layer
@@ -260,14 +260,6 @@ def test_figures_and_table_are_made(full, tmp_path):
     lines = summary(full | {"notes": ["mind the gap"]})
     assert lines[0].startswith("refined against synthetic: ")
     assert lines[-1] == "note: mind the gap"
-
-
-def test_a_label_shift_of_few_images_is_not_told_as_a_small_one(full):
-    assert shift_line(full["label_shift"]).startswith("label shift 0.0")
-    lost = full["label_shift"] | {"mean": 0.1, "followed": 0.2}
-    assert shift_line(lost).startswith("label shift unknown: the content of 80% of the images")
-    few = full["label_shift"] | {"followed": 0.95}
-    assert shift_line(few).endswith("; 5.0% of the images could not be followed")
 
 
 def test_corners_that_move_apart_are_measured_on_both_sides():

@@ -79,25 +79,33 @@ def accuracy_line(realism: Mapping[str, Any]) -> str:
     )
 
 
-def comparison_line(comparison: Mapping[str, Any], unit: str) -> str:
-    """A difference of two rows, and whether it is more than chance."""
+def comparison_line(comparison: Mapping[str, Any], unit: str, groups: str) -> str:
+    """A difference of two rows, and whether it is more than chance.
+
+    Args:
+        comparison: of evaluation.json.
+        unit: of errors.
+        groups: what intervals over test images are over.
+    """
     names = f"{comparison['row']} against {comparison['against']}".replace("_", " ")
     line = f"{names}: {comparison['difference']:+.2f} {unit}"
     if comparison["interval"] is None:
         low, high = comparison["over_images"]
         return (
-            f"{line} ({low:+.2f} to {high:+.2f} over test images; one seed does not tell what another "
+            f"{line} ({low:+.2f} to {high:+.2f} over {groups}; one seed does not tell what another "
             "training would give)"
         )
     low, high = comparison["interval"]
     verdict = "clear" if comparison["clear"] else "may be chance"
-    return f"{line} ({low:+.2f} to {high:+.2f} over seeds and test images): {verdict}"
+    return f"{line} ({low:+.2f} to {high:+.2f} over seeds and {groups}): {verdict}"
 
 
 def _estimator_lines(report: Mapping[str, Any]) -> list[str]:
     rows = report["estimators"]
     unit = next((row["unit"] for row in rows.values()), "")
-    lines = [comparison_line(comparison, unit) for comparison in report.get("comparisons", ())]
+    lines = [
+        comparison_line(one, unit, report["test_groups"]) for one in report.get("comparisons", ())
+    ]
     if report.get("gain") is not None:
         line = f"refining saves {report['gain']:.1%} of the error on synthetic images"
         if report.get("gap_closed") is not None:
