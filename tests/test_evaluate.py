@@ -239,6 +239,16 @@ def test_a_choice_of_an_earlier_version_stands_and_is_named(run):
     assert "--choose" in found["notes"][0]
 
 
+def test_where_the_chosen_checkpoint_is_damaged_the_one_before_is_measured(run, capfd):
+    content = {"step": 50, "rule": "by hand", "candidates": [{"step": 40}, {"step": 50}]}
+    (run / "chosen.json").write_text(json.dumps(content))
+    damaged = run / "checkpoints" / "50"
+    (damaged / "digest" / "metadata").write_text("{")
+    assert evaluate_run(run, "quick", rows=())["checkpoint"] == 40
+    assert f"{damaged} is damaged" in capfd.readouterr().err
+    assert damaged.is_dir()
+
+
 def test_rows_can_be_named_for_one_report(run):
     report = evaluate_run(run, "quick", rows=("synthetic",))
     assert set(report["estimators"]) == {"synthetic", "mean_predictor"}

@@ -108,7 +108,7 @@ def evaluate_run(
     rows: Sequence[str] | None = None,
     choose_anew: bool = False,
 ) -> dict[str, Any]:
-    """Measures a run's chosen checkpoint, writes the report and its figures.
+    """Measures the checkpoint that a run uses, writes the report and its figures.
 
     The checkpoint is chosen once: an earlier choice stands unless a checkpoint has been added since, or
     the one that it names is gone.
@@ -132,7 +132,7 @@ def evaluate_run(
     when = "chosen earlier" if choice else "chosen"
     choice = choice or choose(workdir, sets.synthetic, sets.real)
     say(f"checkpoint {choice['step']} {when} by realism and label shift: {choice['rule']}")
-    refine = load_refiner(workdir, choice["step"])
+    refine = load_refiner(workdir)  # the chosen checkpoint, or the one before if that is damaged
     network = make_setup(config).discriminator
     measured = evaluate(
         plan,
@@ -146,7 +146,7 @@ def evaluate_run(
         config.seed,
         say,
     )
-    report = {"level": level, "checkpoint": choice["step"], **measured}
+    report = {"level": level, "checkpoint": refine.step, **measured}
     report["candidates"] = choice["candidates"]
     report["notes"] = notes_on(config.data.to_dict(), sets.test, choice)
     report["seconds"] = round(time.perf_counter() - start, 1)
