@@ -157,6 +157,29 @@ def test_the_first_process_alone_speaks_evaluates_and_reports(two):
     assert (workdir / "report.html").read_text().startswith("<!doctype html>")
 
 
+def test_sigterm_to_one_process_stops_both_after_the_same_step(tmp_path):
+    endless = {"train.steps": 100_000, "watch.checkpoint_every": 100_000}
+    port = free_port()
+    processes = [start(rank, port, tmp_path, **endless) for rank in range(2)]
+    try:
+        deadline = time.monotonic() + SECONDS
+        while not logs.read(tmp_path / logs.FILE):
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        processes[1].terminate()
+        ends = [
+            (*process.communicate(timeout=SECONDS), process.returncode) for process in processes
+        ]
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
+    assert [status for _, _, status in ends] == [0, 0], ends[0][1][-3000:]
+    (step,) = Checkpoints(tmp_path).steps()
+    assert f"stopped at step {step}; the same command goes on from there" in ends[0][0]
+    assert not (tmp_path / "evaluation.json").exists()
+
+
 def test_what_fails_in_the_first_process_ends_both(two, tmp_path):
     """The run is over: both restore it, and the first one's evaluation has rows that do not exist."""
     workdir = tmp_path / "run"

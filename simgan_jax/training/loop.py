@@ -16,7 +16,7 @@ from simgan_jax.micro_batches import Metrics
 from simgan_jax.setup import Setup, make_setup
 from simgan_jax.state import TrainState, create_train_state
 from simgan_jax.steps import Batch
-from simgan_jax.training import devices, logs, provenance
+from simgan_jax.training import devices, logs, processes, provenance
 from simgan_jax.training.checkpoint import Checkpoints
 from simgan_jax.training.phases import Phase, phases, steps_until_due
 from simgan_jax.training.probe import Probe
@@ -172,12 +172,17 @@ def check_images(key: str, arrays: Arrays, setup: Setup) -> Arrays:
 
 
 @contextmanager
-def interruptions() -> Iterator:
+def interruptions() -> Iterator[Callable[[], bool]]:
     """Within it, SIGTERM and Ctrl-C only set a flag; a second one ends the process at once.
 
     Yields:
-        A function: whether one has come.
+        A function, to be asked after each call: whether to stop. Several processes stop after the same
+        one, also where SIGTERM has come to one of them alone.
     """
+    if jax.process_count() > 1:
+        with processes.preemptions() as preempted:
+            yield preempted
+        return
     seen = []
 
     def note(number, _):

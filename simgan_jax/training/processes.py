@@ -1,9 +1,11 @@
 """Several processes of one run: which of them speaks, and how they begin and end together."""
 
+import itertools
 import os
+import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -51,6 +53,22 @@ def joined() -> Iterator[None]:
     if is_first():
         _say_ended(store, 0)
     end.join()
+
+
+@contextmanager
+def preemptions() -> Iterator[Callable[[], bool]]:
+    """Within it, SIGTERM to any process stops all.
+
+    Yields:
+        A function that every process asks equally often: whether to stop. All are told so by the same
+        time of asking, or not at all if they do not ask long enough.
+    """
+    times = itertools.count()
+    try:
+        # JAX has taken SIGTERM when the processes joined.
+        yield lambda: multihost_utils.reached_preemption_sync_point(next(times))
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def _say_ended(store: Any, status: int) -> None:
