@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from rich.console import Console
 
 from simgan_jax.data.arrays import Arrays
 from simgan_jax.data.fitting import FITS, fitted, opaque
-from simgan_jax.errors import UserError
+from simgan_jax.errors import UserError, warn
 from simgan_jax.io import image_files
 from simgan_jax.io.pictures import Header
 from simgan_jax.io.progress import progress
@@ -172,7 +171,6 @@ def _check_sizes(files: list[File], height: int, width: int, fit: str) -> tuple[
 
 def _say_skipped(path: str, failures: dict[Path, UserError], total: int) -> None:
     first = failures[min(failures)]
-    line = f"simgan: warning: {path}: skipped {len(failures):,} of {total:,} files; first {first}"
     if len(failures) == total:
         raise UserError(f"{path}: none of {total:,} images is readable; first {first}")
-    Console(stderr=True, soft_wrap=True, highlight=False).print(line, markup=False)
+    warn(f"{path}: skipped {len(failures):,} of {total:,} files; first {first}")

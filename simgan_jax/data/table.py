@@ -24,12 +24,11 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Shaped
-from rich.console import Console
 
 from simgan_jax.data.arrays import Arrays
 from simgan_jax.data.fitting import FITS, fitted, opaque
 from simgan_jax.data.label_values import shown
-from simgan_jax.errors import UserError
+from simgan_jax.errors import UserError, warn
 from simgan_jax.io import image_files
 from simgan_jax.io.progress import progress
 from simgan_jax.metrics.angles import from_pitch_yaw, normalize
@@ -143,8 +142,7 @@ def load(
     if not images:
         raise UserError(f"{table}: no usable image; first {faults[0]}")
     if faults:
-        line = f"simgan: warning: {table}: skipped {len(faults):,} of {len(parsed):,} rows; first "
-        Console(stderr=True, soft_wrap=True, highlight=False).print(line + faults[0], markup=False)
+        warn(f"{table}: skipped {len(faults):,} of {len(parsed):,} rows; first {faults[0]}")
     return Arrays(np.concatenate(images), _labels(ways, list(wanted), np.array(values), moves))
 
 
