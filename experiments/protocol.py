@@ -47,6 +47,12 @@ FULL = flags.DEFINE_bool(
     "full", False, "A refiner, batch and steps of the paper's size: for accelerators."
 )
 SEEDS = flags.DEFINE_integer("seeds", 3, "GAN seeds a variant.")
+SEED = flags.DEFINE_integer(
+    "seed",
+    None,
+    "This GAN seed alone, and no result.json: to share an experiment among processes. A last call "
+    "without it gathers what they have done.",
+)
 VARIANTS = flags.DEFINE_list(
     "variants", [], "The variants to run, separated by commas; all if none."
 )
@@ -66,7 +72,11 @@ PICTURES = 10
 
 
 def run(
-    name: str, variants: Mapping[str, ConfigDict], here: Path, show_real: bool = True
+    name: str,
+    variants: Mapping[str, ConfigDict],
+    here: Path,
+    show_real: bool = True,
+    rows: Sequence[str] = ROWS,
 ) -> dict[str, Any]:
     """Trains and evaluates every variant with every seed; writes result.json and pictures.
 
@@ -78,6 +88,7 @@ def run(
         variants: a configuration for each; all of one task and one synthetic set.
         here: folder of the results.
         show_real: whether real images may be in the picture; others' photographs may not.
+        rows: of the estimator table.
 
     Returns:
         As in result.json: "variants" has of each the figures of `summary.summarize`, "comparisons" what
@@ -92,13 +103,13 @@ def run(
     unknown = set(VARIANTS.value) - set(variants)
     if unknown:
         raise UserError(f"--variants: no {unknown.pop()!r}; there are {', '.join(variants)}")
-    variants = {variant: _sized(config) for variant, config in variants.items()}
+    variants = {variant: _sized(config, rows) for variant, config in variants.items()}
     wanted = [variant for variant in variants if variant in (VARIANTS.value or variants)]
     level = "full" if FULL.value else "quick"
     size = "quick" if QUICK.value else "full" if FULL.value else ""
     shared = same_images(variants)
     devices.cores_as_devices(make_setup(variants[wanted[0]]))
-    seeds = range(1 if QUICK.value else SEEDS.value)
+    seeds = range(1 if QUICK.value else SEEDS.value) if SEED.value is None else [SEED.value]
 
     def workdir(variant: str, seed: int) -> Path:
         return RUNS / name / size / f"{variant}-{seed}"
@@ -125,8 +136,10 @@ def run(
                 if not train(config, folder):
                     raise KeyboardInterrupt
                 known = borrowed(variant, seed)
-                rows = [row for row in config.evaluate[level].rows if row not in known]
-                evaluate_and_print(folder, level, rows=rows)
+                missing = [row for row in config.evaluate[level].rows if row not in known]
+                evaluate_and_print(folder, level, rows=missing)
+    if SEED.value is not None:
+        return {}
     file = here / "result.json"
     result = {"runs": {}, "variants": {}, "comparisons": {}}
     if file.exists() and not QUICK.value:
@@ -151,19 +164,21 @@ def run(
         f"{name}: mean ± standard deviation, shares with 95 % interval, over {of}", result, wanted
     )
     write_json(file, result)
-    rows = figures.mean_curves([each["estimators"] for each in reports[wanted[0]]])
-    figures.cumulative(rows).savefig(here / "curves.png", dpi=120)
+    curves = figures.mean_curves([each["estimators"] for each in reports[wanted[0]]])
+    figures.cumulative(curves).savefig(here / "curves.png", dpi=120)
     draw_samples({variant: workdir(variant, 0) for variant in wanted}, here, show_real)
     return result
 
 
 def same_images(variants: Mapping[str, ConfigDict]) -> dict[str, dict[str, list[str]]]:
-    """For each variant and base ("synthetic", "matched", "real") who else trains on the same images."""
+    """For each variant and base but the refined ones who else trains on the same images."""
+    bases = ("synthetic", "matched", "fda", "real")
 
     def sources(config: ConfigDict, base: str) -> str:
         parts = {
             "synthetic": [config.data.synthetic],
             "matched": [config.data.synthetic, config.data.real],
+            "fda": [config.data.synthetic, config.data.real],
             "real": [config.data.get("labelled") or config.data.real],
         }[base]
         return json.dumps([part.to_dict() for part in parts], sort_keys=True, default=str)
@@ -176,7 +191,7 @@ def same_images(variants: Mapping[str, ConfigDict]) -> dict[str, dict[str, list[
                 if other != variant
                 and sources(variants[other], base) == sources(variants[variant], base)
             ]
-            for base in ("synthetic", "matched", "real")
+            for base in bases
         }
         for variant in variants
     }
@@ -222,13 +237,13 @@ def _devices(workdir: Path) -> str:
     return provenance.devices_used(json.loads((workdir / "environment.json").read_text()))
 
 
-def _sized(config: ConfigDict) -> ConfigDict:
+def _sized(config: ConfigDict, rows: Sequence[str]) -> ConfigDict:
     """A variant at the size that the flags ask for."""
     quick = config.evaluate.quick
-    quick.rows = ROWS
+    quick.rows = rows
     config.watch.keep = 100  # all checkpoints are there to choose from
     if FULL.value:
-        config.evaluate.full.rows = (*ROWS, "synthetic_4x", "refined_4x")
+        config.evaluate.full.rows = (*rows, "synthetic_4x", "refined_4x")
         config.refiner.features = 64
         config.train.update(batch=512, micro_batch=0)
         # The paper's 10,000, 1,000 and 200 of configs/gaze.py; variants keep their ratios.

@@ -32,6 +32,13 @@ def figures_of(report: Mapping[str, Any]) -> dict[str, float]:
         for key in ("mean", "std", "dx", "dy", "followed")
         if key in shift
     }
+    found |= {
+        f"calibrated/{row}": x["calibrated"]
+        for row, x in report["estimators"].items()
+        if "calibrated" in x
+    }
+    if reading := shift.get("estimate"):
+        found |= {f"reading/{axis}": x["bias"] for axis, x in reading["axes"].items()}
     for side, (x, y) in shift.get("corners", {}).items():
         found |= {f"corners/{side}/dx": x, f"corners/{side}/dy": y}
     if surface := shift.get("surface_mm"):

@@ -22,10 +22,16 @@ from simgan_jax.metrics.intervals import (
 
 # Row and the row it is measured against, of every number of images, with and without augmentation;
 # where one is missing, so is the comparison.
-COMPARISONS = (("refined", "synthetic"), ("matched", "synthetic"), ("refined", "matched"))
+COMPARISONS = (
+    ("refined", "synthetic"),
+    ("matched", "synthetic"),
+    ("refined", "matched"),
+    ("refined_matched", "matched"),
+    ("fda", "synthetic"),
+)
 # What needs neither a refiner nor a label of a real image: refined rows are measured against the
 # best row of these, too.
-CHEAP = ("synthetic", "matched")
+CHEAP = ("synthetic", "matched", "fda")
 
 
 def pairs(errors: Mapping[str, float]) -> list[tuple[str, str]]:
@@ -43,7 +49,9 @@ def pairs(errors: Mapping[str, float]) -> list[tuple[str, str]]:
     ]
     cheap = [name for name, row in rows.items() if row.base in CHEAP]
     best = min(cheap, key=lambda name: errors[name], default="")
-    found += [(name, best) for name, row in rows.items() if row.base == "refined"]
+    found += [
+        (name, best) for name, row in rows.items() if row.base in ("refined", "refined_matched")
+    ]
     return [pair for pair in dict.fromkeys(found) if pair[1] in rows]
 
 

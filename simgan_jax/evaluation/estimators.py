@@ -20,7 +20,7 @@ from simgan_jax.data import Arrays
 from simgan_jax.errors import UserError
 from simgan_jax.evaluation.plan import EstimatorSettings
 from simgan_jax.evaluation.tasks import TASKS, label_of
-from simgan_jax.metrics.small_networks import adam, in_chunks, updates
+from simgan_jax.metrics.small_networks import adam, in_chunks, resident_updates, updates
 from simgan_jax.ranges import to_unit
 
 
@@ -105,21 +105,15 @@ def train(
     network = TASKS[task].network(settings, targets)
     key = jax.random.key(seed)
     params = _init(jax.random.fold_in(key, 0), training.images[:1], network)
-    trained = updates(
+    learned = (
         EstimatorObjective(task, network, augmented),
-        params,
-        islice(_batches(training.images, targets, rows, settings.batch, rng), settings.steps),
         adam(settings.learning_rate, settings.steps),
         jax.random.fold_in(key, 1),
-        settings.micro_batch if jax.default_backend() == "cpu" else 0,
     )
+    drawn = islice(_batches(rows, settings.batch, rng), settings.steps)
 
     best, looks = None, []
-    look_every = max(1, settings.steps // settings.looks)
-    for step, params in enumerate(trained, 1):
-        advance(settings.batch)
-        if step % look_every and step != settings.steps:
-            continue
+    for step, params in _looks(params, training.images, targets, drawn, settings, *learned, advance):
         predicted = Estimator(task, network, params, ())(training.images[validation])
         looks.append(float(TASKS[task].errors(predicted, targets[validation]).mean()))
         if not np.isfinite(looks[-1]):
@@ -134,6 +128,29 @@ def train(
     return Estimator(task, network, best, tuple(looks))
 
 
+def _looks(params, images, targets, drawn, settings, objective, optimizer, key, advance):
+    """Updates, and the parameters after each stretch of them that ends with a look."""
+    look_every = max(1, settings.steps // settings.looks)
+    if jax.default_backend() == "cpu":
+        batches = ((images[rows], targets[rows]) for rows in drawn)
+        trained = updates(objective, params, batches, optimizer, key, settings.micro_batch)
+        for step, params in enumerate(trained, 1):
+            advance(settings.batch)
+            if step % look_every == 0 or step == settings.steps:
+                yield step, params
+        return
+    examples = jax.tree.map(jnp.asarray, (images, targets))
+    trained = resident_updates(
+        objective, params, examples, _stretches(drawn, look_every), optimizer, key
+    )
+    step = 0
+    for params in trained:
+        done = min(look_every, settings.steps - step)
+        advance(done * settings.batch)
+        step += done
+        yield step, params
+
+
 @partial(jax.jit, static_argnames="network")
 def _init(key, images, network):
     """A fresh network's parameters; a module's own `init` would be compiled for every estimator."""
@@ -146,10 +163,15 @@ def _predict(params, images, network, task):
     return TASKS[task].decode(outputs, images.shape[1:3])
 
 
-def _batches(images, targets, rows, batch, rng):
-    """Endless batches of some rows; each epoch in a new order, its incomplete last batch left out."""
+def _batches(rows, batch, rng):
+    """Endless batches of rows; each epoch in a new order, its incomplete last batch left out."""
     while True:
         order = rng.permutation(rows)
         for start in range(0, len(order) - batch + 1, batch):
-            drawn = np.sort(order[start : start + batch])
-            yield images[drawn], targets[drawn]
+            yield np.sort(order[start : start + batch])
+
+
+def _stretches(drawn, length):
+    """Batches, so many at a time, the last ones perhaps fewer."""
+    while stretch := list(islice(drawn, length)):
+        yield np.stack(stretch)

@@ -1,5 +1,6 @@
 """Whether refinement keeps labels: how far what they describe moves, and what an estimator reads."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -70,23 +71,47 @@ def summarize_shift(shift: label_shift.Shift, before: Arrays, seed: int = 0) -> 
     return summary | {"images": len(before), "paper": label_shift.PAPER}
 
 
-def prediction_drift(
-    task: str,
-    estimator: Estimator,
-    before: Shaped[np.ndarray, "n h w c"],
-    after: Shaped[np.ndarray, "n h w c"],
+def reading_drift(
+    estimators: Sequence[Estimator], before: Arrays, after: Shaped[np.ndarray, "n h w c"]
 ) -> dict[str, Any]:
-    """How a frozen estimator's predictions move under refinement, signed, in the task's unit."""
+    """How what frozen estimators read moves under refinement, signed, in the task's unit.
+
+    An iris that stays does not keep the label: a refiner may move what is read by lids and light, so
+    that the two domains' labels are distributed alike.
+
+    Args:
+        estimators: trained on synthetic images, of one task, best with augmentation; several, since
+            one may be fooled.
+        before: synthetic images, which none of them was trained on, with their labels.
+        after: the same refined.
+
+    Returns:
+        "mean" and "std" of the distance between both readings; of each of "axes" the "bias" (mean
+        signed motion), its "interval" (95 %, bootstrap over images), "std" over images, and
+        "largest_share": the largest bias of an axis over the estimators' "own_error" on the synthetic
+        images; "estimators", their number; "unit".
+    """
+    task = estimators[0].task
     kind = tasks.TASKS[task]
-    predicted = estimator(before), estimator(after)
-    distance = kind.errors(predicted[1], predicted[0])
-    signed = kind.signed(predicted[1], predicted[0])
+    targets = tasks.label_of(task, before, "the probe")
+    read = [(one(before.images), one(after)) for one in estimators]
+    distance = np.stack([kind.errors(moved, still) for still, moved in read])
+    signed = np.stack([kind.signed(moved, still) for still, moved in read])
+    own = float(np.mean([kind.errors(still, targets).mean() for still, _ in read]))
+    axes = {
+        name: {
+            "bias": float(signed[..., i].mean()),
+            "interval": mean_interval(signed[..., i].mean(0)),
+            "std": float(signed[..., i].std(1).mean()),
+        }
+        for i, name in enumerate(kind.axes)
+    }
     return {
         "unit": kind.unit,
+        "estimators": len(estimators),
         "mean": float(distance.mean()),
         "std": float(distance.std()),
-        "axes": {
-            name: {"bias": float(signed[:, i].mean()), "std": float(signed[:, i].std())}
-            for i, name in enumerate(kind.axes)
-        },
+        "axes": axes,
+        "own_error": own,
+        "largest_share": max(abs(axis["bias"]) for axis in axes.values()) / own,
     }

@@ -67,8 +67,9 @@ def make_settings(config: Mapping[str, Any]) -> EstimatorSettings:
 
 
 # What an estimator can be trained on. "matched" are synthetic images with the grey values of real ones,
-# what can be done without a network; "real" are labelled real images, the ceiling.
-BASES = ("synthetic", "refined", "real", "matched")
+# "fda" those with their low frequencies: what can be done without a network. "refined_matched" are
+# refined images with the grey values of real ones; "real" are labelled real images, the ceiling.
+BASES = ("synthetic", "refined_matched", "refined", "real", "matched", "fda")
 
 
 @dataclass(frozen=True)
@@ -137,7 +138,7 @@ def settings() -> ConfigDict:
     c = ConfigDict()
     c.estimator = ConfigDict(asdict(EstimatorSettings()))
     c.quick = ConfigDict()
-    c.quick.rows = (*BASES, "synthetic_augmented")
+    c.quick.rows = ("synthetic", "refined", "real", "matched", "synthetic_augmented")
     c.quick.seeds = 1
     c.quick.images = 6000
     c.quick.probe = 500
@@ -146,7 +147,11 @@ def settings() -> ConfigDict:
     c.quick.estimator_steps = 2500
     c.full = ConfigDict()
     c.full.rows = (
-        *(row + suffix for suffix in ("", "_augmented") for row in BASES),
+        *(
+            row + suffix
+            for suffix in ("", "_augmented")
+            for row in ("synthetic", "refined", "real", "matched")
+        ),
         "synthetic_4x",
         "refined_4x",
     )

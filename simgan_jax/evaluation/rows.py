@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Shaped
 
-from simgan_jax.data import Arrays
+from simgan_jax.data import Arrays, fourier_adaptation
 from simgan_jax.data.histogram_matching import match_histograms
 from simgan_jax.evaluation import tasks
 from simgan_jax.evaluation.comparisons import compare, gains
@@ -79,18 +79,21 @@ def training_sets(
         task: a name of `TASKS`.
         synthetic: of which the first ones are taken.
         refine: integer images to refined ones.
-        real: whose grey values "matched" has.
+        real: whose grey values or low frequencies "matched", "fda" and "refined_matched" have.
         labelled: for "real", if it has the label.
-        seed: of the matching.
+        seed: of which real image goes with which.
     """
     count = min(plan.images, len(synthetic))
     drawn = synthetic[: count * max((row.times for row in plan.rows), default=1)]
     bases = {row.base for row in plan.rows}
     sets = {"synthetic": drawn}
-    if "refined" in bases:
+    if bases & {"refined", "refined_matched"}:
         sets["refined"] = Arrays(refine(drawn.images), drawn.labels)
-    if "matched" in bases:
-        sets["matched"] = Arrays(match_histograms(drawn.images, real, seed), drawn.labels)
+    for name, base in (("matched", "synthetic"), ("refined_matched", "refined")):
+        if name in bases:
+            sets[name] = Arrays(match_histograms(sets[base].images, real, seed), drawn.labels)
+    if "fda" in bases:
+        sets["fda"] = Arrays(fourier_adaptation.adapt(drawn.images, real, seed=seed), drawn.labels)
     if tasks.has_label(task, labelled) and len(labelled):
         sets["real"] = labelled
     wanted, skipped = {}, {}

@@ -15,7 +15,7 @@ from simgan_jax.data import Arrays
 from simgan_jax.errors import UserError
 from simgan_jax.evaluation import figures, parts, tasks
 from simgan_jax.evaluation.choice import choose, earlier_choice
-from simgan_jax.evaluation.label_preservation import measure_labels, prediction_drift
+from simgan_jax.evaluation.label_preservation import measure_labels, reading_drift
 from simgan_jax.evaluation.notes import notes_on
 from simgan_jax.evaluation.plan import Plan, Row, make_plan, settings
 from simgan_jax.evaluation.realism import measure_realism
@@ -86,7 +86,7 @@ def evaluate(
     result |= judge_rows(task, estimators, mean_of, test) | {"skipped": skipped}
     readers = [row for row in READERS if row in estimators]
     if readers:
-        drift = prediction_drift(task, estimators[readers[0]][0], probe.images, refined)
+        drift = reading_drift(estimators[readers[0]], probe, refined)
         shift["estimate"] = {"estimator": str(readers[0])} | drift
     return result
 

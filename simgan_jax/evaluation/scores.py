@@ -25,9 +25,9 @@ def score(task: str, predictions: Sequence[np.ndarray], test: Arrays) -> dict[st
     Returns:
         "error" (mean over images and seeds), "std" (sample standard deviation over seeds), "median",
         "interval" (95 %, bootstrap), "within" and its "threshold", "axes" with mean size and bias of
-        each signed component, "curve" (share of errors below each of "thresholds"), "participants",
-        "per_seed", "unit", and "uncertainty": what each of "std", "interval" and "within_interval" is
-        over.
+        each signed component, "curve" (share of errors below each of "thresholds"), "per_seed", "unit",
+        and "uncertainty": what each of "std", "interval" and "within_interval" is over. Where people
+        are known, "participants" and "calibrated" (the error left without each person's bias).
     """
     kind, size = TASKS[task], test.images.shape[1:3]
     targets = label_of(task, test, "the test set")
@@ -69,7 +69,23 @@ def score(task: str, predictions: Sequence[np.ndarray], test: Arrays) -> dict[st
             str(person): float(per_image.mean(0)[groups.member == person].mean())
             for person in np.unique(groups.member)
         }
+        calibrated = [calibrate(task, p, targets, groups.member) for p in predictions]
+        result["calibrated"] = float(image_errors(task, calibrated, test).mean())
     return result
+
+
+def calibrate(
+    task: str,
+    predictions: Float[np.ndarray, "n ..."],
+    targets: Float[np.ndarray, "n ..."],
+    people: Shaped[np.ndarray, "n"],
+) -> Float[np.ndarray, "n ..."]:
+    """Predictions without each person's mean signed error: what a calibration of one point leaves."""
+    kind = TASKS[task]
+    bias = kind.signed(predictions, targets)
+    order = [np.flatnonzero(people == person) for person in np.unique(people)]
+    result = [kind.moved(predictions[rows], -bias[rows].mean(0)) for rows in order]
+    return np.concatenate(result)[np.argsort(np.concatenate(order))]
 
 
 def image_errors(

@@ -30,6 +30,7 @@ class Task(NamedTuple):
         augment: (key, images, targets) -> the same two, changed.
         errors: (predictions, targets) -> [N] or [N, joints].
         signed: (predictions, targets) -> [N, axes].
+        moved: (predictions, offset [axes]) -> predictions with signed errors greater by the offset.
         within: size -> the error that counts as good.
         range: size -> right end of the cumulative curve.
     """
@@ -43,6 +44,7 @@ class Task(NamedTuple):
     augment: Callable
     errors: Callable
     signed: Callable
+    moved: Callable
     within: Callable[[tuple[int, int]], float]
     range: Callable[[tuple[int, int]], float]
 
@@ -117,6 +119,9 @@ TASKS = {
         augment=_gaze_augment,
         errors=angles.angular_error,
         signed=angles.signed_error,
+        moved=lambda predicted, offset: angles.from_pitch_yaw(
+            angles.pitch_yaw(predicted) + np.radians(offset)
+        ),
         within=lambda size: 7.0,
         range=lambda size: 30.0,
     ),
@@ -130,6 +135,7 @@ TASKS = {
         augment=_iris_augment,
         errors=keypoints.distances,
         signed=lambda predicted, target: predicted - target,
+        moved=lambda predicted, offset: predicted + offset,
         within=lambda size: 5.0,
         range=lambda size: 15.0,
     ),
@@ -144,6 +150,7 @@ TASKS = {
         augment=vary_framing,
         errors=lambda predicted, target: keypoints.distances(predicted[..., :2], target[..., :2]),
         signed=lambda predicted, target: (predicted[..., :2] - target[..., :2]).mean(1),
+        moved=lambda predicted, offset: predicted[..., :2] + offset,
         within=lambda size: keypoints.PAPER_THRESHOLD_PX * size[1] / keypoints.PAPER_SIDE_PX,
         range=lambda size: 20.0 * size[1] / keypoints.PAPER_SIDE_PX,
     ),

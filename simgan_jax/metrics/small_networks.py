@@ -8,7 +8,7 @@ from typing import Protocol
 import jax
 import numpy as np
 import optax
-from jaxtyping import Array, Float, Key, PyTree, Shaped
+from jaxtyping import Array, Float, Int, Key, PyTree, Shaped
 
 
 class Objective(Hashable, Protocol):
@@ -73,6 +73,34 @@ def updates(
         yield params
 
 
+def resident_updates(
+    objective: Objective,
+    params: PyTree[Array],
+    examples: PyTree[Shaped[Array, "n ..."]],
+    calls: Iterable[Int[np.ndarray, "steps b"]],
+    optimizer: optax.GradientTransformation,
+    key: Key[Array, ""],
+) -> Iterator[PyTree[Array]]:
+    """Those of `updates`, many in one compiled call: for accelerators, which would wait for the host.
+
+    Args:
+        objective: what is learned.
+        params: to start from; its arrays are used up.
+        examples: all of them, on the device.
+        calls: of each call, the rows of `examples` that its updates see.
+        optimizer: of `adam`.
+        key: as of `updates`.
+
+    Yields:
+        The parameters after each call. The next one writes into them: copy what is to stay.
+    """
+    moments, step = optimizer.init(params), 0
+    for rows in calls:
+        params, moments = _updates(params, moments, key, step, examples, rows, objective, optimizer)
+        step += len(rows)
+        yield params
+
+
 def in_chunks(
     function: Callable[[Shaped[np.ndarray, "c ..."]], Shaped[Array, "c ..."]],
     examples: Shaped[np.ndarray, "n ..."],
@@ -90,6 +118,20 @@ def in_chunks(
         part = examples[start : start + chunk]
         results.append(function(np.resize(part, (chunk, *part.shape[1:]))))
     return np.concatenate([np.asarray(result) for result in results])[: len(examples)]
+
+
+@partial(jax.jit, static_argnames=("objective", "optimizer"), donate_argnums=(0, 1))
+def _updates(params, moments, key, step, examples, rows, objective, optimizer):
+    def one(carry, chosen):
+        params, moments, step = carry
+        batch = jax.tree.map(lambda x: x[chosen], examples)
+        return (
+            *_update(params, moments, key, step, batch, objective, optimizer, 0),
+            step + 1,
+        ), None
+
+    (params, moments, _), _ = jax.lax.scan(one, (params, moments, step), rows)
+    return params, moments
 
 
 @partial(jax.jit, static_argnames=("objective", "optimizer", "micro_batch"), donate_argnums=(0, 1))
