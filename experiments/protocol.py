@@ -18,7 +18,7 @@ finished one is not repeated, an interrupted one goes on.
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
