@@ -14,6 +14,8 @@ from simgan_jax.evaluation.rows import FLOOR
 COLOURS = {
     "synthetic": "#d55e00",
     "matched": "#e69f00",
+    "fda": "#cc79a7",
+    "refined_matched": "#56b4e9",
     "refined": "#0072b2",
     "real": "#009e73",
     FLOOR: "#888888",
