@@ -71,7 +71,7 @@ def default() -> ConfigDict:
     c.loss.psi = "identity"
     # Of psi = estimator: the weight of what is read beside the pixels', and the estimators, which are
     # trained on augmented synthetic images first.
-    c.loss.reading = ConfigDict({"weight": 15.0, "estimators": 2, "images": 6000, "steps": 2500})
+    c.loss.reading = ConfigDict({"weight": 40.0, "estimators": 2, "images": 6000, "steps": 2500})
     # Pixels inside this label's mask carry the gaze, and weigh more. "" is the paper's loss. eye_mask
     # protects lids and corners too, which move where real eyes have another shape.
     c.loss.weight = ConfigDict({"label": "iris_mask", "outside": 1.0, "inside": 3.0})

@@ -23,6 +23,7 @@ is chosen without labels. Intervals resample people, and seeds.
 from collections.abc import Sequence
 from pathlib import Path
 
+import jax
 from ml_collections import ConfigDict
 
 from configs.gaze import get_config
@@ -62,6 +63,10 @@ def config(described: bool, estimator: bool) -> ConfigDict:
     c.evaluate.quick.update(images=24000, probe=1000, estimator_steps=1800)
     c.evaluate.estimator.update(batch=128, micro_batch=16)
     c.loss.reading.update(images=24000, steps=1800)
+    c.train.steps = 1000
+    c.watch.update(log_every=50, sample_every=200, checkpoint_every=200)
+    if jax.default_backend() != "cpu":
+        c.train.micro_batch = 0
     return c
 
 
