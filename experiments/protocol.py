@@ -22,6 +22,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 from absl import flags
 from ml_collections import ConfigDict
@@ -109,6 +110,9 @@ def run(
     size = "quick" if QUICK.value else "full" if FULL.value else ""
     shared = same_images(variants)
     devices.cores_as_devices(make_setup(variants[wanted[0]]))
+    if jax.default_backend() != "cpu":
+        for config in variants.values():
+            config.train.micro_batch = 0
     seeds = range(1 if QUICK.value else SEEDS.value) if SEED.value is None else [SEED.value]
 
     def workdir(variant: str, seed: int) -> Path:

@@ -23,7 +23,6 @@ is chosen without labels. Intervals resample people, and seeds.
 from collections.abc import Sequence
 from pathlib import Path
 
-import jax
 from ml_collections import ConfigDict
 
 from configs.gaze import get_config
@@ -60,13 +59,11 @@ def config(described: bool, estimator: bool) -> ConfigDict:
     c.loss.weight = ConfigDict({"label": "eye_mask", "outside": 1.0, "inside": 6.0})
     c.loss.psi = "estimator" if estimator else "identity"
     # 230,000 samples: estimators must have learned their own domain before they are compared.
-    c.evaluate.quick.update(images=24000, probe=1000, estimator_steps=1800)
-    c.evaluate.estimator.update(batch=128, micro_batch=16)
+    c.evaluate.quick.update(images=24000, probe=500, estimator_steps=1800)
+    c.evaluate.estimator.update(batch=128, micro_batch=16, looks=6)
     c.loss.reading.update(images=24000, steps=1800)
     c.train.steps = 1000
-    c.watch.update(log_every=50, sample_every=200, checkpoint_every=200)
-    if jax.default_backend() != "cpu":
-        c.train.micro_batch = 0
+    c.watch.update(log_every=50, sample_every=300, checkpoint_every=300)
     return c
 
 

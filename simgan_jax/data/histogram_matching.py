@@ -48,12 +48,21 @@ def match_histograms(
         like: of the same type and number of channels.
         seed: of the draw.
     """
-    result = np.empty_like(images)
     drawn = np.random.default_rng(seed).integers(len(like), size=len(images))
-    for i, k in enumerate(drawn):
-        for c in range(images.shape[-1]):
-            _, place, counts = np.unique(images[i, ..., c], return_inverse=True, return_counts=True)
-            share = (np.cumsum(counts) - counts / 2) / counts.sum()
-            values = np.quantile(like[k, ..., c], share, method="nearest")
-            result[i, ..., c] = values[place].reshape(images.shape[1:3])
+    result = np.empty_like(images)
+    for channel in range(images.shape[-1]):
+        wanted = np.sort(like[..., channel].reshape(len(like), -1), axis=1)
+        for i, k in enumerate(drawn):
+            result[i, ..., channel] = _match(images[i, ..., channel], wanted[k])
     return result
+
+
+def _match(image: Shaped[np.ndarray, "h w"], wanted: Shaped[np.ndarray, "k"]) -> np.ndarray:
+    """The image with the sorted values that are wanted, each value at the middle of its ranks."""
+    if image.dtype == np.uint8:  # a table of all values, ten times as fast
+        counts, place = np.bincount(image.ravel(), minlength=256), image
+    else:
+        _, place, counts = np.unique(image, return_inverse=True, return_counts=True)
+    share = (np.cumsum(counts) - counts / 2) / image.size
+    nearest = np.rint(share * (len(wanted) - 1)).astype(int)
+    return wanted[nearest.clip(0, len(wanted) - 1)][place].reshape(image.shape)

@@ -5,10 +5,11 @@ and 3.2 of the paper). Training sees its own domain alone: it stops early by a v
 training set, and no function here that trains takes a test set.
 """
 
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from itertools import islice
+from itertools import chain, islice, tee
 
 import flax.linen as nn
 import jax
@@ -105,16 +106,16 @@ def train(
     network = TASKS[task].network(settings, targets)
     key = jax.random.key(seed)
     params = _init(jax.random.fold_in(key, 0), training.images[:1], network)
-    learned = (
-        EstimatorObjective(task, network, augmented),
-        adam(settings.learning_rate, settings.steps),
-        jax.random.fold_in(key, 1),
-    )
+    objective = EstimatorObjective(task, network, augmented)
+    examples = (training.images, targets)
     drawn = islice(_batches(rows, settings.batch, rng), settings.steps)
+    stretches = _stretches(drawn, max(1, settings.steps // settings.looks))
 
-    best, looks = None, []
-    for step, params in _looks(params, training.images, targets, drawn, settings, *learned, advance):
-        predicted = Estimator(task, network, params, ())(training.images[validation])
+    best, looks, step = None, [], 0
+    for taken, now in _train(objective, params, examples, stretches, settings, key):
+        step += taken
+        advance(taken * settings.batch)
+        predicted = Estimator(task, network, now, ())(training.images[validation])
         looks.append(float(TASKS[task].errors(predicted, targets[validation]).mean()))
         if not np.isfinite(looks[-1]):
             raise UserError(
@@ -122,33 +123,28 @@ def train(
                 "--config.evaluate.estimator.learning_rate, or look for labels that are not finite"
             )
         if looks[-1] == min(looks):
-            best = jax.tree.map(jnp.copy, params)
+            best = jax.tree.map(jnp.copy, now)
         if len(looks) - 1 - int(np.argmin(looks)) >= settings.patience:
             break
     return Estimator(task, network, best, tuple(looks))
 
 
-def _looks(params, images, targets, drawn, settings, objective, optimizer, key, advance):
-    """Updates, and the parameters after each stretch of them that ends with a look."""
-    look_every = max(1, settings.steps // settings.looks)
-    if jax.default_backend() == "cpu":
-        batches = ((images[rows], targets[rows]) for rows in drawn)
-        trained = updates(objective, params, batches, optimizer, key, settings.micro_batch)
-        for step, params in enumerate(trained, 1):
-            advance(settings.batch)
-            if step % look_every == 0 or step == settings.steps:
-                yield step, params
+def _train(objective, params, examples, stretches, settings, key):
+    """Takes the updates of each stretch of batches; yields their number and the parameters then."""
+    optimizer = adam(settings.learning_rate, settings.steps)
+    key = jax.random.fold_in(key, 1)
+    if jax.default_backend() != "cpu":
+        resident = jax.tree.map(jnp.asarray, examples)
+        lengths, stretches = tee(stretches)
+        trained = resident_updates(objective, params, resident, stretches, optimizer, key)
+        yield from zip(map(len, lengths), trained, strict=True)
         return
-    examples = jax.tree.map(jnp.asarray, (images, targets))
-    trained = resident_updates(
-        objective, params, examples, _stretches(drawn, look_every), optimizer, key
-    )
-    step = 0
-    for params in trained:
-        done = min(look_every, settings.steps - step)
-        advance(done * settings.batch)
-        step += done
-        yield step, params
+    ends, stretches = tee(stretches)
+    images, targets = examples
+    batches = ((images[rows], targets[rows]) for rows in chain.from_iterable(stretches))
+    trained = updates(objective, params, batches, optimizer, key, settings.micro_batch)
+    for stretch in ends:
+        yield len(stretch), deque(islice(trained, len(stretch)), maxlen=1).pop()
 
 
 @partial(jax.jit, static_argnames="network")
