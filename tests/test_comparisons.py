@@ -62,6 +62,8 @@ def test_rows_are_compared_with_their_like_and_refined_ones_with_the_best_cheap_
         "refined_augmented": 5.5,
         "real_augmented": 1.0,
         "refined_4x": 5.0,
+        "fda": 7.5,
+        "refined_matched": 6.5,
     }
     assert set(pairs(errors)) == {
         ("refined", "synthetic"),
@@ -70,8 +72,11 @@ def test_rows_are_compared_with_their_like_and_refined_ones_with_the_best_cheap_
         ("refined_augmented", "synthetic_augmented"),
         ("refined", "synthetic_augmented"),
         ("refined_4x", "synthetic_augmented"),
+        ("fda", "synthetic"),
+        ("refined_matched", "matched"),
+        ("refined_matched", "synthetic_augmented"),
     }
-    assert len(pairs(errors)) == 6
+    assert len(pairs(errors)) == 9
     assert pairs({"refined": 1.0, "real": 2.0}) == []
 
 

@@ -138,6 +138,8 @@ def test_scores_of_hand_computed_errors():
     assert found["axes"]["yaw"] == pytest.approx({"error": 5.0, "bias": 3.5})
     assert found["axes"]["pitch"]["bias"] == pytest.approx(0, abs=1e-9)
     assert found["participants"] == pytest.approx({"0": 3.5, "1": 6.5})
+    # Without a bias of 3 and 2, of 4 and 5 degrees, errors of 1, 1, 8, 8 and 0, 0, 3, 3 are left.
+    assert found["calibrated"] == pytest.approx(3.0)
     assert found["interval"] == pytest.approx([3.5, 6.5])
     share = dict(zip(found["thresholds"], found["curve"], strict=True))
     assert share[0.0] == 0

@@ -28,3 +28,11 @@ def test_every_matched_image_follows_a_draw_of_its_own():
     matched = match_histograms(images, like, seed=1)
     assert set(np.unique(matched)) == set(range(5))
     np.testing.assert_array_equal(matched, match_histograms(images, like, seed=1))
+
+
+def test_eight_and_sixteen_bits_are_matched_alike():
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 60, (5, 8, 9, 2)).astype(np.uint8)
+    like = rng.integers(100, 256, (3, 7, 6, 2)).astype(np.uint8)
+    deep = match_histograms(images.astype(np.uint16), like.astype(np.uint16))
+    np.testing.assert_array_equal(match_histograms(images, like), deep)

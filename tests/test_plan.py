@@ -12,6 +12,8 @@ from simgan_jax.evaluation.plan import Row, make_plan, settings
         ("synthetic", Row("synthetic")),
         ("matched_augmented", Row("matched", augmented=True)),
         ("refined_4x", Row("refined", times=4)),
+        ("refined_matched_augmented", Row("refined_matched", augmented=True)),
+        ("fda_2x", Row("fda", times=2)),
         ("real_12x_augmented", Row("real", times=12, augmented=True)),
     ],
 )
@@ -24,7 +26,9 @@ def test_a_row_and_its_name_are_inverse(name, row):
     "name", ["", "refind", "refined_0x", "refined_1x", "refined_augmented_4x", "mean_predictor"]
 )
 def test_what_is_no_row_is_named(name):
-    with pytest.raises(ValueError, match=f"'{name}'; a row is one of synthetic, refined"):
+    with pytest.raises(
+        ValueError, match=f"'{name}'; a row is one of synthetic, refined_matched, refined"
+    ):
         Row.parse(name)
 
 

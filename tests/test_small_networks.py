@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from simgan_jax.metrics.small_networks import adam, fit, in_chunks, updates
+from simgan_jax.metrics.small_networks import adam, fit, in_chunks, resident_updates, updates
 
 KEY = jax.random.key(0)
 
@@ -50,6 +50,22 @@ def test_the_rate_falls_to_nothing_along_a_cosine():
 
 def test_it_learns():
     assert float(fit(Line(), start(), batches(300), adam(0.1), KEY)["slope"]) == pytest.approx(3)
+
+
+def test_many_updates_in_one_call_are_the_same_updates():
+    x = np.arange(1, 9, dtype=np.float32)
+    rows = np.array([[0, 1], [2, 3], [4, 5], [6, 7], [0, 2]])
+    one_by_one = [
+        float(p["slope"])
+        for p in updates(Line(0.1), start(), [(x[r], 3 * x[r]) for r in rows], adam(0.1, 5), KEY)
+    ]
+    calls = [rows[:2], rows[2:4], rows[4:]]
+    examples = (jnp.asarray(x), jnp.asarray(3 * x))
+    found = [
+        float(p["slope"])
+        for p in resident_updates(Line(0.1), start(), examples, calls, adam(0.1, 5), KEY)
+    ]
+    np.testing.assert_allclose(found, [one_by_one[1], one_by_one[3], one_by_one[4]], rtol=1e-6)
 
 
 @pytest.mark.parametrize("micro_batch", [1, 2])
