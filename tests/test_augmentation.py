@@ -5,8 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from simgan_jax.evaluation import augmentation
-from simgan_jax.evaluation.augmentation import Appearance, Framing
+from simgan_jax.estimators import augmentation
+from simgan_jax.estimators.augmentation import Appearance, Framing
 
 vary_framing = jax.jit(augmentation.vary_framing, static_argnums=3)
 vary_appearance = jax.jit(augmentation.vary_appearance, static_argnums=2)

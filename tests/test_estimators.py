@@ -9,8 +9,8 @@ import pytest
 
 from simgan_jax.data import Arrays
 from simgan_jax.errors import UserError
-from simgan_jax.evaluation import estimators
-from simgan_jax.evaluation.plan import EstimatorSettings, make_settings
+from simgan_jax.estimators.estimator import train
+from simgan_jax.estimators.settings import EstimatorSettings, make_settings
 from simgan_jax.evaluation.scores import mean_prediction, score
 from simgan_jax.metrics import angles
 from simgan_jax.models.gaze_estimator import GazeEstimator
@@ -36,7 +36,7 @@ def blobs(count, seed):
 
 @pytest.fixture(scope="module")
 def trained():
-    return estimators.train("gaze", blobs(256, 0), SETTINGS, seed=0)
+    return train("gaze", blobs(256, 0), SETTINGS, seed=0)
 
 
 def test_the_papers_estimator_has_its_sizes():
@@ -57,9 +57,7 @@ def test_an_image_too_small_is_an_error():
 @pytest.mark.parametrize("task", ["gaze", "iris"])
 def test_an_estimator_learns_and_beats_the_mean(task, trained):
     test = blobs(90, 1)
-    estimator = (
-        trained if task == "gaze" else estimators.train(task, blobs(256, 0), SETTINGS, seed=0)
-    )
+    estimator = trained if task == "gaze" else train(task, blobs(256, 0), SETTINGS, seed=0)
     found = score(task, [estimator(test.images)], test)
     floor = score(task, [mean_prediction(task, blobs(256, 0), 90)], test)
     assert found["error"] < 0.5 * floor["error"]
@@ -72,8 +70,7 @@ def test_the_same_seed_gives_the_same_estimator_and_another_does_not():
     images = blobs(20, 1).images
     settings = replace(SETTINGS, steps=4, looks=2)
     one, again, other = (
-        estimators.train("gaze", blobs(64, 0), settings, seed, augmented=True)(images)
-        for seed in (0, 0, 1)
+        train("gaze", blobs(64, 0), settings, seed, augmented=True)(images) for seed in (0, 0, 1)
     )
     np.testing.assert_array_equal(one, again)
     assert np.abs(one - other).max() > 1e-3
@@ -83,7 +80,7 @@ def test_micro_batches_change_nothing_but_rounding():
     images = blobs(20, 1).images
     settings = replace(SETTINGS, steps=4, looks=1)
     whole, parts = (
-        estimators.train("gaze", blobs(64, 0), replace(settings, micro_batch=m), seed=0)(images)
+        train("gaze", blobs(64, 0), replace(settings, micro_batch=m), seed=0)(images)
         for m in (16, 4)
     )
     np.testing.assert_allclose(whole, parts, atol=1e-4)
@@ -99,7 +96,7 @@ def test_training_stops_when_its_own_validation_part_gets_no_better():
     rng = np.random.default_rng(0)
     noise.images[:] = rng.integers(0, 255, noise.images.shape)
     settings = replace(SETTINGS, steps=80, looks=40, patience=2)
-    looks = estimators.train("gaze", noise, settings, seed=0).validation
+    looks = train("gaze", noise, settings, seed=0).validation
     assert len(looks) < 40
     assert len(looks) - 1 - int(np.argmin(looks)) == 2
 
@@ -112,7 +109,7 @@ def test_a_hand_estimator_has_a_finite_error_and_keeps_the_joints():
     settings = EstimatorSettings(
         features=16, depth=1, downsample=2, steps=2, batch=4, looks=1, micro_batch=4
     )
-    estimator = estimators.train("hand", hands, settings, seed=0, augmented=True)
+    estimator = train("hand", hands, settings, seed=0, augmented=True)
     found = score("hand", [estimator(images)], hands)
     assert estimator(images).shape == (40, 3, 2)
     assert 0 < found["error"] < 32
@@ -150,10 +147,10 @@ def test_scores_of_hand_computed_errors():
 def test_what_is_missing_is_named():
     unlabelled = Arrays(blobs(40, 0).images)
     with pytest.raises(UserError, match=r"'gaze'.*training set has no labels"):
-        estimators.train("gaze", unlabelled, SETTINGS, seed=0)
+        train("gaze", unlabelled, SETTINGS, seed=0)
     with pytest.raises(UserError, match="task is 'nose'"):
-        estimators.train("nose", blobs(40, 0), SETTINGS, seed=0)
+        train("nose", blobs(40, 0), SETTINGS, seed=0)
     with pytest.raises(UserError, match="10 labelled training images"):
-        estimators.train("gaze", blobs(10, 0), SETTINGS, seed=0)
+        train("gaze", blobs(10, 0), SETTINGS, seed=0)
     with pytest.raises(UserError, match=r"colour.*there are width"):
         make_settings({"colour": 3})

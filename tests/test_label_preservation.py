@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from simgan_jax.data import Arrays
-from simgan_jax.evaluation.estimators import Estimator
+from simgan_jax.estimators.estimator import Estimator
 from simgan_jax.evaluation.label_preservation import reading_drift
 from simgan_jax.metrics.angles import from_pitch_yaw
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from simgan_jax.evaluation.augmentation import blur
+from simgan_jax.estimators.augmentation import blur
 from simgan_jax.metrics import label_shift
 
 HEIGHT, WIDTH = 35, 55

@@ -16,8 +16,8 @@ from simgan_jax.data.depth import BACKGROUND, decode_depth
 from simgan_jax.data.nyu_hand.builder import FOCAL, JOINT_NAMES, JOINTS, crop, decode, depth_mm
 from simgan_jax.data.prepare import prepare
 from simgan_jax.errors import UserError
-from simgan_jax.evaluation import tasks
-from simgan_jax.evaluation.plan import make_settings
+from simgan_jax.estimators import tasks
+from simgan_jax.estimators.settings import make_settings
 from simgan_jax.models.hourglass import decode as decode_maps
 from simgan_jax.ranges import to_unit
 from simgan_jax.setup import make_setup

@@ -20,7 +20,8 @@ from experiments.flags import QUICK, command_line
 from experiments.machine import machine
 from simgan_jax import command, data
 from simgan_jax.data import Arrays
-from simgan_jax.evaluation import estimators, tasks
+from simgan_jax.estimators import tasks
+from simgan_jax.estimators.estimator import train
 from simgan_jax.evaluation.choice import choose
 from simgan_jax.evaluation.plan import make_plan
 from simgan_jax.io.atomic import write_json
@@ -83,7 +84,7 @@ def test_checkpoints(workdir: str) -> dict[str, Any]:
 
     def test_one(job: tuple[int, int]) -> dict[str, Any]:
         step, seed = job
-        estimator = estimators.train(config.task, refined[step], plan.estimator, seed)
+        estimator = train(config.task, refined[step], plan.estimator, seed)
         return scores.score(config.task, [estimator(test.images)], test)
 
     jobs = [(step, seed) for step in refined for seed in range(SEEDS)]

@@ -24,7 +24,7 @@ from safetensors.numpy import save_file
 from experiments.flags import QUICK, command_line
 from experiments.machine import machine
 from simgan_jax import command, data
-from simgan_jax.evaluation.augmentation import blur, light_gradient
+from simgan_jax.estimators.augmentation import blur, light_gradient
 from simgan_jax.io.atomic import write_json
 from simgan_jax.metrics.angles import pitch_yaw
 from simgan_jax.metrics.kid import SIZE, WEIGHTS, FeatureNetwork

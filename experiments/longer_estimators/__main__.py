@@ -21,7 +21,8 @@ from matplotlib.figure import Figure
 from experiments.flags import QUICK, command_line
 from experiments.machine import machine
 from simgan_jax import command, data
-from simgan_jax.evaluation import figures, tasks
+from simgan_jax.estimators import tasks
+from simgan_jax.evaluation import figures
 from simgan_jax.evaluation.plan import BASES, Row, make_plan
 from simgan_jax.evaluation.rows import judge_rows, train_rows
 from simgan_jax.io.atomic import write_json

@@ -8,8 +8,8 @@ from jaxtyping import Shaped
 
 from simgan_jax.data import Arrays
 from simgan_jax.data.depth import measured_depth
-from simgan_jax.evaluation import tasks
-from simgan_jax.evaluation.estimators import Estimator
+from simgan_jax.estimators import tasks
+from simgan_jax.estimators.estimator import Estimator
 from simgan_jax.metrics import keypoints, label_shift
 from simgan_jax.metrics.intervals import mean_interval
 from simgan_jax.ranges import to_unit

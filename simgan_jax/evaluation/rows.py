@@ -10,9 +10,9 @@ from jaxtyping import Shaped
 
 from simgan_jax.data import Arrays, fourier_adaptation
 from simgan_jax.data.histogram_matching import match_histograms
-from simgan_jax.evaluation import tasks
+from simgan_jax.estimators import tasks
+from simgan_jax.estimators.estimator import Estimator, train
 from simgan_jax.evaluation.comparisons import compare, gains
-from simgan_jax.evaluation.estimators import Estimator, train
 from simgan_jax.evaluation.parts import spread
 from simgan_jax.evaluation.plan import Plan, Row
 from simgan_jax.evaluation.scores import image_errors, mean_prediction, score, test_groups

@@ -13,7 +13,8 @@ from rich.console import Console
 from simgan_jax import data
 from simgan_jax.data import Arrays
 from simgan_jax.errors import UserError
-from simgan_jax.evaluation import figures, parts, tasks
+from simgan_jax.estimators import tasks
+from simgan_jax.evaluation import figures, parts
 from simgan_jax.evaluation.choice import choose, earlier_choice
 from simgan_jax.evaluation.label_preservation import measure_labels, reading_drift
 from simgan_jax.evaluation.notes import notes_on

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float, Shaped
 
 from simgan_jax.data import Arrays
-from simgan_jax.evaluation.tasks import TASKS, label_of
+from simgan_jax.estimators.tasks import TASKS, label_of
 from simgan_jax.metrics import angles, keypoints
 from simgan_jax.metrics.intervals import mean_interval
 

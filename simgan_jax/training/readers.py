@@ -8,8 +8,8 @@ from jaxtyping import Array, Float, PyTree
 from ml_collections import ConfigDict
 
 from simgan_jax.data import Arrays
-from simgan_jax.evaluation.estimators import train
-from simgan_jax.evaluation.plan import make_settings
+from simgan_jax.estimators.estimator import train
+from simgan_jax.estimators.settings import make_settings
 
 # So that their seeds are none of the evaluation's, which counts from 0 up.
 FIRST_SEED = 1_000_000

@@ -10,8 +10,8 @@ from jaxtyping import Float
 
 from simgan_jax.data import Arrays
 from simgan_jax.errors import UserError
-from simgan_jax.evaluation.augmentation import vary_appearance, vary_framing
-from simgan_jax.evaluation.plan import EstimatorSettings
+from simgan_jax.estimators.augmentation import vary_appearance, vary_framing
+from simgan_jax.estimators.settings import EstimatorSettings
 from simgan_jax.metrics import angles, keypoints
 from simgan_jax.models.gaze_estimator import GazeEstimator
 from simgan_jax.models.hourglass import decode, heatmap_loss, heatmaps, hourglass

@@ -19,8 +19,8 @@ from jaxtyping import Array, PyTree, Shaped
 
 from simgan_jax.data import Arrays
 from simgan_jax.errors import UserError
-from simgan_jax.evaluation.plan import EstimatorSettings
-from simgan_jax.evaluation.tasks import TASKS, label_of
+from simgan_jax.estimators.settings import EstimatorSettings
+from simgan_jax.estimators.tasks import TASKS, label_of
 from simgan_jax.metrics.small_networks import adam, in_chunks, resident_updates, updates
 from simgan_jax.ranges import to_unit
 

@@ -1,0 +1,1 @@
+"""Estimators of gaze, hand joints or the iris: what they predict, and how they are trained."""
