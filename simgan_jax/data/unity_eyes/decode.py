@@ -35,9 +35,9 @@ class Framing:
 
     MPIIGaze's normalised images have 1.6 pixels a millimetre; 60 x 36 of them see 37.5 x 22.5 mm, with
     an iris 20 to 22 pixels wide and an eye opening of 50 to 55. UnityEyes at 640 x 480 draws the iris
-    82 pixels wide and the opening 140 to 160: a window 224 pixels wide shows them as 22 and 38 to 43,
-    which no scale makes both alike. Unity's field of view is fixed in height, so that the window
-    follows the picture's height.
+    82 pixels wide and the opening 140 to 160. A window 224 pixels wide shows them as 22 and 38 to 43:
+    the iris is alike, the opening is not, and no scale makes both alike. Unity's field of view is fixed
+    in height, so that the window follows the picture's height.
 
     Attributes:
         height: of the output, pixels.
