@@ -22,8 +22,10 @@ from simgan_jax import command, data
 from simgan_jax.data import Arrays
 from simgan_jax.estimators import tasks
 from simgan_jax.estimators.estimator import train
+from simgan_jax.evaluation import parts
 from simgan_jax.evaluation.choice import choose
 from simgan_jax.evaluation.plan import make_plan
+from simgan_jax.evaluation.scores import score
 from simgan_jax.io.atomic import write_json
 from simgan_jax.metrics import label_shift
 from simgan_jax.refinement.refiner import load_refiner
@@ -76,7 +78,7 @@ def test_checkpoints(workdir: str) -> dict[str, Any]:
     chosen, candidates = choice["step"], choice["candidates"]
     if QUICK.value:
         candidates = candidates[-2:]
-    training = synthetic[: min(plan.images, len(synthetic) - plan.probe)]
+    training = parts.to_report(synthetic, real, plan.probe)[0][: plan.images]
     refined = {
         c["step"]: Arrays(load_refiner(workdir, c["step"])(training.images), training.labels)
         for c in candidates
@@ -85,12 +87,12 @@ def test_checkpoints(workdir: str) -> dict[str, Any]:
     def test_one(job: tuple[int, int]) -> dict[str, Any]:
         step, seed = job
         estimator = train(config.task, refined[step], plan.estimator, seed)
-        return scores.score(config.task, [estimator(test.images)], test)
+        return score(config.task, [estimator(test.images)], test)
 
     jobs = [(step, seed) for step in refined for seed in range(SEEDS)]
-    scores = dict(zip(jobs, devices.each_on_a_device(test_one, jobs), strict=True))
+    scored = dict(zip(jobs, devices.each_on_a_device(test_one, jobs), strict=True))
     for c in candidates:
-        found = [scores[c["step"], seed] for seed in range(SEEDS)]
+        found = [scored[c["step"], seed] for seed in range(SEEDS)]
         c["errors"] = [x["error"] for x in found]
         c["error"] = sum(c["errors"]) / SEEDS
         axes = found[0]["axes"]
