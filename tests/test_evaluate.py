@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from test_choice import brighter, same
 from test_estimators import SETTINGS, blobs
 
 from configs import gaze
@@ -186,18 +187,23 @@ def test_the_fewest_images_that_are_allowed_can_be_measured():
 
 @pytest.fixture
 def run(tmp_path):
-    """A run of the embedded eyes that has saved two untrained checkpoints."""
+    """A run of the embedded eyes: checkpoint 40 changes no image, 50 makes them too bright."""
     config = gaze.get_config("tiny")
     config.data.synthetic.count = config.data.real.count = 48
     config.data.test.count = 16
     config.evaluate.quick.update(images=32, probe=8, discriminator_steps=2, estimator_steps=2)
     config.evaluate.estimator.update(batch=8, looks=1)
     config.refiner.residual = True
+    config.train.ema = 0.0
     setup = devices.distribute(make_setup(config))
     provenance.claim(tmp_path, config)
     state = create_train_state(jax.random.key(0), setup)
-    for step in (40, 50):  # after pre-training
-        at = state.replace(step=jnp.asarray(step, state.step.dtype))
+    for step, head in ((40, same), (50, brighter)):  # after pre-training
+        params = state.refiner.params
+        changed = {**params, "head": head(params["head"])}
+        at = state.replace(
+            step=jnp.asarray(step, state.step.dtype), refiner=state.refiner.replace(params=changed)
+        )
         Checkpoints(tmp_path).save(devices.place(at, setup), setup)
     return tmp_path
 
@@ -223,7 +229,9 @@ def test_a_later_report_is_of_the_same_checkpoint_unless_asked(run, capsys):
     (run / "chosen.json").write_text(json.dumps(content | {"step": 50, "rule": "by hand"}))
     assert chosen["checkpoint"] == 40
     evaluate_and_print(run, "full", rows=())
-    assert json.loads((run / "evaluation.json").read_text())["checkpoint"] == 50
+    later = json.loads((run / "evaluation.json").read_text())
+    assert later["checkpoint"] == 50
+    assert later["realism"]["kid"] > 2 * chosen["realism"]["kid"], "its own images are measured"
     assert (
         "checkpoint 50 chosen earlier by realism and label shift: by hand"
         in capsys.readouterr().out
@@ -242,9 +250,15 @@ def test_a_choice_of_an_earlier_version_stands_and_is_named(run):
 def test_where_the_chosen_checkpoint_is_damaged_the_one_before_is_measured(run, capfd):
     content = {"step": 50, "rule": "by hand", "candidates": [{"step": 40}, {"step": 50}]}
     (run / "chosen.json").write_text(json.dumps(content))
+    whole = evaluate_run(run, "quick", rows=())
+    assert whole["checkpoint"] == 50
     damaged = run / "checkpoints" / "50"
     (damaged / "digest" / "metadata").write_text("{")
-    assert evaluate_run(run, "quick", rows=())["checkpoint"] == 40
+    found = evaluate_run(run, "quick", rows=())
+    assert found["checkpoint"] == 40
+    # Checkpoint 40 changes no image, so the measured ones are as far from real ones as synthetic ones.
+    assert found["realism"]["kid"] == pytest.approx(found["realism"]["kid_synthetic"], abs=0.01)
+    assert whole["realism"]["kid"] > 2 * found["realism"]["kid"]
     assert f"{damaged} is damaged" in capfd.readouterr().err
     assert damaged.is_dir()
 
