@@ -38,6 +38,20 @@ def test_a_folder_belongs_to_one_configuration(tmp_path, tiny_config):
         provenance.claim(tmp_path, tiny_config)
 
 
+def test_a_run_from_before_the_estimators_of_psi_goes_on(tmp_path, tiny_config):
+    provenance.claim(tmp_path, tiny_config)
+    setup = devices.distribute(make_setup(tiny_config))
+    state = devices.place(create_train_state(jax.random.key(0), setup), setup)
+    Checkpoints(tmp_path).save(state, setup)
+    old = json.loads((tmp_path / "config.json").read_text())
+    del old["loss"]["reading"]
+    (tmp_path / "config.json").write_text(json.dumps(old))
+    provenance.claim(tmp_path, tiny_config)
+    tiny_config.loss.psi = "estimator"
+    with pytest.raises(UserError, match=r"config\.loss\.psi is 'identity' there"):
+        provenance.claim(tmp_path, tiny_config)
+
+
 def test_a_folder_that_cannot_be_made_is_an_error(tmp_path, tiny_config):
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match=r"cannot write there .*give another --workdir"):

@@ -140,5 +140,11 @@ def _version(name: str) -> str | None:
 
 
 def _settings(config: ConfigDict) -> dict[str, Any]:
-    """Values by dotted key, as JSON holds them: tuples become lists."""
-    return flat(json.loads(json.dumps(config.to_dict())), "config")
+    """Values by dotted key, as JSON holds them (tuples become lists), but for those that do nothing.
+
+    Runs of older versions, which knew no such settings, go on.
+    """
+    settings = flat(json.loads(json.dumps(config.to_dict())), "config")
+    if settings["config.loss.psi"] == "estimator":
+        return settings
+    return {k: x for k, x in settings.items() if not k.startswith("config.loss.reading.")}
