@@ -41,7 +41,7 @@ from simgan_jax.io.atomic import write_json
 from simgan_jax.io.image_files import write_image
 from simgan_jax.refinement.refiner import load_refiner
 from simgan_jax.setup import make_setup
-from simgan_jax.training import checkpoint, devices, provenance
+from simgan_jax.training import devices, provenance
 from simgan_jax.training.loop import train
 
 FULL = flags.DEFINE_bool(
@@ -225,7 +225,7 @@ def draw_samples(workdirs: Mapping[str, Path], here: Path, show_real: bool) -> N
     """
     rows = []
     for workdir in workdirs.values():
-        config = checkpoint.read_config(workdir)
+        config = provenance.read_config(workdir)
         synthetic = data.load(config.data.synthetic).images[-PICTURES:]
         if not any(np.array_equal(synthetic, row) for row in rows):
             rows.append(synthetic)

@@ -16,7 +16,7 @@ from simgan_jax.errors import UserError
 from simgan_jax.setup import make_setup
 from simgan_jax.state import create_train_state
 from simgan_jax.training import checkpoint, devices
-from simgan_jax.training.checkpoint import Checkpoints, DamagedCheckpoint, digest, read_config
+from simgan_jax.training.checkpoint import Checkpoints, DamagedCheckpoint, digest
 
 
 @pytest.fixture
@@ -142,14 +142,6 @@ def test_no_space_left_is_named(tmp_path, setup, monkeypatch):
         Checkpoints(tmp_path).save(state_at(2, setup), setup)
 
 
-def test_a_folder_that_is_no_run_is_an_error(tmp_path):
-    with pytest.raises(UserError, match=r"config.json: no such file; --workdir"):
-        read_config(tmp_path)
-    (tmp_path / "config.json").write_text("{")
-    with pytest.raises(UserError, match="not valid JSON"):
-        read_config(tmp_path)
-
-
 @pytest.fixture
 def two(tmp_path, setup):
     """The folder of a run with checkpoints 1 and 2."""
@@ -220,6 +212,34 @@ def test_training_moves_a_damaged_checkpoint_out_of_the_way_of_the_next(two, set
     again = state_at(2, setup, seed=3)
     checkpoints.save(again, setup)
     assert digest(checkpoints.newest(setup)) == collected(again, setup)
+
+
+def test_without_a_whole_checkpoint_nothing_is_moved_and_the_error_stands(two, setup):
+    for step in ("1", "2"):
+        flip(two / checkpoint.FOLDER / step / "digest" / "metadata")
+    before = contents(two)
+    for _ in range(2):
+        with pytest.raises(UserError, match=r"no whole checkpoint \(.*/2 is damaged .*--workdir$"):
+            Checkpoints(two).resume(setup)
+        assert contents(two) == before
+
+
+def test_nothing_is_moved_where_the_one_before_cannot_be_read(two, tiny_config):
+    flip(newest(two) / "digest" / "metadata")
+    tiny_config.refiner.features = 3
+    before = contents(two)
+    with pytest.raises(UserError, match="/1: cannot be read"):
+        Checkpoints(two).resume(devices.distribute(make_setup(tiny_config), devices=1))
+    assert contents(two) == before
+
+
+def test_a_checkpoint_that_was_set_aside_before_is_kept_beside_the_next(two, setup, capfd):
+    for seed in (3, 4):
+        flip(newest(two) / "digest" / "metadata")
+        assert Checkpoints(two).resume(setup).step == 1
+        Checkpoints(two).save(state_at(2, setup, seed), setup)
+    assert f"moved to {two / checkpoint.DAMAGED / '2-2'}" in capfd.readouterr().err
+    assert {path.name for path in (two / checkpoint.DAMAGED).iterdir()} == {"2", "2-2"}
 
 
 def rename_a_key(workdir, config):

@@ -11,7 +11,8 @@ from simgan_jax.evaluation.choice import judge_checkpoints
 from simgan_jax.refinement.chosen_checkpoint import read_choice, restore_refiner, write_choice
 from simgan_jax.setup import make_setup
 from simgan_jax.training import devices, provenance
-from simgan_jax.training.checkpoint import FOLDER, Checkpoints, DamagedCheckpoint, read_config
+from simgan_jax.training.checkpoint import FOLDER, Checkpoints, DamagedCheckpoint
+from simgan_jax.training.provenance import read_config
 
 
 def run_of(config, workdir, steps):

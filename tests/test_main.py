@@ -19,8 +19,9 @@ from configs import folder, gaze
 from simgan_jax import command
 from simgan_jax.errors import UserError
 from simgan_jax.setup import make_setup
-from simgan_jax.training.checkpoint import Checkpoints, read_config
+from simgan_jax.training.checkpoint import Checkpoints
 from simgan_jax.training.loop import load_sets, train
+from simgan_jax.training.provenance import read_config
 
 ROOT = Path(__file__).parents[1]
 TINY = "--config=configs/gaze.py:tiny"

@@ -16,8 +16,9 @@ import pytest
 
 from simgan_jax.setup import make_setup
 from simgan_jax.training import devices, logs
-from simgan_jax.training.checkpoint import Checkpoints, read_config
+from simgan_jax.training.checkpoint import Checkpoints
 from simgan_jax.training.loop import train
+from simgan_jax.training.provenance import read_config
 
 ROOT = Path(__file__).parents[1]
 SECONDS = 240

@@ -58,6 +58,14 @@ def test_a_folder_that_cannot_be_made_is_an_error(tmp_path, tiny_config):
         provenance.claim(tmp_path / "file" / "run", tiny_config)
 
 
+def test_a_folder_that_is_no_run_is_an_error(tmp_path):
+    with pytest.raises(UserError, match=r"config.json: no such file; --workdir"):
+        provenance.read_config(tmp_path)
+    (tmp_path / "config.json").write_text("{")
+    with pytest.raises(UserError, match="not valid JSON"):
+        provenance.read_config(tmp_path)
+
+
 def test_a_resumed_run_keeps_what_began_it_and_adds_what_it_went_on_with(
     tiny_config, tmp_path, monkeypatch
 ):

@@ -30,7 +30,7 @@ from simgan_jax.io.atomic import write_json
 from simgan_jax.metrics import label_shift
 from simgan_jax.refinement.refiner import load_refiner
 from simgan_jax.training import devices
-from simgan_jax.training.checkpoint import read_config
+from simgan_jax.training.provenance import read_config
 
 WORKDIRS = flags.DEFINE_list(
     "workdirs",

@@ -22,7 +22,7 @@ from simgan_jax.io import image_files
 from simgan_jax.io.atomic import write_json
 from simgan_jax.io.image_files import write_image
 from simgan_jax.training import doctor
-from simgan_jax.training.checkpoint import read_config
+from simgan_jax.training.provenance import read_config
 
 WORKDIR = flags.DEFINE_string(
     "workdir", "runs/gaze", "Folder of a finished run of configs/gaze.py."

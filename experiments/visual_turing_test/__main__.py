@@ -26,7 +26,7 @@ from simgan_jax import command, data, load_refiner
 from simgan_jax.io.atomic import write_json
 from simgan_jax.metrics.two_sample import Budget, discriminator_accuracy
 from simgan_jax.reporting.examples import data_uri
-from simgan_jax.training.checkpoint import read_config
+from simgan_jax.training.provenance import read_config
 
 WORKDIR = flags.DEFINE_string(
     "workdir", "runs/gaze", "Folder of a finished run of configs/gaze.py."

@@ -15,7 +15,8 @@ from simgan_jax.metrics import label_shift
 from simgan_jax.metrics.kid import features, kid
 from simgan_jax.refinement.chosen_checkpoint import read_choice, write_choice
 from simgan_jax.refinement.refiner import load_refiner
-from simgan_jax.training.checkpoint import Checkpoints, DamagedCheckpoint, read_config
+from simgan_jax.training.checkpoint import Checkpoints, DamagedCheckpoint
+from simgan_jax.training.provenance import read_config
 
 
 class Candidate(NamedTuple):

@@ -27,7 +27,7 @@ from simgan_jax.metrics import two_sample
 from simgan_jax.models import Discriminator
 from simgan_jax.refinement.refiner import load_refiner
 from simgan_jax.setup import make_setup
-from simgan_jax.training.checkpoint import read_config
+from simgan_jax.training.provenance import read_config
 
 FILE, FOLDER = "evaluation.json", "evaluation"
 # Whose predictions refinement should not move; the first that there is.

@@ -15,7 +15,8 @@ from simgan_jax.errors import UserError
 from simgan_jax.io.atomic import write_json
 from simgan_jax.setup import make_setup
 from simgan_jax.state import refiner_params
-from simgan_jax.training.checkpoint import Checkpoints, DamagedCheckpoint, read_config
+from simgan_jax.training.checkpoint import Checkpoints, DamagedCheckpoint
+from simgan_jax.training.provenance import read_config
 
 FILE = "chosen.json"
 

@@ -3,13 +3,13 @@
 import dataclasses
 import gc
 import hashlib
+import itertools
 import json
 import logging
 import re
-import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -19,7 +19,6 @@ import jax
 import numpy as np
 import orbax.checkpoint as ocp
 from jaxtyping import Array
-from ml_collections import ConfigDict
 
 from simgan_jax.errors import UserError, warn
 from simgan_jax.setup import Setup
@@ -86,8 +85,9 @@ class Checkpoints:
     def resume(self, setup: Setup) -> TrainState | None:
         """The newest whole checkpoint, placed on the devices; None if there is none at all.
 
-        For training alone: a damaged one is named in a warning and moved to `damaged_checkpoints/`, out
-        of the way of the one that will be saved under the same step.
+        For training alone: damaged ones after it are named in warnings and moved to
+        `damaged_checkpoints/`, out of the way of those that will be saved under the same steps. Where
+        none is whole, nothing is moved: the next attempt would begin anew beside the old run's results.
 
         Args:
             setup: from `distribute`, of the run's configuration; the number of devices may differ
@@ -96,7 +96,9 @@ class Checkpoints:
         Raises:
             UserError: there are checkpoints, and none is whole or can be read.
         """
-        state = self._newest(setup, self.steps(), self._set_aside) if is_first() else None
+        state, damaged = self._newest(setup, self.steps()) if is_first() else (None, {})
+        for step, error in damaged.items():
+            self._set_aside(step, error)
         step = from_first(-1 if state is None else int(state.step))
         if step < 0:
             return None
@@ -116,9 +118,10 @@ class Checkpoints:
             UserError: there are checkpoints, and none is whole or can be read.
         """
         steps = [step for step in self.steps() if last is None or step <= last]
-        return self._newest(
-            setup, steps, lambda step, error: warn(f"{error}; taking the one before")
-        )
+        state, damaged = self._newest(setup, steps)
+        for error in damaged.values():
+            warn(f"{error}; taking the one before")
+        return state
 
     def read(self, setup: Setup, step: int) -> TrainState:
         """One checkpoint, on the host, its history in one array [B, H, W, C].
@@ -148,24 +151,31 @@ class Checkpoints:
         return found.replace(key=jax.random.wrap_key_data(found.key))
 
     def _newest(
-        self, setup: Setup, steps: list[int], damaged: Callable[[int, DamagedCheckpoint], None]
-    ) -> TrainState | None:
+        self, setup: Setup, steps: list[int]
+    ) -> tuple[TrainState | None, dict[int, DamagedCheckpoint]]:
+        """The newest whole one of some steps, and what is damaged after it, newest first."""
+        damaged: dict[int, DamagedCheckpoint] = {}
         for step in reversed(steps):
             try:
-                return self.read(setup, step)
+                return self.read(setup, step), damaged
             except DamagedCheckpoint as error:
-                damaged(step, error)
-        if steps:
-            raise UserError(f"{self._workdir / FOLDER}: no whole checkpoint; use another --workdir")
-        return None
+                damaged[step] = error
+        if damaged:
+            first = next(iter(damaged.values()))
+            raise UserError(
+                f"{self._workdir / FOLDER}: no whole checkpoint ({first}); bring one back from a copy, "
+                "or train anew with another --workdir"
+            )
+        return None, {}
 
     def _set_aside(self, step: int, error: DamagedCheckpoint) -> None:
         source = self._workdir / FOLDER / str(step)
-        target = self._workdir / DAMAGED / str(step)
+        folder = self._workdir / DAMAGED
+        folder.mkdir(exist_ok=True)
+        names = (folder / (f"{step}-{n}" if n > 1 else str(step)) for n in itertools.count(1))
+        target = next(name for name in names if not name.exists())
         warn(f"{error}; moved to {target}, going on from the one before")
-        target.parent.mkdir(exist_ok=True)
-        shutil.rmtree(target, ignore_errors=True)
-        shutil.move(source, target)
+        source.rename(target)
 
     @cached_property
     def _manager(self) -> ocp.CheckpointManager:
@@ -173,21 +183,6 @@ class Checkpoints:
             max_to_keep=self._keep, enable_async_checkpointing=False, create=True
         )
         return ocp.CheckpointManager(self._workdir / FOLDER, options=options)
-
-
-def read_config(workdir: str | Path) -> ConfigDict:
-    """The configuration of a run.
-
-    Raises:
-        UserError: no run there.
-    """
-    path = Path(workdir) / "config.json"
-    try:
-        return ConfigDict(json.loads(path.read_text()))
-    except FileNotFoundError as error:
-        raise UserError(f"{path}: no such file; --workdir must name the folder of a run") from error
-    except json.JSONDecodeError as error:
-        raise UserError(f"{path}: not valid JSON ({error}); restore it or train anew") from error
 
 
 def digest(state: TrainState) -> str:

@@ -16,7 +16,7 @@ from ml_collections import ConfigDict
 from simgan_jax.errors import UserError
 from simgan_jax.io.atomic import write_json
 from simgan_jax.steps import Batch
-from simgan_jax.training.checkpoint import Checkpoints, read_config
+from simgan_jax.training.checkpoint import Checkpoints
 from simgan_jax.training.processes import is_first
 
 PACKAGES = ("simgan_jax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
@@ -51,6 +51,21 @@ def claim(workdir: Path, config: ConfigDict) -> None:
         raise UserError(
             f"{workdir}: cannot write there ({error.strerror}); give another --workdir"
         ) from error
+
+
+def read_config(workdir: str | Path) -> ConfigDict:
+    """The configuration of a run.
+
+    Raises:
+        UserError: no run there.
+    """
+    path = Path(workdir) / "config.json"
+    try:
+        return ConfigDict(json.loads(path.read_text()))
+    except FileNotFoundError as error:
+        raise UserError(f"{path}: no such file; --workdir must name the folder of a run") from error
+    except json.JSONDecodeError as error:
+        raise UserError(f"{path}: not valid JSON ({error}); restore it or train anew") from error
 
 
 def write(workdir: Path, config: ConfigDict, sets: Batch, step: int = 0) -> None:
