@@ -84,7 +84,7 @@ def test_the_report_has_every_row_and_figure_of_its_contract(full):
 def test_every_figure_is_explained(full):
     explained = (Path(__file__).parents[1] / "docs" / "evaluation.md").read_text()
     row = full["estimators"]["synthetic"]
-    for group in (full, row, full["label_shift"], full["realism"]):
+    for group in (full, row, full["label_shift"], full["realism"], full["artefacts"]):
         for name in group:
             assert f"`{name.removesuffix('_interval')}`" in explained, name
 
@@ -146,6 +146,7 @@ def test_what_chooses_a_checkpoint_is_not_measured(full):
     images = synthetic.images.copy()
     images[:75] = 255 - images[:75]
     found = report(synthetic=Arrays(images, synthetic.labels), test=None)
+    assert found["artefacts"] == full["artefacts"]
     without_estimators = {k: x for k, x in full["label_shift"].items() if k != "estimate"}
     assert found["label_shift"] == without_estimators
     assert found["realism"] == full["realism"]

@@ -15,6 +15,7 @@ from simgan_jax.data import Arrays
 from simgan_jax.errors import UserError
 from simgan_jax.estimators import tasks
 from simgan_jax.evaluation import figures, parts
+from simgan_jax.evaluation.artefacts import measure_artefacts
 from simgan_jax.evaluation.choice import choose, earlier_choice
 from simgan_jax.evaluation.label_preservation import measure_labels, reading_drift
 from simgan_jax.evaluation.notes import notes_on
@@ -76,6 +77,7 @@ def evaluate(
         "seeds": plan.seeds,
         "label_shift": shift,
         "realism": realism,
+        "artefacts": measure_artefacts(probe, refined, compared, seed),
         "estimators": {},
     }
     if test is None or task == "none":

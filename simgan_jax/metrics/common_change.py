@@ -95,31 +95,15 @@ def common_change(
     reached = seen.mean(0) >= 0.5
     if not reached.any():
         raise ValueError("centres are too far apart: no pixel around them is in half of the images")
-    change, seen = change * reached, seen * reached
-    pixels = change.reshape(count, -1)
-    energy = ((whole * reached) ** 2).reshape(count, -1).sum(1)
-    mask = np.broadcast_to(seen, change.shape).reshape(count, -1)
-    area = mask.sum(1, keepdims=True)
-    brightness = pixels.sum(1, keepdims=True) / np.maximum(area, 1)
-
-    once = np.ones((1, count), np.float32)
-    drawn = np.random.default_rng(seed).multinomial(
-        count, np.full(count, 1 / count), size=resamples
-    )
-    share, samples = (
-        _common(w, pixels, mask).sum(1) / np.maximum(w @ energy, TINY)
-        for w in (once, drawn.astype(np.float32))
-    )
-    # One number an image, which stands for all of its pixels.
-    flat = _common(once, brightness, np.ones_like(brightness)).sum() / count
-    flat *= area.sum() / max(energy.sum(), TINY)
+    change, whole, seen = change * reached, whole * reached, seen * reached
+    share, ends, flat = _shares(change, whole, seen, resamples, seed)
     picture = np.where(reached, change.sum(0) / np.maximum(seen.sum(0), 1), np.nan)
     grey = picture.mean(-1)
     return CommonChange(
         picture=picture,
-        share=float(share[0]),
-        interval=interval(samples),
-        flat=float(flat),
+        share=share,
+        interval=ends,
+        flat=flat,
         darkest=_spot(grey, np.nanargmin(grey), origin),
         brightest=_spot(grey, np.nanargmax(grey), origin),
     )
@@ -156,6 +140,42 @@ def diversity(
         samples.append(_spread(drawn.astype(np.float32), x))
     ratio = spreads[0] / max(spreads[1], TINY)
     return float(ratio), interval(samples[0] / np.maximum(samples[1], TINY))
+
+
+def _shares(
+    change: Float[np.ndarray, "n h w c"],
+    whole: Float[np.ndarray, "n h w c"],
+    seen: Float[np.ndarray, "n h w 1"],
+    resamples: int,
+    seed: int,
+) -> tuple[float, list[float], float]:
+    """`share`, `interval` and `flat` of `CommonChange`.
+
+    Args:
+        change: that may be common; 0 where not seen.
+        whole: all that was done, whose energy the shares are of; 0 where not seen.
+        seen: 0 or 1.
+        resamples: bootstrap samples.
+        seed: of the bootstrap.
+    """
+    count = len(change)
+    pixels = change.reshape(count, -1)
+    energy = (whole**2).reshape(count, -1).sum(1)
+    mask = np.broadcast_to(seen, change.shape).reshape(count, -1)
+    area = mask.sum(1, keepdims=True)
+    brightness = pixels.sum(1, keepdims=True) / np.maximum(area, 1)
+    once = np.ones((1, count), np.float32)
+    drawn = np.random.default_rng(seed).multinomial(
+        count, np.full(count, 1 / count), size=resamples
+    )
+    share, samples = (
+        _common(w, pixels, mask).sum(1) / np.maximum(w @ energy, TINY)
+        for w in (once, drawn.astype(np.float32))
+    )
+    # One number an image, which stands for all of its pixels.
+    flat = _common(once, brightness, np.ones_like(brightness)).sum() / count
+    flat *= area.sum() / max(energy.sum(), TINY)
+    return float(share[0]), interval(samples), float(flat)
 
 
 def _common(

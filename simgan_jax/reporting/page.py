@@ -72,7 +72,11 @@ def describe(run: Run) -> dict[str, Any]:
         examples = show_examples(samples, overlays(run, samples), chosen)
     task = TASKS.get(run.config.get("task"), Task("", ""))
     estimators = tables.estimator_rows(run.evaluation)
-    measured = tables.realism_table(run.evaluation), tables.shift_table(run.evaluation, task.unit)
+    measured = (
+        tables.realism_table(run.evaluation),
+        tables.shift_table(run.evaluation, task.unit),
+        tables.artefact_table(run.evaluation),
+    )
     image = [run.config.get("image", {}).get(x, "?") for x in ("height", "width", "channels")]
     return {
         "name": str(run.config.get("name", run.workdir.name)),

@@ -19,6 +19,42 @@ WORDS = {
 }
 AXES = {"pitch": "pitch (up, down)", "yaw": "yaw (left, right)", "x": "x", "y": "y"}
 
+# Of artefacts: key, key of the figure, name, format, what it says.
+ARTEFACTS = (
+    (
+        "constant_share",
+        "share",
+        "common to all changes",
+        ".0%",
+        "So much of what the refiner changes is one picture, the same in every image. "
+        "A change of light and contrast, which is innocent, counts too.",
+    ),
+    (
+        "beyond_tone",
+        "share",
+        "of this, a pattern",
+        ".1%",
+        "What is left of it without brightness and contrast: near 0, nothing is painted alike "
+        "into all images.",
+    ),
+    (
+        "diversity",
+        "ratio",
+        "variety of refined images",
+        ".2f",
+        "How much refined images differ from each other, real ones being 1: well below, "
+        "the refiner draws a few pictures again and again.",
+    ),
+    (
+        "whites_lost",
+        "share",
+        "whites of eyes lost",
+        ".0%",
+        "Whites brighter than the iris before refining and as dark as it afterwards. Shadows of "
+        "real cameras darken some.",
+    ),
+)
+
 
 class Table(NamedTuple):
     """A table as text.
@@ -194,6 +230,31 @@ def shift_table(evaluation: Mapping[str, Any], unit: str) -> Table | None:
         "deviation over images; in brackets: 95% interval over images."
     )
     return Table("Label shift", note, [], rows) if rows else None
+
+
+def artefact_table(evaluation: Mapping[str, Any]) -> Table | None:
+    """What was painted into images that realism and label shift overlook; None if not measured."""
+    figures = evaluation.get("artefacts")
+    rows = [
+        [name, _figure(figures, f"{key}.{value}", form, interval=f"{key}.interval"), text]
+        for key, value, name, form, text in ARTEFACTS
+    ]
+    for name in ("darkest", "brightest"):
+        x, y, change = (number(figures, name, part) for part in ("x", "y", "change"))
+        if None not in (x, y, change):
+            centre = (
+                "the pupil" if figures[name].get("from") == "pupil" else "the upper left corner"
+            )
+            text = f"Where the pattern is {name}: x to the right and y down from {centre}. "
+            text += "The change is of a range of 2 from black to white."
+            rows.append([f"{name} spot", f"{change:+z.2f} at ({x:.0f}, {y:.0f})", text])
+    rows = [row for row in rows if row[1]]
+    note = (
+        "What is painted into the images that a classifier of patches overlooks, such as a second "
+        "pupil or a frame. In brackets: 95% interval over images."
+    )
+    columns = ["measure", "found", "what it says"]
+    return Table("Artefacts", note, columns, rows) if rows else None
 
 
 def _figure(

@@ -1,0 +1,67 @@
+"""What a refiner paints into images that neither label shift nor a judge of patches objects to."""
+
+import math
+from typing import Any
+
+import numpy as np
+from jaxtyping import Shaped
+
+from simgan_jax.data import Arrays
+from simgan_jax.evaluation.parts import spread
+from simgan_jax.metrics.common_change import common_change, diversity
+from simgan_jax.metrics.eye_whites import whites
+from simgan_jax.ranges import to_unit
+
+# Images that are measured, of each kind; and values of all of them, which bounds time and memory.
+IMAGES, VALUES = 500, 10_000_000
+
+
+def measure_artefacts(
+    before: Arrays,
+    after: Shaped[np.ndarray, "n h w c"],
+    real: Shaped[np.ndarray, "m h w c"],
+    seed: int = 0,
+) -> dict[str, Any]:
+    """What is painted alike into all images, whether they differ enough, and whites that got dark.
+
+    Args:
+        before: synthetic images, two at least; with the label `pupil`, what is painted beside each
+            pupil counts as one picture.
+        after: the same refined.
+        real: images, two at least.
+        seed: of the bootstrap.
+
+    Returns:
+        "constant_share" and "beyond_tone", of `common_change`: "share" and "interval"; "darkest" and
+        "brightest" spots of the picture beyond tone: "x", "y", "change" and "from", which says where
+        x and y begin; "diversity": "ratio" and "interval" of `diversity`; and, with the labels
+        `iris_ellipse` and `lid` and a white that shows, "whites_lost": "share", "interval", "count"
+        and "dark" of `whites`. Intervals are of 95 %, bootstrap over images.
+    """
+    count = max(2, min(IMAGES, VALUES // math.prod(after.shape[1:])))
+    before, after, real = (spread(x, count) for x in (before, Arrays(after), Arrays(real)))
+    synthetic, refined = (np.asarray(to_unit(x.images)) for x in (before, after))
+    pupil = before.labels.get("pupil")
+    every, pattern = (
+        common_change(synthetic, refined, pupil, beyond_tone, seed=seed)
+        for beyond_tone in (False, True)
+    )
+    origin = {"from": "upper left" if pupil is None else "pupil"}
+    ratio, interval = diversity(refined, np.asarray(to_unit(real.images)), seed=seed)
+    result = {
+        "constant_share": {"share": every.share, "interval": every.interval},
+        "beyond_tone": {"share": pattern.share, "interval": pattern.interval},
+        "darkest": pattern.darkest._asdict() | origin,
+        "brightest": pattern.brightest._asdict() | origin,
+        "diversity": {"ratio": ratio, "interval": interval},
+    }
+    if {"iris_ellipse", "lid"} <= set(before.labels):
+        found = whites(synthetic, refined, before.labels, seed)
+        if math.isfinite(found.lost):
+            result["whites_lost"] = {
+                "share": found.lost,
+                "interval": found.interval,
+                "count": found.count,
+                "dark": found.dark,
+            }
+    return result
