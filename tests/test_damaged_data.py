@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from damage import Owned, attempt, cut, flipped, png_header, zip_bomb
 from PIL import Image
+from unity_export import export_unity_eyes
 
 from simgan_jax.data import mpii_gaze, table
 from simgan_jax.data.jobs import Chunk, Job, Pool, run
-from simgan_jax.data.procedural.unity_export import export_unity_eyes
 from simgan_jax.data.unity_eyes.builder import _work as unity_work
 from simgan_jax.data.unity_eyes.decode import Framing
 from simgan_jax.errors import UserError

@@ -23,14 +23,6 @@ def test_a_joint_that_was_not_found_is_within_no_threshold():
     assert keypoints.pck_curve(np.array([1.0, np.nan]), [1e9]) == 0.5
 
 
-def test_millimetres_are_the_inverse_of_the_projection():
-    # 224 px for 300 mm at 700 mm; a point 30 mm right of and 12 mm above the axis, at 630 mm.
-    scale = 224 / 300
-    u, v = 111.5 + 30 * 700 / 630 * scale, 111.5 - 12 * 700 / 630 * scale
-    point = keypoints.to_millimetres([[[u, v, 630.0]]], [700.0], [scale], (224, 224))
-    np.testing.assert_allclose(point, [[[30, -12, 630]]])
-
-
 def test_the_surface_at_a_joint_is_the_nearest_reading_around_it():
     depth = np.full((1, 5, 6), np.inf)
     depth[0, 2, 3], depth[0, 1, 4], depth[0, 4, 0] = 700, 690, 500

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 from PIL import Image
+from unity_export import export_unity_eyes
 
 from simgan_jax.data import load
 from simgan_jax.data.jobs import Chunk, Job, Pool, collect, run
 from simgan_jax.data.prepare import builders, prepare
-from simgan_jax.data.procedural.unity_export import export_unity_eyes
 from simgan_jax.errors import UserError
 
 

@@ -4,11 +4,11 @@ import jax
 import numpy as np
 import pytest
 from documents import block, blocks, smaller
+from unity_export import export_unity_eyes
 
 from configs import gaze
 from simgan_jax import data, load_refiner, make_setup
 from simgan_jax.data.prepare import prepare
-from simgan_jax.data.procedural.unity_export import export_unity_eyes
 from simgan_jax.state import create_train_state
 from simgan_jax.training import devices
 from simgan_jax.training.checkpoint import Checkpoints

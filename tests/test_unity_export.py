@@ -3,9 +3,9 @@ import json
 import numpy as np
 import pytest
 from PIL import Image
+from unity_export import export_unity_eyes, head_pose_to_unity
 
 from simgan_jax.data.procedural import eye_geometry as geometry
-from simgan_jax.data.procedural.unity_export import export_unity_eyes, head_pose_to_unity
 
 
 def floats(text):

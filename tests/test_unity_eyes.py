@@ -5,12 +5,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow_datasets as tfds
+import unity_export
 from PIL import Image
 from scipy.ndimage import shift
 
 from simgan_jax.data import load, unity_eyes
 from simgan_jax.data.prepare import prepare
-from simgan_jax.data.procedural import eyes, unity_export
+from simgan_jax.data.procedural import eyes
 from simgan_jax.data.procedural.eye_scene import draw_scene
 from simgan_jax.data.unity_eyes import Framing
 from simgan_jax.data.unity_eyes.builder import _pairs

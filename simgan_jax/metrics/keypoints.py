@@ -1,4 +1,4 @@
-"""Errors of joints: pixels, millimetres and the share of joints within a distance."""
+"""Errors of joints: pixels and the share of joints within a distance; and the surface above them."""
 
 from typing import Any
 
@@ -28,31 +28,6 @@ def pck_curve(
     """
     errors = np.sort(np.asarray(errors, np.float64), axis=None)  # NaN last
     return np.searchsorted(errors, thresholds, side="right") / errors.size
-
-
-def to_millimetres(
-    uvd: Float[np.ndarray, "n j 3"],
-    centre_mm: Float[np.ndarray, "n"],
-    px_per_mm: Float[np.ndarray, "n"],
-    image_size: tuple[int, int],
-) -> Float[np.ndarray, "n j 3"]:
-    """(x, y, z) of joints in the frame of a camera that looks at the crop's centre, mm.
-
-    A pixel spans 1 / px_per_mm at depth `centre_mm` and in proportion to depth elsewhere. For a crop
-    cut beside the optical axis the frame is sheared by that small angle, prediction and target alike.
-
-    Args:
-        uvd: (px, px, mm).
-        centre_mm: depth for which `px_per_mm` holds.
-        px_per_mm: of each image.
-        image_size: (height, width) in pixels.
-    """
-    height, width = image_size
-    uvd = np.asarray(uvd, np.float64)
-    uv = uvd[..., :2] - [(width - 1) / 2, (height - 1) / 2]
-    depth = uvd[..., 2:]
-    scale = np.asarray(px_per_mm, np.float64) * centre_mm
-    return np.concatenate([uv * depth / scale[:, None, None], depth], -1)
 
 
 def surface_depth(

@@ -1,6 +1,6 @@
 """Embedded eyes as files of the UnityEyes simulator: `N.jpg` and `N.json`.
 
-Whoever has no UnityEyes pictures can try everything that reads them on these.
+What reads UnityEyes is tested on these.
 
 UnityEyes' conventions, as its own files show them: every value is a string; points are "(x, y, z)",
 pixels from the bottom-left corner of the picture and centimetres from the camera; `look_vec` is the
