@@ -21,8 +21,8 @@ from jax import lax
 from jaxtyping import Array, Float, Key, PyTree, Shaped
 
 from simgan_jax import history, losses
+from simgan_jax.gradients import Metrics, mean_gradients, scan_mean, split
 from simgan_jax.losses import REAL, REFINED
-from simgan_jax.micro_batches import Metrics, mean_gradients, scan_mean, split
 from simgan_jax.ranges import to_unit
 from simgan_jax.setup import Setup
 from simgan_jax.state import DISCRIMINATOR, REFINER, TrainState, sample_noise

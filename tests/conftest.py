@@ -29,7 +29,7 @@ if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
 install_import_hook(
     [
         "simgan_jax.losses",
-        "simgan_jax.micro_batches",
+        "simgan_jax.gradients",
         "simgan_jax.models",
         "simgan_jax.psi",
         "simgan_jax.shuffle",

@@ -1,16 +1,46 @@
-"""What importing the paper's modules brings along, seen from a fresh interpreter."""
+"""Who imports whom: what the paper's modules bring along in a fresh interpreter, and the layers."""
 
+import ast
+import graphlib
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+
+import simgan_jax
 
 # Image files, checkpoints, logs, figures, statistics, data sets: not for a step on arrays.
 HEAVY = {"PIL", "matplotlib", "orbax", "scipy", "tensorboardX", "tensorflow", "tensorflow_datasets"}
 OWN = {
-    *("errors", "history", "losses", "micro_batches", "models", "psi", "ranges", "setup"),
+    *("errors", "history", "losses", "gradients", "models", "psi", "ranges", "setup"),
     *("shuffle", "state", "steps"),
+}
+
+# Lowest first: each imports from its own and from those before. A package stands for all in it that is
+# not named itself.
+LAYERS = (
+    {"errors", "history", "losses", "metrics", "models", "psi", "ranges", "shuffle"},
+    {"gradients", "setup", "state", "steps"},
+    {"command", "data", "estimators", "io"},
+    {f"training.{x}" for x in ("checkpoint", "devices", "logs", "processes", "sampling")},
+    {"refinement", "training"},
+    {"evaluation", "reporting"},
+    {"data.prepare", "evaluate", "export", "main", "refine", "report"},
+)
+LAYER = {part: i for i, parts in enumerate(LAYERS) for part in parts}
+# Each stays in one file.
+CONFINED = {
+    "orbax": "training/checkpoint.py",
+    "pmap": "training/devices.py",
+    "shard_map": "training/devices.py",
+    "device_put": "training/devices.py",
+}
+PACKAGE = Path(simgan_jax.__file__).parent
+FILES = {
+    ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__"): path
+    for path in PACKAGE.rglob("*.py")
 }
 
 # JAX and Flax are asked first: what they load and set is theirs.
@@ -44,3 +74,63 @@ def test_the_steps_bring_no_file_format_and_change_no_setting(statement):
 def test_an_empty_import_loads_nothing_of_the_package():
     added, _ = effect("import simgan_jax")
     assert added == {"simgan_jax"}
+
+
+def imports(tree: ast.AST) -> set[str]:
+    """Modules that a file imports, wherever in it; a name in a package is its module if it has one."""
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        if isinstance(node, ast.ImportFrom):
+            assert not node.level
+            full = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= full & FILES.keys() or {node.module}
+    return found
+
+
+def part(module: str) -> str:
+    """The part of the house that a module of it belongs to."""
+    name = module.removeprefix("simgan_jax.")
+    return name if name in LAYER else name.split(".")[0]
+
+
+def edges() -> set[tuple[str, str]]:
+    """Who imports whom among the parts of the house; the root has lazy names alone."""
+    found = set()
+    for module, path in FILES.items():
+        names = imports(ast.parse(path.read_text()))
+        assert not {name.split(".")[0] for name in names} & {"configs", "experiments"}, module
+        found |= {(part(module), part(x)) for x in names if x.startswith("simgan_jax.")}
+    return {(a, b) for a, b in found if a != b}
+
+
+def test_every_file_has_its_layer_and_none_imports_upward():
+    assert {part(module) for module in FILES.keys() - {"simgan_jax"}} == LAYER.keys()
+    assert not {(a, b) for a, b in edges() if LAYER[a] < LAYER[b]}
+
+
+def test_no_two_parts_of_the_house_import_each_other_in_a_circle():
+    graph = graphlib.TopologicalSorter()
+    for importer, imported in edges():
+        graph.add(importer, imported)
+    graph.prepare()  # raises on a circle
+
+
+@pytest.mark.parametrize("word", CONFINED)
+def test_an_outside_system_is_named_in_its_own_file_alone(word):
+    users = set()
+    for path in FILES.values():
+        tree = ast.parse(path.read_text())
+        names = {x.split(".")[0] for x in imports(tree)}
+        names |= {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+        names |= {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+        names |= {node.name for node in ast.walk(tree) if isinstance(node, ast.alias)}
+        if word in names:
+            users.add(path.relative_to(PACKAGE).as_posix())
+    assert users <= {CONFINED[word]}
+
+
+def test_no_file_has_more_than_300_lines():
+    lengths = {module: len(path.read_text().splitlines()) for module, path in FILES.items()}
+    assert not {module: lines for module, lines in lengths.items() if lines > 300}

@@ -21,7 +21,7 @@ from experiments.accelerator.kernels import kernels
 from experiments.accelerator.matrix import matrix_rates
 from experiments.benchmark.pytorch import PyTorch
 from experiments.benchmark.timing import seconds, spread
-from simgan_jax.micro_batches import scan_mean
+from simgan_jax.gradients import scan_mean
 from simgan_jax.setup import Setup, make_setup
 from simgan_jax.state import TrainState, create_train_state
 from simgan_jax.steps import Batch, iteration, train_step

@@ -21,9 +21,9 @@ from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Key, PyTree
 
 from simgan_jax.errors import UserError
+from simgan_jax.gradients import Metrics, scan_mean
 from simgan_jax.history import History
 from simgan_jax.io.background import prefetch
-from simgan_jax.micro_batches import Metrics, scan_mean
 from simgan_jax.setup import Setup
 from simgan_jax.state import TrainState
 from simgan_jax.steps import Batch, MiniBatches

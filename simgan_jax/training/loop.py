@@ -12,7 +12,7 @@ from ml_collections import ConfigDict
 from simgan_jax import data
 from simgan_jax.data import Arrays
 from simgan_jax.errors import UserError
-from simgan_jax.micro_batches import Metrics
+from simgan_jax.gradients import Metrics
 from simgan_jax.setup import Setup, make_setup
 from simgan_jax.state import TrainState, create_train_state
 from simgan_jax.steps import Batch
@@ -20,7 +20,7 @@ from simgan_jax.training import devices, logs, processes, provenance
 from simgan_jax.training.checkpoint import Checkpoints
 from simgan_jax.training.phases import Phase, phases, steps_until_due
 from simgan_jax.training.probe import Probe
-from simgan_jax.training.readers import train_readers
+from simgan_jax.training.psi_estimators import train_psi_estimators
 from simgan_jax.training.watch import Watch
 
 
@@ -53,7 +53,7 @@ def train(config: ConfigDict, workdir: str | Path) -> bool:
     if state is None:
         state = create_train_state(jax.random.key(config.seed), setup)
         if setup.reading:
-            state = state.replace(estimators=train_readers(config, synthetic))
+            state = state.replace(estimators=train_psi_estimators(config, synthetic))
         state = devices.place(state, setup)
         if setup.reading:
             checkpoints.save(state, setup)

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from ml_collections import ConfigDict
 
-from simgan_jax.micro_batches import Metrics
+from simgan_jax.gradients import Metrics
 from simgan_jax.setup import Setup
 from simgan_jax.state import TrainState
 from simgan_jax.steps import (

@@ -1,7 +1,6 @@
 """What is looked at while a run trains: logs, samples, label shift, complaints, checkpoints."""
 
 import time
-from collections.abc import Mapping
 from pathlib import Path
 
 import jax
@@ -10,16 +9,13 @@ from jaxtyping import Array
 from ml_collections import ConfigDict
 
 from simgan_jax.errors import UserError
-from simgan_jax.metrics import label_shift
 from simgan_jax.setup import Setup
 from simgan_jax.state import TrainState, refiner_params
-from simgan_jax.training import devices, doctor, logs
+from simgan_jax.training import doctor, logs
 from simgan_jax.training.checkpoint import Checkpoints
+from simgan_jax.training.lambda_control import hold_label_shift
 from simgan_jax.training.phases import Phase, due
 from simgan_jax.training.probe import Probe
-
-# Lambda changes by at most this factor a look.
-LAMBDA_FACTOR = 1.5
 
 
 class Watch:
@@ -77,7 +73,7 @@ class Watch:
         if sample:
             row |= self._probe.look(self._step, refiner_params(state))
             if self._target and phase.name == "adversarial":
-                state = self._hold_label_shift(state, row)
+                state = hold_label_shift(state, row, self._target, self._setup)
             row["samples/lambda"] = float(state.self_regularization)
         self._log.write(self._step, phase.name, row)
         if sample:
@@ -103,11 +99,6 @@ class Watch:
                 "config.optimizer.*.learning_rate"
             ) from None
 
-    def _hold_label_shift(self, state: TrainState, row: Mapping[str, float]) -> TrainState:
-        factor = label_shift_factor(row, self._target)
-        changed = np.float32(state.self_regularization) * np.float32(factor)
-        return state.replace(self_regularization=devices.replicate(changed, self._setup))
-
     def _complain(self) -> None:
         """Says each complaint of the doctor once."""
         rows = logs.read(self._workdir / logs.FILE)
@@ -115,22 +106,6 @@ class Watch:
             if complaint.name not in self._said:
                 self._said.add(complaint.name)
                 self._log.say(f"doctor: {complaint}")
-
-
-def label_shift_factor(row: Mapping[str, float], target: float) -> float:
-    """What lambda is multiplied by, so that labels come to shift by the target.
-
-    More where they shift by more, less where by less. An image whose content cannot be found again has
-    moved too far: where fewer than `label_shift.LEAST_FOLLOWED` are found, the mean motion of these
-    counts for nothing, and lambda rises as fast as it may.
-
-    Args:
-        row: samples/followed and samples/label_shift of `Probe.look`.
-        target: pixels.
-    """
-    if row["samples/followed"] < label_shift.LEAST_FOLLOWED:
-        return LAMBDA_FACTOR
-    return float(np.clip(row["samples/label_shift"] / target, 1 / LAMBDA_FACTOR, LAMBDA_FACTOR))
 
 
 class NotFinite(Exception):

@@ -1,6 +1,6 @@
-"""A batch a part at a time: means whose memory grows with a micro-batch, not with the batch.
+"""Gradients as means over a batch, a part at a time, and over all devices (`setup.axis_name`).
 
-On several devices (`setup.axis_name`) the means are over all of them.
+Memory grows with a micro-batch, not with the batch.
 """
 
 import math

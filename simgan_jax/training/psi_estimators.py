@@ -15,7 +15,7 @@ from simgan_jax.estimators.settings import make_settings
 FIRST_SEED = 1_000_000
 
 
-def train_readers(config: ConfigDict, synthetic: Arrays) -> PyTree[Float[Array, "m ..."]]:
+def train_psi_estimators(config: ConfigDict, synthetic: Arrays) -> PyTree[Float[Array, "m ..."]]:
     """Trains the estimators on augmented synthetic images; a function of the configuration alone.
 
     Args:

@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from simgan_jax.micro_batches import divisor, mean_gradients, scan_mean, split
+from simgan_jax.gradients import divisor, mean_gradients, scan_mean, split
 from simgan_jax.setup import Setup
 
 SETUP = Setup(None, None, None, None, (1, 1, 1))
