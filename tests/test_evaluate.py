@@ -240,6 +240,15 @@ def test_a_later_report_is_of_the_same_checkpoint_unless_asked(run, capsys):
     assert evaluate_run(run, "quick", rows=(), choose_anew=True)["checkpoint"] == 40
 
 
+def test_a_report_with_more_synthetic_images_chooses_by_the_same_as_one_without(run):
+    seen = []
+    for rows in (("synthetic_4x",), ()):  # 136 synthetic images, and the configuration's own 48
+        evaluate_run(run, "quick", rows=rows, choose_anew=True)
+        seen.append(json.loads((run / "chosen.json").read_text()))
+    assert seen[0] == seen[1]
+    assert seen[0]["images"]["synthetic"] == 36
+
+
 def test_a_choice_of_an_earlier_version_stands_and_is_named(run):
     content = {"step": 50, "rule": "by hand", "candidates": [{"step": 40}, {"step": 50}]}
     (run / "chosen.json").write_text(json.dumps(content))

@@ -4,8 +4,8 @@ The best of several checkpoints is best partly by chance, on the images that it 
 report measures others:
 
 - Synthetic images: the choice draws from the first three quarters, the report takes the last ones
-  of the last quarter. A generator that is asked for more images adds them at the end, so this holds
-  between reports of any size. Estimators train on all but the report's.
+  of the last quarter. A generator that is asked for more images adds them at the end, and the choice
+  never sees those: so this holds between reports of any size. Estimators train on all but the report's.
 - Real images: one of every two in turn, since photographs lie person by person.
 """
 

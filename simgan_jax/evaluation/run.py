@@ -133,7 +133,10 @@ def evaluate_run(
     sets = load_sets(config, plan)
     choice = None if choose_anew else earlier_choice(workdir)
     when = "chosen earlier" if choice else "chosen"
-    choice = choice or choose(workdir, sets.synthetic, sets.real)
+    if not choice:
+        # Not those that "_4x" adds: what this report leaves to the choice, a smaller one measures.
+        own = sets.synthetic[: config.data.synthetic.get("count")]
+        choice = choose(workdir, own, sets.real)
     say(f"checkpoint {choice['step']} {when} by realism and label shift: {choice['rule']}")
     refine = load_refiner(workdir)  # the chosen checkpoint, or the one before if that is damaged
     network = make_setup(config).discriminator
