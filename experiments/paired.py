@@ -19,14 +19,14 @@ def difference(row: Sequence[float], against: Sequence[float]) -> dict[str, Any]
     """How two rows differ.
 
     Args:
-        row: one value a seed.
+        row: one value a seed; None is unknown, and so is then the difference.
         against: of the same seeds, in the same order.
 
     Returns:
         "difference" (the first minus the second), "over_seeds" (its interval; None for one seed),
         "clear" (whether the interval leaves out zero) and "seeds".
     """
-    each = np.subtract(row, against)
+    each = np.subtract(*(np.array(values, float) for values in (row, against)))
     limits = t_interval(each)
     return {
         "difference": float(each.mean()),

@@ -1,6 +1,6 @@
 """Figures of runs, over GAN seeds: what result.json holds, and how it is printed."""
 
-import statistics
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -14,7 +14,7 @@ from simgan_jax.evaluation.rows import FLOOR
 
 
 def figures_of(report: Mapping[str, Any]) -> dict[str, float]:
-    """The figures of one evaluation.json that experiments compare, by name."""
+    """The figures of one evaluation.json that experiments compare; NaN where one is unknown."""
     shift, realism = report["label_shift"], report["realism"]
     found = {f"error/{row}": x["error"] for row, x in report["estimators"].items()}
     found |= {f"within/{row}": x["within"] for row, x in report["estimators"].items()}
@@ -48,7 +48,8 @@ def figures_of(report: Mapping[str, Any]) -> dict[str, float]:
     accuracy = realism["discriminator_accuracy"]
     found |= {f"discriminator_accuracy/{row}": accuracy[row] for row in ("synthetic", "refined")}
     found |= {"kid/refined": realism["kid"], "kid/synthetic": realism["kid_synthetic"]}
-    return found | {"kid/real": realism["kid_real"], "checkpoint": report["checkpoint"]}
+    found |= {"kid/real": realism["kid_real"], "checkpoint": report["checkpoint"]}
+    return {name: math.nan if x is None else x for name, x in found.items()}
 
 
 def summarize(each: Sequence[Mapping[str, float]]) -> dict[str, dict[str, Any]]:
@@ -69,8 +70,8 @@ def summarize(each: Sequence[Mapping[str, float]]) -> dict[str, dict[str, Any]]:
 
 def over_runs(values: Sequence[float]) -> dict[str, Any]:
     """What `summarize` has of a figure."""
-    std = statistics.stdev(values) if len(values) > 1 else None
-    return {"mean": statistics.fmean(values), "std": std, "runs": list(values)}
+    std = float(np.std(values, ddof=1)) if len(values) > 1 else None
+    return {"mean": float(np.mean(values)), "std": std, "runs": list(values)}
 
 
 def shares(summary: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:

@@ -13,6 +13,7 @@ from simgan_jax.data import Arrays
 from simgan_jax.errors import UserError
 from simgan_jax.evaluation.choice import Candidate, choose, competing, earlier_choice, select
 from simgan_jax.metrics import label_shift
+from simgan_jax.refinement.chosen_checkpoint import write_choice
 from simgan_jax.setup import make_setup
 from simgan_jax.state import create_train_state
 from simgan_jax.training import devices, provenance
@@ -155,3 +156,10 @@ def test_a_run_without_a_checkpoint_is_one_clear_line(tmp_path):
     synthetic, real = make_run(tmp_path, {})
     with pytest.raises(UserError, match="no checkpoint yet"):
         choose(tmp_path, synthetic, real)
+
+
+def test_a_label_shift_that_is_unknown_is_null_in_the_file_and_the_choice_stands(tmp_path):
+    make_run(tmp_path, {1: same})
+    unknown = candidate(1, label_shift=NAN, followed=0.0)._asdict()
+    write_choice(tmp_path, {"step": 1, "candidates": [unknown]})
+    assert earlier_choice(tmp_path)["candidates"] == [unknown | {"label_shift": None}]

@@ -107,8 +107,10 @@ def test_an_unrelated_image_is_not_followed():
     _, fit = error(noise, 0)
     assert (fit < label_shift.FIT).mean() > 0.8
     summary = label_shift.summarize(label_shift.Shift(np.ones((3, 2)), np.zeros(3)), 55)
-    assert summary["followed"] == 0
-    assert np.isnan(summary["mean"])
+    assert summary.pop("followed") == 0
+    same = label_shift.summarize(label_shift.Shift(np.ones((3, 2)), np.ones(3)), 55)
+    assert [*summary, "followed"] == list(same)
+    assert all(np.isnan(figure) for figure in summary.values())
 
 
 def test_summary_of_hand_computed_motions():

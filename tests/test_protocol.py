@@ -1,8 +1,10 @@
+import numpy as np
 import pytest
 
 from configs.gaze import get_config
 from experiments import protocol, summary
 from experiments.comparison import __main__ as comparison
+from experiments.one_at_a_time import __main__ as one_at_a_time
 from simgan_jax.errors import UserError
 
 
@@ -75,6 +77,20 @@ def test_rows_are_compared_seed_by_seed():
     assert not summary.comparisons(summarize({"synthetic": 5.0, "refined": 1.0}))[0]["clear"]
 
 
+def test_a_label_shift_of_lost_content_is_marked_and_stands_for_nothing():
+    figures = {"kid": 0.1, "label shift": 0.5, "followed": 1.0}
+    runs = [figures | {"label shift": 0.5 + x} for x in (0.0, 0.01, 0.02)]
+    lost = [figures | {"label shift": 0.1, "followed": 0.89}] * 3
+    kid, shift = one_at_a_time.compare({"base": runs, "global": lost, "noise": runs})[:2]
+    assert (kid["figure"], shift["figure"]) == ("kid", "label shift")
+    assert shift["over_seeds"][1] < 0
+    assert shift["lost"]
+    assert not shift["clear"]
+    unknown = [figures | {"label shift": None, "followed": 0.0}] * 3
+    shift = one_at_a_time.compare({"base": runs, "global": unknown})[1]
+    assert not shift["clear"]
+
+
 def test_missing_photographs_are_one_clear_line(tmp_path, monkeypatch):
     monkeypatch.delenv(protocol.DATA, raising=False)
     with pytest.raises(UserError, match=protocol.DATA):
@@ -110,3 +126,12 @@ def test_rows_on_the_same_images_are_trained_once():
     assert found["same"]["synthetic"] == found["same"]["matched"] == ["first"]
     assert found["both"]["synthetic"] == ["equalized"]
     assert found["both"]["real"] == ["first", "same", "equalized"]
+
+
+def test_a_figure_that_a_report_does_not_know_is_missing_in_the_table():
+    known, unknown = report({"synthetic": 8.0}), report({"synthetic": 8.0})
+    unknown["label_shift"]["mean"] = None  # nothing could be followed
+    found = summary.summarize([summary.figures_of(x) for x in (known, unknown)])
+    assert found["error/synthetic"]["mean"] == 8.0
+    assert np.isnan(found["label_shift/mean"]["mean"])
+    assert np.isnan(found["label_shift/mean"]["std"])

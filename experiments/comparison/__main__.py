@@ -161,7 +161,7 @@ def _by_images(task: str, published: Mapping[str, float], name: str) -> str:
 
 
 def _cell(found: Mapping[str, Any] | None, show: Callable[[float], str]) -> str:
-    return summary.cell(found, show) if found else MISSING
+    return summary.cell(found, show) if found and found["mean"] is not None else MISSING
 
 
 def _images() -> list[str]:
@@ -237,7 +237,12 @@ def _more_images() -> list[str]:
 
 def _changes() -> list[str]:
     rows = [
-        [one["variant"], one["against"], one["figure"], *_difference(one, "")]
+        [
+            one["variant"],
+            one["against"],
+            one["figure"] + (" (content lost)" if one.get("lost") else ""),
+            *_difference(one, ""),
+        ]
         for one in one_at_a_time.compare(result("one_at_a_time").get("variants", {}))
     ]
     return [

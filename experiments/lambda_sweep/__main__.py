@@ -40,6 +40,7 @@ from simgan_jax.io import image_files
 from simgan_jax.io.atomic import write_json
 from simgan_jax.io.image_files import write_image
 from simgan_jax.metrics.kid import features, kid
+from simgan_jax.metrics.label_shift import LEAST_FOLLOWED
 from simgan_jax.setup import make_setup
 from simgan_jax.state import TrainState, create_train_state, refiner_params
 from simgan_jax.steps import Batch
@@ -121,7 +122,11 @@ def main(argv: Sequence[str]) -> None:
     def judge(weight: float, refined: np.ndarray) -> dict[str, float]:
         shift = summarize_shift(measure_shift(probe, refined), probe)
         point = {"lambda": weight, "kid": kid(features(refined), real_features)["value"]}
-        return point | {f"label_shift_{key}": shift[key] for key in ("mean", "std", "dx", "dy")}
+        return (
+            point
+            | {f"label_shift_{key}": shift[key] for key in ("mean", "std", "dx", "dy")}
+            | {"followed": shift["followed"]}
+        )
 
     for name, inside in weights.items():
         c = config(inside)
@@ -163,7 +168,7 @@ def main(argv: Sequence[str]) -> None:
 
 
 def draw(curves: dict[str, list[dict[str, float]]], unrefined: float) -> Figure:
-    """Realism against label shift, a point a lambda."""
+    """Realism against label shift, a point a lambda; crossed out where content is lost."""
     figure = Figure(figsize=(6, 4), layout="constrained")
     axes = figure.subplots()
     for name, points in curves.items():
@@ -171,13 +176,16 @@ def draw(curves: dict[str, list[dict[str, float]]], unrefined: float) -> Figure:
         held = name == "held"
         label = "label shift held" if held else f"{name} self-regularisation"
         axes.plot(x, y, "k*" if held else "o-", label=label)
+        lost = [p for p in points if p.get("followed", 1.0) < LEAST_FOLLOWED]
+        x, y = [p["label_shift_mean"] for p in lost], [p["kid"] for p in lost]
+        axes.plot(x, y, "rx", markersize=12)
         for p in points:
             text = f"target {p['target']:g}" if held else f"{p['lambda']:.3g}"
             at = (p["label_shift_mean"], p["kid"])
             axes.annotate(text, at, xytext=(4, 4), textcoords="offset points")
     axes.axhline(unrefined, linestyle=":", color="grey", label="not refined")
     axes.set(xlabel="label shift, px", ylabel="KID to real images", yscale="log")
-    axes.set_title("lambda, beside each point")
+    axes.set_title("lambda, beside each point; red cross: content lost, label shift unknown")
     axes.legend()
     return figure
 

@@ -31,7 +31,6 @@ configs/gaze.py.
 """
 
 import json
-import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -56,6 +55,7 @@ from simgan_jax.evaluation.rows import judge_rows, train_rows
 from simgan_jax.io import image_files
 from simgan_jax.io.atomic import write_json
 from simgan_jax.io.image_files import write_image
+from simgan_jax.metrics.label_shift import LEAST_FOLLOWED
 from simgan_jax.setup import make_setup
 from simgan_jax.training import devices
 from simgan_jax.training.loop import train
@@ -174,6 +174,7 @@ def judge(c: ConfigDict, probe: data.Arrays, refined: np.ndarray, real: np.ndarr
         "fresh discriminator": realism["discriminator_accuracy"]["refined"],
         "on rendered": realism["discriminator_accuracy"]["synthetic"],
         "label shift": shift["mean"],
+        "followed": shift["followed"],
         "drift x": shift["dx"],
         "drift y": shift["dy"],
     }
@@ -189,7 +190,11 @@ def angular_error(c: ConfigDict, refine: Callable[[np.ndarray], np.ndarray]) -> 
 
 
 def compare(variants: dict[str, list[dict[str, float]]]) -> list[dict[str, Any]]:
-    """What every variant differs from its base by, over the seeds that both have."""
+    """What every variant differs from its base by, over the seeds that both have.
+
+    A label shift is "lost", and no difference of it clear, where a run's content is followed in too few
+    images.
+    """
     found = []
     for name, runs in variants.items():
         base = BASE.get(name, "base")
@@ -201,7 +206,14 @@ def compare(variants: dict[str, list[dict[str, float]]]) -> list[dict[str, Any]]
                 ours, theirs = ([run[measure] for run in side] for side in zip(*pairs, strict=True))
                 named = {"variant": name, "against": base, "figure": measure}
                 found.append(named | paired.difference(ours, theirs))
+                if measure == "label shift" and any(lost(run) for pair in pairs for run in pair):
+                    found[-1] |= {"lost": True, "clear": False}
     return found
+
+
+def lost(run: dict[str, float]) -> bool:
+    """Whether the content is lost in so many images that the label shift says nothing."""
+    return run.get("followed", 1.0) < LEAST_FOLLOWED
 
 
 def show(found: dict[str, list[dict[str, float]]]) -> None:
@@ -213,9 +225,12 @@ def show(found: dict[str, list[dict[str, float]]]) -> None:
     for name, runs in found.items():
         cells = []
         for measure in measures:
-            values = [run[measure] for run in runs]
-            spread = f" ± {statistics.stdev(values):.2f}" if len(values) > 1 else ""
-            cells.append(f"{statistics.fmean(values):.2f}{spread}")
+            values = np.array(
+                [run.get(measure) for run in runs], float
+            )  # null, unknown, becomes NaN
+            spread = f" ± {values.std(ddof=1):.2f}" if len(values) > 1 else ""
+            mark = " (lost)" if measure == "label shift" and any(map(lost, runs)) else ""
+            cells.append(f"{values.mean():.2f}{spread}{mark}")
         table.add_row(name, *cells)
     Console(highlight=False, width=140).print(table)
 

@@ -101,8 +101,7 @@ def judge_checkpoints(
         refined = refine(synthetic.images)
         shift = label_shift.summarize(measure_shift(synthetic, refined), synthetic.images.shape[2])
         distance = kid(features(refined), real_features, resamples=2)["value"]
-        moved = shift.get("mean_at_55", float("nan"))
-        candidates.append(Candidate(step, distance, moved, shift["followed"]))
+        candidates.append(Candidate(step, distance, shift["mean_at_55"], shift["followed"]))
     return candidates
 
 

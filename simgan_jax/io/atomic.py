@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import math
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -51,18 +52,34 @@ def write_bytes(path: str | Path, content: bytes, scratch: str | Path | None = N
 def write_json(path: str | Path, content: Mapping[str, Any], levels: int | None = None) -> None:
     """Writes a mapping as a JSON file; see `replacing`.
 
+    JSON has no NaN and no infinity: both are written as null, which is unknown to whoever reads it.
+
     Args:
         path: of the file.
         content: to write.
         levels: of mappings within each other whose entries get lines of their own, for long tables; by
             default all, indented.
     """
-    text = json.dumps(content, indent=2) if levels is None else _lines(content, levels)
+    content = _finite(content)
+    text = _json(content, indent=2) if levels is None else _lines(content, levels)
     write_bytes(path, (text + "\n").encode())
+
+
+def _finite(content: Any) -> Any:
+    """The same with None for every float that is not finite."""
+    if isinstance(content, Mapping):
+        return {name: _finite(x) for name, x in content.items()}
+    if isinstance(content, list | tuple):
+        return [_finite(x) for x in content]
+    return None if isinstance(content, float) and not math.isfinite(content) else content
+
+
+def _json(content: Any, indent: int | None = None) -> str:
+    return json.dumps(content, indent=indent, allow_nan=False)
 
 
 def _lines(content: Any, levels: int) -> str:
     if not (levels and content and isinstance(content, Mapping)):
-        return json.dumps(content)
+        return _json(content)
     entries = (f"{json.dumps(name)}: {_lines(x, levels - 1)}" for name, x in content.items())
     return "{\n" + ",\n".join(entries) + "\n}"

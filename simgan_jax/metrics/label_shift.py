@@ -98,7 +98,7 @@ def window(labels: Mapping[str, np.ndarray], shape: tuple[int, int, int]) -> np.
 
 
 def summarize(shift: Shift, width: int) -> dict[str, float]:
-    """Mean and spread of the motion's length, and its signed drift, in pixels.
+    """Mean and spread of the motion's length, and its signed drift, in pixels; NaN if none is followed.
 
     Args:
         shift: of all images.
@@ -106,9 +106,8 @@ def summarize(shift: Shift, width: int) -> dict[str, float]:
     """
     xy, fit = np.asarray(shift.xy, np.float64), np.asarray(shift.fit)
     followed = fit >= FIT
-    if not followed.any():
-        return {"mean": float("nan"), "std": float("nan"), "followed": 0.0}
-    xy = xy[followed]
+    # One image of unknown motion stands for none, so that every figure is there and NaN.
+    xy = xy[followed] if followed.any() else np.full((1, 2), np.nan)
     length = np.linalg.norm(xy, axis=-1)
     return {
         "mean": float(length.mean()),
