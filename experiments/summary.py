@@ -12,6 +12,9 @@ from experiments import paired
 from simgan_jax.evaluation.comparisons import gains
 from simgan_jax.evaluation.rows import FLOOR
 
+# Figures of the ends of intervals over test images, of what two rows differ by.
+OVER_IMAGES, ENDS = "over_images", ("low", "high")
+
 
 def figures_of(report: Mapping[str, Any]) -> dict[str, float]:
     """The figures of one evaluation.json that experiments compare; NaN where one is unknown."""
@@ -45,6 +48,9 @@ def figures_of(report: Mapping[str, Any]) -> dict[str, float]:
         low, high = surface["quartiles"]
         found |= {"surface_mm/median": surface["median"], "surface_mm/lost": surface["lost"]}
         found |= {"surface_mm/low_quartile": low, "surface_mm/high_quartile": high}
+    for one in report.get("comparisons", ()):
+        for end, value in zip(ENDS, one["over_images"], strict=True):
+            found[f"{OVER_IMAGES}/{one['row']}/{one['against']}/{end}"] = value
     accuracy = realism["discriminator_accuracy"]
     found |= {f"discriminator_accuracy/{row}": accuracy[row] for row in ("synthetic", "refined")}
     found |= {"kid/refined": realism["kid"], "kid/synthetic": realism["kid_synthetic"]}
@@ -96,8 +102,22 @@ def shares(summary: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]
 
 
 def comparisons(summary: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """What the rows of a variant differ by, over its runs: `paired.compare_rows`."""
-    return paired.compare_rows(*(_rows(summary, figure) for figure in ("error", "within")))
+    """What the rows of a variant differ by, over its runs and, where they know it, over test images.
+
+    Args:
+        summary: of `summarize`.
+
+    Returns:
+        As of `paired.compare_rows`.
+    """
+    # The mean of the runs' ends is as wide as if test images moved all runs alike: the safe side.
+    over_images = {
+        (row, against): [summary[f"{OVER_IMAGES}/{row}/{against}/{end}"]["mean"] for end in ENDS]
+        for kind, row, against, end in (name.split("/") for name in summary if name.count("/") == 3)
+        if (kind, end) == (OVER_IMAGES, ENDS[0])
+    }
+    errors, within = (_rows(summary, figure) for figure in ("error", "within"))
+    return paired.compare_rows(errors, within, over_images)
 
 
 def _rows(summary: Mapping[str, Mapping[str, Any]], figure: str) -> dict[str, list[float]]:
@@ -117,6 +137,8 @@ def show(title: str, result: Mapping[str, Any], names: Sequence[str]) -> None:
     for heading in ("", *names):
         table.add_column(heading, justify="right" if heading else "left")
     for name in dict.fromkeys(name for column in columns for name in column):
+        if name.startswith(f"{OVER_IMAGES}/"):
+            continue
         cells = []
         for column in columns:
             x = column.get(name)

@@ -74,7 +74,28 @@ def test_rows_are_compared_seed_by_seed():
     assert errors["clear"]
     assert within["figure"] == "within"
     assert within["difference"] == pytest.approx(0.06)
+    assert errors["over"] == "seeds"
     assert not summary.comparisons(summarize({"synthetic": 5.0, "refined": 1.0}))[0]["clear"]
+
+
+@pytest.mark.parametrize(
+    ("highs", "high", "clear"), [((-0.1, -0.3), -0.2, True), ((0.1, 0.3), 0.2, False)]
+)
+def test_a_difference_is_clear_where_other_test_images_would_not_undo_it(highs, high, clear):
+    runs = [
+        report({"synthetic": 5.0, "refined": 4.5 - x})
+        | {"comparisons": [{"row": "refined", "against": "synthetic", "over_images": [-1.0, end]}]}
+        for x, end in zip((0.0, 0.01), highs, strict=True)
+    ]
+    found = summary.summarize([summary.figures_of(run) for run in runs])
+    errors, within = summary.comparisons(found)
+    assert errors["over_seeds"][1] < -0.4, "over seeds alone it is clear"
+    assert errors["over_images"] == pytest.approx([-1.0, high])
+    assert errors["interval"] == pytest.approx([-1.0, high])
+    assert errors["over"] == "seeds and test images"
+    assert errors["clear"] == clear
+    assert within["over"] == "seeds"
+    assert within["interval"] == within["over_seeds"]
 
 
 def test_a_label_shift_of_lost_content_is_marked_and_stands_for_nothing():
