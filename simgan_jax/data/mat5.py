@@ -76,7 +76,11 @@ class _DamagedError(Exception):
 
 
 class _Cursor:
-    """Walks through the elements of a piece of the file."""
+    """Walks through the elements of a piece of the file.
+
+    Raises:
+        _DamagedError: by every method that reads, where the piece ends or holds something else.
+    """
 
     def __init__(self, content: memoryview, order: str):
         self.content, self.order, self.position = content, order, 0

@@ -14,6 +14,8 @@ from simgan_jax.metrics.two_sample import Budget
 from simgan_jax.models import Discriminator
 from simgan_jax.training import devices
 
+Images = Shaped[np.ndarray, "_ h w c"]
+
 
 def measure_realism(
     plan: Plan,
@@ -27,6 +29,17 @@ def measure_realism(
 
     Every figure of two sets comes for "synthetic" and "refined"; KID and sliced Wasserstein distance
     come for "real" too, between two halves of the real images: what sampling alone makes.
+
+    Args:
+        plan: training of the discriminators.
+        synthetic: integers, or floats in [-1, 1]; four images at least.
+        refined: the same images, refined.
+        real: of which as many as twice the others are used at most; four at least.
+        network: architecture of the fresh discriminators of patches.
+        seed: of all that is drawn.
+
+    Returns:
+        What docs/evaluation.md says of "realism"; ready for JSON.
     """
     order = np.random.default_rng(seed).permutation(len(real))[: 2 * len(synthetic)]
     real = real[np.sort(order)]
@@ -41,26 +54,47 @@ def measure_realism(
         )
         for name, (a, b) in pairs.items()
     }
-    frequency, real_power = two_sample.power_spectrum(real)
-    power = {
-        name: two_sample.power_spectrum(pairs[name][0])[1] for name in ("synthetic", "refined")
-    }
-    result = {
+    return {
         "kid": kids["refined"]["value"],
         "kid_interval": kids["refined"]["interval"],
         "kid_synthetic": kids["synthetic"]["value"],
         "kid_synthetic_interval": kids["synthetic"]["interval"],
         "kid_real": kids["real"]["value"],
         "sliced_wasserstein": swd,
+        **_spectra(synthetic, refined, real),
+        **_judged(plan, synthetic, refined, real, network, seed),
+    }
+
+
+def _spectra(synthetic: Images, refined: Images, real: Images) -> dict[str, Any]:
+    """Mean power spectra, and their distances from that of the real images."""
+    frequency, real_power = two_sample.power_spectrum(real)
+    power = {
+        name: two_sample.power_spectrum(images)[1]
+        for name, images in (("synthetic", synthetic), ("refined", refined))
+    }
+    return {
         "spectrum_db": {n: two_sample.spectrum_distance(p, real_power) for n, p in power.items()},
         "spectrum": {"frequency": frequency.tolist(), "real": real_power.tolist()}
         | {name: p.tolist() for name, p in power.items()},
     }
+
+
+def _judged(
+    plan: Plan,
+    synthetic: Images,
+    refined: Images,
+    real: Images,
+    network: Discriminator,
+    seed: int,
+) -> dict[str, Any]:
+    """Accuracies of fresh discriminators of patches and, if the plan says so, of whole images."""
     micro_batch = 8 if jax.default_backend() == "cpu" else 0
     budget = Budget(plan.discriminator_steps, micro_batch=micro_batch)
     kinds = {"discriminator_accuracy": False}
     if plan.whole_image:
         kinds["whole_image_accuracy"] = True
+    result = {}
     for key, whole_image in kinds.items():
         judge = partial(
             two_sample.discriminator_accuracy,

@@ -38,6 +38,19 @@ def train_rows(
 
     Estimator i of every row has the same seed: rows are compared seed by seed.
 
+    Args:
+        plan: rows, seeds, images and the estimators' training.
+        task: a name of `TASKS`.
+        synthetic: images and labels, of which the first ones are taken.
+        refine: integer images to refined ones.
+        real: whose grey values or low frequencies "matched", "fda" and "refined_matched" have.
+        labelled: for "real", if it has the label.
+        seed: of the data and, with the number of an estimator, of its training.
+        say: gets a line when an estimator has been trained.
+
+    Raises:
+        UserError: the synthetic images lack the label of the task.
+
     Returns:
         The estimators of each row, one a seed; and why the rows that are left out are.
     """

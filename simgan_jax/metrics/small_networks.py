@@ -40,7 +40,19 @@ def fit(
     key: Key[Array, ""],
     micro_batch: int = 0,
 ) -> PyTree[Array]:
-    """The parameters after the last batch; see `updates`."""
+    """Takes one update a batch, as `updates`, and gives the parameters after the last.
+
+    Args:
+        objective: what is learned.
+        params: to start from; its arrays are used up.
+        batches: of one shape, one at least.
+        optimizer: of `adam`.
+        key: update i prepares its batch with the key folded with i.
+        micro_batch: examples whose gradients are computed at a time; 0 is all at once.
+
+    Raises:
+        IndexError: no batch.
+    """
     return deque(updates(objective, params, batches, optimizer, key, micro_batch), maxlen=1).pop()
 
 

@@ -147,7 +147,14 @@ def sliced_wasserstein(
 def random_patches(
     sample: Shaped[np.ndarray, "n h w c"], side: int = 7, count: int = 4096, seed: int = 0
 ) -> Float[np.ndarray, "count d"]:
-    """Square patches at random places of random images, flattened, in [-1, 1]."""
+    """Square patches at random places of random images, flattened, in [-1, 1].
+
+    Args:
+        sample: integers, or floats in [-1, 1].
+        side: of a patch in pixels; less where images are smaller.
+        count: patches; an image may give several.
+        seed: of images and places.
+    """
     rng = np.random.default_rng(seed)
     n, height, width, _ = sample.shape
     side = min(side, height, width)

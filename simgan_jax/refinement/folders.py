@@ -85,7 +85,22 @@ def refine_folder(
     options: Options,
     workdir: str = "",
 ) -> Manifest:
-    """Refines every image of a folder and copies every other file."""
+    """Refines every image of a folder and copies every other file.
+
+    Args:
+        refiner: of `load_refiner`.
+        source: folder.
+        output: folder, not in the former; made if missing.
+        options: see `Options`.
+        workdir: where the refiner is from, for the manifest.
+
+    Returns:
+        What was made, as in refine_manifest.json.
+
+    Raises:
+        UserError: the output lies in the input, was made by another model or with other settings, or
+            cannot be written; or an unreadable image, unless the options skip those.
+    """
     source, output = Path(source), Path(output)
     if source.resolve() in (output.resolve(), *output.resolve().parents):
         raise UserError(f"{output}: lies in the input folder; name another one")
@@ -102,7 +117,22 @@ def refine_arrays(
     name: str = "arrays",
     workdir: str = "",
 ) -> Manifest:
-    """Refines a data set into PNG files and labels.npz."""
+    """Refines a data set into PNG files and labels.npz.
+
+    Args:
+        refiner: of `load_refiner`.
+        arrays: images, uint8 or uint16, and labels, which stay as they are.
+        output: folder; made if missing.
+        options: see `Options`.
+        name: of the set, for the manifest.
+        workdir: where the refiner is from, for the manifest.
+
+    Returns:
+        What was made, as in refine_manifest.json.
+
+    Raises:
+        UserError: the output was made by another model or with other settings, or cannot be written.
+    """
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         manifest = _work(Rows(arrays, name), refiner, Path(output), options, workdir, pool)
     if arrays.labels and options.shard[0] == 0:  # one part writes the labels of all

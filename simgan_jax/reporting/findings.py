@@ -251,7 +251,7 @@ def health(config: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> Find
     if not complaints:
         detail = "Neither collapse nor a stuck or perfect discriminator, and the images do change."
         return Finding(question, GOOD, "Yes: the doctor has no complaints.", detail)
-    detail = " ".join(f"{_sentence(str(complaint))}" for complaint in complaints)
+    detail = " ".join(_sentence(str(complaint)) for complaint in complaints)
     count = f"{len(complaints)} complaint{'s' if complaints[1:] else ''}"
     return Finding(question, BAD, f"The doctor has {count}.", detail)
 

@@ -88,6 +88,14 @@ def calls(
     On accelerators a call takes all steps up to the next one that the host looks at, so that it is
     not waited for; on CPU it takes one.
 
+    Args:
+        phase: its step function, first and last step.
+        step: steps of the run that are done.
+        sets: synthetic and real images; on the devices already if they are resident.
+        setup: networks and settings.
+        config: of the run: its seed, and what the host looks at.
+        resident: whether the sets lie on the devices; else batches are streamed to them.
+
     Yields:
         A function that takes the steps, and their number.
     """

@@ -13,6 +13,7 @@ from simgan_jax.data.builder import ManualBuilder, one_line
 from simgan_jax.data.jobs import Chunk, Job
 from simgan_jax.data.mat5 import read_mat
 from simgan_jax.errors import UserError
+from simgan_jax.metrics.angles import pitch_yaw
 
 HEIGHT, WIDTH = 36, 60
 LISTS = Path("Evaluation Subset", "sample list for eye image")
@@ -68,7 +69,11 @@ class MpiiGaze(ManualBuilder):
         )
 
     def jobs(self, folder: Path, on_error: str) -> dict[str, list[Job]]:
-        """One job for each day of a person."""
+        """One job for each day of a person.
+
+        Raises:
+            UserError: no folder Data/Normalized with days, here or above.
+        """
         # A user may also have named the folder that is called Data, or Normalized.
         roots = [folder, folder.parent, folder.parent.parent]
         root = next((r for r in roots if any(r.glob("Data/Normalized/p[0-9][0-9]/*.mat"))), None)
@@ -197,9 +202,7 @@ def head_angles(pose: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "n 2"]:
     backwards = np.stack(
         [x * z * (1 - cos) + y * sin, y * z * (1 - cos) - x * sin, cos + z * z * (1 - cos)], 1
     )
-    return np.stack(
-        [np.arcsin(backwards[:, 1].clip(-1, 1)), np.arctan2(backwards[:, 0], backwards[:, 2])], 1
-    )
+    return pitch_yaw(-backwards)
 
 
 def evaluation_list(path: Path, day: str) -> set[str]:

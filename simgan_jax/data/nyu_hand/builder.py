@@ -102,7 +102,11 @@ class NyuHand(ManualBuilder):
         )
 
     def jobs(self, folder: Path, on_error: str) -> dict[str, list[Job]]:
-        """One job for each 200 frames of the splits that are there."""
+        """One job for each 200 frames of the splits that are there.
+
+        Raises:
+            UserError: no split there, or a joint_data.mat that is damaged.
+        """
         config = self.builder_config
         splits = {}
         for split in SPLITS:

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
+from jaxtyping import Float
 
 from simgan_jax.data.procedural import eye_geometry as geometry
 from simgan_jax.data.procedural.eye_geometry import Pose
@@ -32,8 +33,26 @@ class Eyeball(NamedTuple):
     mask: np.ndarray
 
 
-def shade_eyeball(rays, face: Face, light: Light, pose: Pose, look: Look, pixel, grain) -> Eyeball:
-    """The eyeball along rays; `pixel` is the size of one in mm, `grain` noise for the veins."""
+def shade_eyeball(
+    rays: tuple[np.ndarray, np.ndarray],
+    face: Face,
+    light: Light,
+    pose: Pose,
+    look: Look,
+    pixel: float,
+    grain: Float[np.ndarray, "n h w"],
+) -> Eyeball:
+    """The eyeball along rays.
+
+    Args:
+        rays: (dx, dy) of `View.rays`.
+        face: where they meet the face.
+        light: that reaches it.
+        pose: of n eyes.
+        look: of the same.
+        pixel: size of a pixel in mm.
+        grain: noise of unit variance for the veins.
+    """
     (right, down), normal = geometry.trace_to_iris(*rays, pose)
     gleam = np.where(np.isfinite(right), _glints(rays, normal, look, pixel), 0)
     gleam += 0.05 * light.key * bell(face.above_lower - 0.5, 0.45)  # tears on the lower lid
@@ -72,7 +91,12 @@ def shade_eyeball(rays, face: Face, light: Light, pose: Pose, look: Look, pixel,
     )
 
 
-def _glints(rays, normal, look: Look, pixel: float):
+def _glints(
+    rays: tuple[np.ndarray, np.ndarray],
+    normal: tuple[np.ndarray, np.ndarray, np.ndarray],
+    look: Look,
+    pixel: float,
+) -> Float[np.ndarray, "n h w"]:
     """Light mirrored by the cornea."""
     dx, dy = rays
     nx, ny, nz = normal

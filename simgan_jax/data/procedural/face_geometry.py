@@ -11,7 +11,7 @@ from simgan_jax.data.procedural.eye_geometry import Pose, per_eye
 LID_POINTS = 16
 
 
-def face_depth(x, y):
+def face_depth(x: Float[np.ndarray, "*n"], y: Float[np.ndarray, "*n"]) -> Float[np.ndarray, "*n"]:
     """Depth z of the smooth face surface at (x, y) of the head frame, mm; negative is nearer.
 
     The lids bulge over the eyeball, brow and nose stand out, the temple recedes. One surface for
@@ -24,8 +24,16 @@ def face_depth(x, y):
     return temple - (lids + brow + nose)
 
 
-def meet_face(dx, dy, pose: Pose):
-    """Head-frame coordinates (x, y) where rays meet the face surface, mm."""
+def meet_face(
+    dx: np.ndarray, dy: np.ndarray, pose: Pose
+) -> tuple[Float[np.ndarray, "n ..."], Float[np.ndarray, "n ..."]]:
+    """Head-frame coordinates (x, y) where rays meet the face surface, mm.
+
+    Args:
+        dx: of rays (dx, dy, 1) in the camera frame, for all eyes alike or for each.
+        dy: the same.
+        pose: of n eyes.
+    """
     rotation = pose.head
     start = np.stack(
         np.broadcast_arrays(
@@ -49,10 +57,16 @@ def meet_face(dx, dy, pose: Pose):
     return x, y
 
 
-def lid_curves(x, pose: Pose):
-    """Heights y of the upper and lower lid's margins at x (head frame, mm).
+def lid_curves(x: Float[np.ndarray, "n ..."], pose: Pose) -> tuple[Float[np.ndarray, "n ..."], ...]:
+    """Heights of the upper and lower lid's margins at x.
 
-    Also returns the position of x between the inner (0) and the outer (1) corner.
+    Args:
+        x: in the head frame, mm.
+        pose: of n eyes.
+
+    Returns:
+        y of the upper and of the lower margin, mm; and the position of x between the inner (0) and the
+        outer (1) corner.
     """
     half, tilt = per_eye(pose.half_width, x), per_eye(pose.tilt, x)
     t = np.clip(x / (2 * half) + 0.5, 0, 1)

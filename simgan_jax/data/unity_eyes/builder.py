@@ -91,7 +91,11 @@ class UnityEyes(ManualBuilder):
         )
 
     def jobs(self, folder: Path, on_error: str) -> dict[str, list[Job]]:
-        """One job for each few hundred pictures."""
+        """One job for each few hundred pictures.
+
+        Raises:
+            UserError: neither pictures nor their JSON files there.
+        """
         pairs = _pairs(_listing(folder))
         if not pairs:
             raise UserError(

@@ -21,6 +21,7 @@ from PIL import Image, ImageDraw
 
 from simgan_jax.data import label_values
 from simgan_jax.errors import UserError
+from simgan_jax.metrics.angles import pitch_yaw
 
 LANDMARKS = {"interior_margin_2d": 16, "caruncle_2d": 7, "iris_2d": 32}
 FORMATS = ("JPEG", "PNG")
@@ -118,10 +119,10 @@ def gaze_and_head(
     pitch, yaw = np.radians(camera[:2])
     # The world's +z axis, where the face looks, in the frame of a camera turned by yaw about y and
     # then by pitch about x: (-sin yaw, sin pitch cos yaw, cos pitch cos yaw), x right, y up, z away.
-    up, away = np.sin(pitch) * np.cos(yaw), np.cos(pitch) * np.cos(yaw)
+    right, up, away = -np.sin(yaw), np.sin(pitch) * np.cos(yaw), np.cos(pitch) * np.cos(yaw)
     if away >= 0:
         raise UserError(f"{path}: head_pose {camera.tolist()} looks away from the camera")
-    head = np.array([np.arcsin(up), np.arctan2(np.sin(yaw), -away)])
+    head = pitch_yaw(np.array([right, -up, away]))
     return gaze.astype(np.float32), head.astype(np.float32)
 
 
