@@ -4,7 +4,6 @@ import io
 import json
 import pickle
 import random
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -28,7 +27,7 @@ HOSTILE = [
     "(nan, 0, 0)",
     "(1e999, 0, 0)",
     "(1, 2, 3); import os",
-    "__import__('os').system('touch /tmp/owned')",
+    "__import__('os').system('touch owned')",
     "(lambda: (1, 2, 3))()",
     "(1, 2, [3])",
     "(9**9**9, 1, 1)",
@@ -110,7 +109,8 @@ def labels_match(example, text):
     )
 
 
-def test_unity_eyes(eye, tmp_path):
+def test_unity_eyes(eye, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     image, label = tmp_path / "1.jpg", tmp_path / "1.json"
     pair = [("1.jpg", None, "1.json", None)]
     count = 0
@@ -128,7 +128,7 @@ def test_unity_eyes(eye, tmp_path):
             assert str(tmp_path / "1.") in counted.faults[0]
         count += 1
     assert count > 500
-    assert not Path("/tmp/owned").exists()
+    assert not (tmp_path / "owned").exists()
 
 
 def test_tables(tmp_path):
@@ -145,7 +145,8 @@ def test_tables(tmp_path):
             np.testing.assert_allclose(np.linalg.norm(arrays.labels["gaze"], axis=1), 1, atol=1e-6)
 
 
-def test_chunks_are_read_without_unpickling(tmp_path):
+def test_chunks_are_read_without_unpickling(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     job = Job(_one, (), 1)
     path = tmp_path / f"{job.fingerprint()}.npz"
     for content in (pickle.dumps(Owned()), zip_bomb(), b"", b"PK\x03\x04"):
@@ -155,7 +156,7 @@ def test_chunks_are_read_without_unpickling(tmp_path):
     np.savez(objects, faults=np.array([Owned()], object))
     path.write_bytes(objects.getvalue())
     assert len(list(run([job], tmp_path, Pool(1), "x"))) == 1
-    assert not Path("/tmp/owned").exists()
+    assert not (tmp_path / "owned").exists()
 
 
 def _one():

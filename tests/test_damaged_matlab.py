@@ -5,7 +5,6 @@ import pickle
 import random
 import struct
 import zlib
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -87,7 +86,8 @@ def mpii_inputs(rng):
         yield flipped(packed, rng), True
 
 
-def test_mpii_gaze(tmp_path):
+def test_mpii_gaze(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     path, listed = tmp_path / "day01.mat", tmp_path / "p00.txt"
     listed.write_text("day01/0001.jpg left\n")
     count = 0
@@ -105,7 +105,7 @@ def test_mpii_gaze(tmp_path):
             assert np.isfinite(chunk.examples["head_pose"]).all()
         count += 1
     assert count > 600
-    assert not Path("/tmp/owned").exists()
+    assert not (tmp_path / "owned").exists()
 
 
 @pytest.mark.parametrize(

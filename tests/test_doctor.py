@@ -45,6 +45,12 @@ def test_a_healthy_run_is_left_alone():
         ),
         ({"samples/correlation": -0.5}, "inverted", "inverted", "config.train.pretrain_refiner"),
         ({"samples/diversity": 0.1}, "collapsed", "collapse", "config.history.size"),
+        (
+            {"samples/followed": 0.75},
+            "lost",
+            "content of 25% of the refined images is not found",
+            "config.loss.self_regularization",
+        ),
     ],
 )
 def test_each_failure_is_named_with_the_setting_to_move(change, name, said, setting):
@@ -89,6 +95,10 @@ def test_one_accuracy_below_one_is_not_saturated():
 def test_pretraining_is_not_judged():
     rows = [HEALTHY | STUCK | {"samples/change": 0.0, "phase": "discriminator"}] * 3
     assert doctor.examine(rows, LOSS) == []
+
+
+def test_a_tenth_of_the_images_may_be_lost():
+    assert doctor.examine([HEALTHY | SAMPLES | {"samples/followed": 0.9}], LOSS) == []
 
 
 def test_only_the_newest_samples_count():

@@ -14,10 +14,12 @@ import jax
 import numpy as np
 import pytest
 
+from simgan_jax.errors import UserError
 from simgan_jax.setup import make_setup
 from simgan_jax.training import devices, logs
 from simgan_jax.training.checkpoint import Checkpoints
 from simgan_jax.training.loop import train
+from simgan_jax.training.processes import is_first, joined
 from simgan_jax.training.provenance import read_config
 
 ROOT = Path(__file__).parents[1]
@@ -46,6 +48,21 @@ SETTINGS = {
     "evaluate.quick.probe": 16,
     "evaluate.quick.rows": "('synthetic',)",
 }
+
+
+@pytest.mark.parametrize(
+    ("place", "name"), [("jax._src", "distributed"), ("jax._src.distributed", "global_state")]
+)
+def test_a_jax_that_hides_its_store_is_named_with_the_versions_that_do_not(
+    place, name, monkeypatch
+):
+    monkeypatch.setattr(jax.distributed, "initialize", lambda: None)
+    monkeypatch.delattr(f"{place}.{name}")
+    monkeypatch.setitem(sys.modules, f"{place}.{name}", None)
+    assert is_first()
+    said = rf"jax {jax.__version__} .*{name}.*0\.10 to 0\.11"
+    with pytest.raises(UserError, match=said), joined():
+        pass
 
 
 def free_port():

@@ -1,4 +1,4 @@
-"""Devices: the only module that says pmap, device_put and donate.
+"""Devices: the only module that says pmap and device_put, and that donates the state of a run.
 
 A step is mapped over one axis, "devices". Networks and counters are replicated; the history is cut into
 one part a device; a batch is cut along its examples. On one device the same program runs.

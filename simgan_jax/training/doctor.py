@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from simgan_jax.losses import ADVERSARIAL
+from simgan_jax.metrics import label_shift
 
 # A complaint needs the metric to be out of bounds in this many log lines in a row.
 PATIENCE = 3
@@ -120,6 +121,16 @@ def _of_samples(row: Mapping[str, float]) -> list[Complaint]:
                 "ones'): collapse",
                 "raise config.loss.self_regularization or config.history.size, or lower "
                 "config.train.refiner_updates",
+            )
+        )
+    # Runs of earlier versions have measured no label shift.
+    followed = row.get("samples/followed", 1.0)
+    if followed < label_shift.LEAST_FOLLOWED:
+        complaints.append(
+            Complaint(
+                "lost",
+                f"the labelled content of {1 - followed:.0%} of the refined images is not found again",
+                "raise config.loss.self_regularization or set config.loss.label_shift_target",
             )
         )
     return complaints

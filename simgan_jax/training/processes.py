@@ -11,9 +11,6 @@ from typing import Any
 
 import jax
 import numpy as np
-
-# JAX gives no other way to the key-value store that it runs on.
-from jax._src import distributed
 from jax.experimental import multihost_utils
 
 from simgan_jax.errors import UserError
@@ -40,9 +37,12 @@ def joined() -> Iterator[None]:
 
     Those that are through wait for the first one, as long as it takes. One that fails ends all with its
     own status, wherever they are: they would wait for it.
+
+    Raises:
+        UserError: this JAX hides the store by which they tell each other how they end.
     """
     jax.distributed.initialize()
-    store = distributed.global_state.client
+    store = _store()
     end = threading.Thread(target=_await_end, args=(store,), daemon=True)
     end.start()
     try:
@@ -69,6 +69,19 @@ def preemptions() -> Iterator[Callable[[], bool]]:
         yield lambda: multihost_utils.reached_preemption_sync_point(next(times))
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _store() -> Any:
+    """The key-value store that JAX's own processes run on; it gives no public way to it."""
+    try:
+        from jax._src import distributed
+
+        return distributed.global_state.client
+    except (ImportError, AttributeError) as error:
+        raise UserError(
+            f"several processes do not run with jax {jax.__version__} ({error}), only with 0.10 to "
+            "0.11; install one of these, or start a single process"
+        ) from error
 
 
 def _say_ended(store: Any, status: int) -> None:
