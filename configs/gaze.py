@@ -7,7 +7,7 @@ python -m simgan_jax.main --config=configs/gaze.py:paper    UnityEyes, MPIIGaze,
 
 from ml_collections import ConfigDict, config_dict
 
-from simgan_jax.evaluation.plan import settings
+from simgan_jax.evaluation.plan import default_settings
 
 
 def get_config(variant: str = "") -> ConfigDict:
@@ -102,7 +102,7 @@ def default() -> ConfigDict:
     c.watch.checkpoint_every = 100
     c.watch.keep = 3
 
-    c.evaluate = settings()
+    c.evaluate = default_settings()
     return c
 
 

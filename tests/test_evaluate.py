@@ -17,7 +17,7 @@ from configs import gaze
 from simgan_jax import data
 from simgan_jax.data import Arrays
 from simgan_jax.errors import UserError
-from simgan_jax.evaluation import figures, parts
+from simgan_jax.evaluation import figures, image_split
 from simgan_jax.evaluation.label_preservation import measure_corners
 from simgan_jax.evaluation.plan import Plan, Row
 from simgan_jax.evaluation.run import evaluate, evaluate_and_print, evaluate_run
@@ -179,7 +179,9 @@ def test_very_few_images_are_one_clear_line(count):
 
 def test_the_fewest_images_that_are_allowed_can_be_measured():
     found = report(
-        synthetic=blobs(parts.LEAST_SYNTHETIC, 0), real=blobs(parts.LEAST_REAL, 1), test=None
+        synthetic=blobs(image_split.LEAST_SYNTHETIC, 0),
+        real=blobs(image_split.LEAST_REAL, 1),
+        test=None,
     )
     assert 0 <= found["realism"]["discriminator_accuracy"]["refined"] <= 1
     assert np.isfinite(found["realism"]["kid"])

@@ -3,7 +3,7 @@
 import pytest
 
 from simgan_jax.errors import UserError
-from simgan_jax.evaluation.plan import Row, make_plan, settings
+from simgan_jax.evaluation.plan import Row, default_settings, make_plan
 
 
 @pytest.mark.parametrize(
@@ -33,7 +33,7 @@ def test_what_is_no_row_is_named(name):
 
 
 def test_plans_come_from_the_configuration_and_are_checked():
-    config = settings()
+    config = default_settings()
     assert make_plan(config, "full").seeds == 3
     assert Row("refined", augmented=True) in make_plan(config, "full").rows
     assert make_plan(config, "quick").estimator.steps == config.quick.estimator_steps

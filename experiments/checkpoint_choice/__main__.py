@@ -22,7 +22,7 @@ from simgan_jax import command, data
 from simgan_jax.data import Arrays
 from simgan_jax.estimators import tasks
 from simgan_jax.estimators.estimator import train
-from simgan_jax.evaluation import parts
+from simgan_jax.evaluation import image_split
 from simgan_jax.evaluation.choice import choose
 from simgan_jax.evaluation.plan import make_plan
 from simgan_jax.evaluation.scores import score
@@ -78,7 +78,7 @@ def test_checkpoints(workdir: str) -> dict[str, Any]:
     chosen, candidates = choice["step"], choice["candidates"]
     if QUICK.value:
         candidates = candidates[-2:]
-    training = parts.to_report(synthetic, real, plan.probe)[0][: plan.images]
+    training = image_split.to_report(synthetic, real, plan.probe)[0][: plan.images]
     refined = {
         c["step"]: Arrays(load_refiner(workdir, c["step"])(training.images), training.labels)
         for c in candidates

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Shaped
 
 from simgan_jax.data import Arrays
-from simgan_jax.evaluation.parts import spread
+from simgan_jax.evaluation.image_split import spread
 from simgan_jax.metrics.common_change import common_change, diversity
 from simgan_jax.metrics.eye_whites import whites
 from simgan_jax.ranges import to_unit

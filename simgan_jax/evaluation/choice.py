@@ -9,7 +9,7 @@ from jaxtyping import Shaped
 
 from simgan_jax.data import Arrays
 from simgan_jax.errors import UserError, warn
-from simgan_jax.evaluation import parts
+from simgan_jax.evaluation import image_split
 from simgan_jax.evaluation.label_preservation import measure_shift
 from simgan_jax.metrics import label_shift
 from simgan_jax.metrics.kid import features, kid
@@ -106,7 +106,7 @@ def judge_checkpoints(
 
 
 def choose(workdir: str | Path, synthetic: Arrays, real: Arrays) -> dict[str, Any]:
-    """Chooses a run's checkpoint by `select`, on the images of `parts.to_choose`.
+    """Chooses a run's checkpoint by `select`, on the images of `image_split.to_choose`.
 
     Returns:
         What it writes into chosen.json: "step", "rule", "candidates", and the numbers of "images"
@@ -115,8 +115,8 @@ def choose(workdir: str | Path, synthetic: Arrays, real: Arrays) -> dict[str, An
     Raises:
         UserError: there is no checkpoint, or there are too few images.
     """
-    parts.require_enough(synthetic, real)
-    seen, compared = parts.to_choose(synthetic, real)
+    image_split.require_enough(synthetic, real)
+    seen, compared = image_split.to_choose(synthetic, real)
     candidates = judge_checkpoints(workdir, seen, compared)
     if not candidates:
         raise UserError(f"{workdir}: no whole checkpoint; train first: python -m simgan_jax.main")

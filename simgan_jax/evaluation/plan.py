@@ -73,7 +73,7 @@ class Plan:
     estimator: EstimatorSettings
 
 
-def settings() -> ConfigDict:
+def default_settings() -> ConfigDict:
     """The group `evaluate` of a configuration.
 
     "quick" ends a run in two minutes on two CPU cores, "full" takes about half an hour there. The
@@ -112,7 +112,7 @@ def make_plan(config: Mapping[str, Any], level: str) -> Plan:
     """The plan of a level.
 
     Args:
-        config: the group `evaluate` of a configuration, see `settings`.
+        config: the group `evaluate` of a configuration, see `default_settings`.
         level: "quick" or "full".
 
     Raises:

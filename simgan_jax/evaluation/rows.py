@@ -13,7 +13,7 @@ from simgan_jax.data.histogram_matching import match_histograms
 from simgan_jax.estimators import tasks
 from simgan_jax.estimators.estimator import Estimator, train
 from simgan_jax.evaluation.comparisons import compare, gains
-from simgan_jax.evaluation.parts import spread
+from simgan_jax.evaluation.image_split import spread
 from simgan_jax.evaluation.plan import Plan, Row
 from simgan_jax.evaluation.scores import image_errors, mean_prediction, score, test_groups
 from simgan_jax.io.progress import progress

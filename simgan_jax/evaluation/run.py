@@ -14,12 +14,12 @@ from simgan_jax import data
 from simgan_jax.data import Arrays
 from simgan_jax.errors import UserError
 from simgan_jax.estimators import tasks
-from simgan_jax.evaluation import figures, parts
+from simgan_jax.evaluation import figures, image_split
 from simgan_jax.evaluation.artefacts import measure_artefacts
 from simgan_jax.evaluation.choice import choose, earlier_choice
 from simgan_jax.evaluation.label_preservation import measure_labels, reading_drift
 from simgan_jax.evaluation.notes import notes_on
-from simgan_jax.evaluation.plan import Plan, Row, make_plan, settings
+from simgan_jax.evaluation.plan import Plan, Row, default_settings, make_plan
 from simgan_jax.evaluation.realism import measure_realism
 from simgan_jax.evaluation.rows import Say, judge_rows, train_rows, without
 from simgan_jax.evaluation.summary import accuracy_line, shift_line, summary, table
@@ -65,8 +65,8 @@ def evaluate(
     Raises:
         UserError: a label or images that the task needs are missing.
     """
-    parts.require_enough(synthetic, real)
-    trained, probe, compared = parts.to_report(synthetic, real, plan.probe)
+    image_split.require_enough(synthetic, real)
+    trained, probe, compared = image_split.to_report(synthetic, real, plan.probe)
     refined = refine(probe.images)
     shift = measure_labels(probe, refined, seed)
     say(shift_line(shift))
@@ -169,7 +169,7 @@ def plan_of(
     Raises:
         UserError: a level, a row or a number of seeds that there is not.
     """
-    measured = config.get("evaluate") or settings()
+    measured = config.get("evaluate") or default_settings()
     if rows is not None:
         measured[level].rows = tuple(rows)
     plan = make_plan(measured, level)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from simgan_jax.data import Arrays
 from simgan_jax.errors import UserError
-from simgan_jax.evaluation import parts
+from simgan_jax.evaluation import image_split
 
 
 def numbered(count):
@@ -21,15 +21,15 @@ def marked(count):
 
 
 def report_part(count, probe):
-    return parts.to_report(numbered(count), numbered(8), probe)[1].labels["number"]
+    return image_split.to_report(numbered(count), numbered(8), probe)[1].labels["number"]
 
 
 def choice_part(count):
-    return parts.to_choose(numbered(count), numbered(8))[0].labels["number"]
+    return image_split.to_choose(numbered(count), numbered(8))[0].labels["number"]
 
 
 def test_parts_of_sixteen_synthetic_images():
-    trained, measured, _ = parts.to_report(numbered(16), numbered(8), probe=3)
+    trained, measured, _ = image_split.to_report(numbered(16), numbered(8), probe=3)
     assert trained.labels["number"].tolist() == list(range(13))
     assert measured.labels["number"].tolist() == [13, 14, 15]
     assert choice_part(16).tolist() == list(range(12))
@@ -37,10 +37,10 @@ def test_parts_of_sixteen_synthetic_images():
 
 
 @given(
-    st.integers(parts.LEAST_SYNTHETIC, 3000),
+    st.integers(image_split.LEAST_SYNTHETIC, 3000),
     st.integers(0, 3000),
     st.integers(1, 2000),
-    st.integers(parts.LEAST_REAL, 50),
+    st.integers(image_split.LEAST_REAL, 50),
 )
 def test_no_image_chooses_and_is_measured_also_where_a_later_report_asks_for_more(
     count, more, probe, real
@@ -48,30 +48,30 @@ def test_no_image_chooses_and_is_measured_also_where_a_later_report_asks_for_mor
     measured = report_part(count + more, probe)
     assert not set(choice_part(count)) & set(measured)
     assert len(measured) >= min(probe, 4)
-    compared = parts.to_report(numbered(16), marked(real), 4)[2]
-    chosen_by = parts.to_choose(numbered(16), marked(real))[1]
+    compared = image_split.to_report(numbered(16), marked(real), 4)[2]
+    chosen_by = image_split.to_choose(numbered(16), marked(real))[1]
     assert not set(compared.ravel()) & set(chosen_by.ravel())
     assert min(len(compared), len(chosen_by)) >= 4
 
 
 def test_both_parts_of_the_real_images_come_from_all_over_them():
     real = marked(90)
-    assert np.ptp(parts.to_report(numbered(16), real, 4)[2]) == 88
-    assert np.ptp(parts.to_choose(numbered(16), real)[1]) == 88
+    assert np.ptp(image_split.to_report(numbered(16), real, 4)[2]) == 88
+    assert np.ptp(image_split.to_choose(numbered(16), real)[1]) == 88
 
 
-@pytest.mark.parametrize("count", [*range(6), parts.LEAST_SYNTHETIC - 1])
+@pytest.mark.parametrize("count", [*range(6), image_split.LEAST_SYNTHETIC - 1])
 def test_too_few_synthetic_images_are_one_clear_line(count):
     with pytest.raises(UserError, match=rf"data.synthetic: {count} images; .* needs 16 at least"):
-        parts.require_enough(numbered(count), numbered(100))
+        image_split.require_enough(numbered(count), numbered(100))
 
 
-@pytest.mark.parametrize("count", [*range(6), parts.LEAST_REAL - 1])
+@pytest.mark.parametrize("count", [*range(6), image_split.LEAST_REAL - 1])
 def test_too_few_real_images_are_one_clear_line(count):
     with pytest.raises(UserError, match=rf"data.real: {count} images; .* needs 8 at least"):
-        parts.require_enough(numbered(100), numbered(count))
+        image_split.require_enough(numbered(100), numbered(count))
 
 
 def test_spread_takes_images_at_equal_distances_or_all():
-    assert parts.spread(numbered(90), 4).labels["number"].tolist() == [0, 29, 59, 89]
-    assert len(parts.spread(numbered(90), 100)) == 90
+    assert image_split.spread(numbered(90), 4).labels["number"].tolist() == [0, 29, 59, 89]
+    assert len(image_split.spread(numbered(90), 100)) == 90
