@@ -33,8 +33,7 @@ from experiments.machine import machine
 from simgan_jax import data
 from simgan_jax.errors import UserError
 from simgan_jax.evaluation import figures
-from simgan_jax.evaluation.plan import Row
-from simgan_jax.evaluation.rows import FLOOR
+from simgan_jax.evaluation.plan import FLOOR, Row
 from simgan_jax.evaluation.run import FILE, evaluate_and_print
 from simgan_jax.io import image_files
 from simgan_jax.io.atomic import write_json

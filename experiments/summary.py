@@ -10,7 +10,7 @@ from rich.table import Table
 
 from experiments import paired
 from simgan_jax.evaluation.comparisons import gains
-from simgan_jax.evaluation.rows import FLOOR
+from simgan_jax.evaluation.plan import FLOOR
 
 # Figures of the ends of intervals over test images, of what two rows differ by.
 OVER_IMAGES, ENDS = "over_images", ("low", "high")

@@ -37,6 +37,15 @@ def test_rows_with_augmentation_have_a_chart_of_their_own_and_the_mean_predictor
     assert augmented["title"] == "Cumulative error, trained with augmentation"
 
 
+def test_refined_images_with_the_grey_values_of_real_ones_are_in_the_chart_of_all_images():
+    rows = {name: row([0.0, 0.5, 1.0], 0.5) for name in ("refined", "refined_matched", "matched")}
+    rows["refined_matched_4x_augmented"] = rows["refined"]
+    plain, large = cumulative_charts({"estimators": rows}, TASKS["gaze"])
+    assert [line.name for line in plain["lines"]] == ["refined", "refined matched", "matched"]
+    assert len({line.style for line in plain["lines"]}) == 3
+    assert large["title"] == "Cumulative error, 4x augmented"
+
+
 def test_a_curve_is_drawn_through_its_points_and_the_threshold_stands_at_its_error():
     [chart, _] = cumulative_charts(EVALUATION, TASKS["gaze"])
     right, bottom = WIDTH - RIGHT, HEIGHT - BOTTOM

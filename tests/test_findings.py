@@ -107,6 +107,17 @@ def test_estimators_worse_than_the_mean_label_have_learned_nothing():
     assert better(CONFIG, figures).status == "good"
 
 
+def test_low_frequencies_of_real_images_need_no_refiner_either():
+    figures = evaluation() | {
+        "comparisons": [
+            {"row": "refined", "against": x, "difference": d, "over_seeds": [d, d], "clear": True}
+            for x, d in (("synthetic", -2.0), ("fda", 0.5))
+        ]
+    }
+    figures["estimators"]["fda"] = {"error": 5.5}
+    assert "(row fda) to 5.50°: a difference of +0.50°" in better(CONFIG, figures).detail
+
+
 def test_augmentation_which_may_do_as_much_is_told():
     figures = evaluation()
     figures["estimators"] |= {

@@ -18,6 +18,7 @@ from experiments import paired, summary
 from experiments.more_images import __main__ as more_images
 from experiments.one_at_a_time import __main__ as one_at_a_time
 from simgan_jax import command
+from simgan_jax.evaluation.plan import FLOOR, Row
 from simgan_jax.metrics.label_shift import PAPER
 
 HERE = Path(__file__).parent
@@ -123,7 +124,7 @@ def _gaze() -> list[str]:
         errors[_name(row)] = [published, *(figure(c, f"error/{row}", _number) for c in columns)]
     errors["the mean gaze"] = [
         MISSING,
-        *(figure(c, "error/mean_predictor", _number) for c in columns),
+        *(figure(c, f"error/{FLOOR}", _number) for c in columns),
     ]
     errors |= {name: [f"{x:g}", *[MISSING] * len(columns)] for name, x in OTHERS.items()}
     for row in ROWS:
@@ -221,7 +222,7 @@ def _differences() -> list[str]:
                 if f"gain{suffix}" in found:
                     names = (f"{x}{suffix}" for x in ("gain", "gap_closed", "gap_closed_within"))
                     cells = [_cell(found.get(name), _whole_percent) for name in names]
-                    shares.append([where, _name(suffix).strip(", ") or "plain", *cells])
+                    shares.append([where, suffix.strip("_") or "plain", *cells])
     return [
         "## What rows differ by: mean error on the test set, less is better",
         listed(("data, variant", "trained on", "against", *DIFFERENCE), rows["error"]),
@@ -276,9 +277,8 @@ def _difference(one: Mapping[str, Any], unit: str) -> list[str]:
 
 
 def _name(row: str) -> str:
-    base, *rest = row.split("_")
-    base = {"matched": "matched grey values", "real": "real (ceiling)"}.get(base, base)
-    return ", ".join([base, *rest])
+    found, names = Row.parse(row), {"matched": "matched grey values", "real": "real (ceiling)"}
+    return names.get(found.base, found.base.replace("_", ", ")) + found.suffix.replace("_", ", ")
 
 
 def _number(x: float) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Shaped
 
-from simgan_jax.evaluation.plan import Row
+from simgan_jax.evaluation.plan import CHEAP, REFINED, Row
 from simgan_jax.metrics.intervals import (
     interval,
     ratio_interval,
@@ -29,9 +29,6 @@ COMPARISONS = (
     ("refined_matched", "matched"),
     ("fda", "synthetic"),
 )
-# What needs neither a refiner nor a label of a real image: refined rows are measured against the
-# best row of these, too.
-CHEAP = ("synthetic", "matched", "fda")
 
 
 def pairs(errors: Mapping[str, float]) -> list[tuple[str, str]]:
@@ -49,9 +46,7 @@ def pairs(errors: Mapping[str, float]) -> list[tuple[str, str]]:
     ]
     cheap = [name for name, row in rows.items() if row.base in CHEAP]
     best = min(cheap, key=lambda name: errors[name], default="")
-    found += [
-        (name, best) for name, row in rows.items() if row.base in ("refined", "refined_matched")
-    ]
+    found += [(name, best) for name, row in rows.items() if row.base in REFINED]
     return [pair for pair in dict.fromkeys(found) if pair[1] in rows]
 
 
@@ -117,7 +112,7 @@ def gains(
         synthetic, real = (errors.get(str(replace(row, base=x))) for x in ("synthetic", "real"))
         if row.base != "refined" or synthetic is None:
             continue
-        suffix, saved = name.removeprefix("refined"), synthetic - refined
+        suffix, saved = row.suffix, synthetic - refined
         wholes = {f"gain{suffix}": synthetic}
         if real is not None and synthetic.mean() > real.mean():
             wholes[f"gap_closed{suffix}"] = synthetic - real

@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from simgan_jax.evaluation.plan import Row
-from simgan_jax.evaluation.rows import FLOOR
+from simgan_jax.evaluation.plan import FLOOR, Row
 
 # By what an estimator was trained on (Okabe and Ito: told apart by colour-blind readers too).
 COLOURS = {

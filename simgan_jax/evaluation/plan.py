@@ -14,6 +14,13 @@ from simgan_jax.estimators.settings import EstimatorSettings, make_settings
 # "fda" those with their low frequencies: what can be done without a network. "refined_matched" are
 # refined images with the grey values of real ones; "real" are labelled real images, the ceiling.
 BASES = ("synthetic", "refined_matched", "refined", "real", "matched", "fda")
+# What needs neither a refiner nor a label of a real image: refined rows are measured against the
+# best row of these, too.
+CHEAP = ("synthetic", "matched", "fda")
+REFINED = ("refined", "refined_matched")
+# The row of the table that no estimator is trained for: always the mean label, what can be predicted
+# without looking.
+FLOOR = "mean_predictor"
 
 
 @dataclass(frozen=True)
@@ -31,8 +38,13 @@ class Row:
     augmented: bool = False
 
     def __str__(self) -> str:
+        return f"{self.base}{self.suffix}"
+
+    @property
+    def suffix(self) -> str:
+        """What follows the base in its name: number of images, and augmentation."""
         size = "" if self.times == 1 else f"_{self.times}x"
-        return f"{self.base}{size}{'_augmented' if self.augmented else ''}"
+        return f"{size}{'_augmented' if self.augmented else ''}"
 
     @classmethod
     def parse(cls, name: str) -> "Row":
@@ -48,6 +60,14 @@ class Row:
                 "images), perhaps with _augmented"
             )
         return cls(match[1], int(match[2] or 1), bool(match[3]))
+
+    @classmethod
+    def find(cls, name: str) -> "Row | None":
+        """The row of a name in a file, None for `FLOOR` and for what another version may know."""
+        try:
+            return cls.parse(name)
+        except ValueError:
+            return None
 
 
 @dataclass(frozen=True)

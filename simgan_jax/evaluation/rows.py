@@ -14,14 +14,12 @@ from simgan_jax.estimators import tasks
 from simgan_jax.estimators.estimator import Estimator, train
 from simgan_jax.evaluation.comparisons import compare, gains
 from simgan_jax.evaluation.image_split import spread
-from simgan_jax.evaluation.plan import Plan, Row
+from simgan_jax.evaluation.plan import FLOOR, Plan, Row
 from simgan_jax.evaluation.scores import image_errors, mean_prediction, score, test_groups
 from simgan_jax.io.progress import progress
 from simgan_jax.training import devices
 
 Say = Callable[[str], None]
-# Always the mean label: what can be predicted without looking.
-FLOOR = "mean_predictor"
 
 
 def train_rows(

@@ -5,7 +5,7 @@ from typing import Any
 
 from rich.table import Table
 
-from simgan_jax.evaluation.rows import FLOOR
+from simgan_jax.evaluation.plan import FLOOR
 from simgan_jax.metrics import label_shift
 
 

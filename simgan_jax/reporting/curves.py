@@ -4,21 +4,19 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from simgan_jax.evaluation.plan import FLOOR, Row
 from simgan_jax.losses import ADVERSARIAL
 from simgan_jax.reporting.charts import Band, Level, Line, line_chart
 from simgan_jax.reporting.run_folder import Run, number, numbers
 from simgan_jax.reporting.tables import row_style
 from simgan_jax.reporting.units import Task, plain
 
-# Titles of the charts of test errors, by what follows "synthetic" or "refined" in the rows' names.
+# Titles of the charts of test errors, by `Row.suffix`.
 CUMULATIVE = {
     "": "Cumulative error",
-    "augmented": "Cumulative error, trained with augmentation",
-    "4x": "Cumulative error, trained on four times as many images",
+    "_augmented": "Cumulative error, trained with augmentation",
+    "_4x": "Cumulative error, trained on four times as many images",
 }
-
-
-FLOOR = "mean_predictor"
 
 
 class Curves(NamedTuple):
@@ -135,14 +133,15 @@ def cumulative_charts(evaluation: Mapping[str, Any], task: Task) -> list[dict[st
     """Share of the test set with an error up to each bound, a line a row (figure 8 of the paper).
 
     Rows that differ in augmentation or in the number of images have charts of their own, and the mean
-    predictor is in all of them: five lines can be told apart without colours.
+    predictor is in all of them: so few lines can be told apart without colours.
     """
     estimators = evaluation.get("estimators")
     lines: dict[str, dict[str, Line]] = {}
     for name in estimators if isinstance(estimators, Mapping) else ():
         x, y = (numbers(estimators, name, key) for key in ("thresholds", "curve"))
         if len(x) == len(y) > 1:
-            kind = name if name == FLOOR else name.partition("_")[2]
+            row = Row.find(name)
+            kind = row.suffix if row else name
             lines.setdefault(kind, {})[name] = Line(plain(name), row_style(name), x, y)
     floor = lines.pop(FLOOR, {})
     return [_cumulative(kind, group | floor, estimators, task) for kind, group in lines.items()]
@@ -151,7 +150,7 @@ def cumulative_charts(evaluation: Mapping[str, Any], task: Task) -> list[dict[st
 def _cumulative(
     kind: str, lines: Mapping[str, Line], estimators: Mapping[str, Any], task: Task
 ) -> dict[str, Any]:
-    title = CUMULATIVE.get(kind, f"{CUMULATIVE['']}, {plain(kind)}")
+    title = CUMULATIVE.get(kind, f"{CUMULATIVE['']}, {plain(kind).strip()}")
     bounds = [number(estimators, name, "threshold") for name in lines]
     levels = [Level(f"within {task.within}", bounds[0], upright=True)] if bounds[0] else []
     shares = {name: number(estimators, name, "within") for name in lines}

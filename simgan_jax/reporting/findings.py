@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from simgan_jax.evaluation.plan import CHEAP, FLOOR, REFINED, Row
 from simgan_jax.metrics import label_shift
 from simgan_jax.reporting.comparisons import Comparison, find, image_groups, read_comparisons
 from simgan_jax.reporting.run_folder import number
@@ -15,9 +16,6 @@ PAPER = label_shift.PAPER
 SAFE_SHIFT, PAPER_SHIFT = label_shift.LARGEST / PAPER["width"], PAPER["mean"] / PAPER["width"]
 # A fresh patch discriminator guesses at 0.5; differences below this are noise of its training.
 ACCURACY_STEP = 0.03
-
-# How rows begin whose images need no refiner.
-CHEAP = ("synthetic", "matched")
 
 GOOD, UNCLEAR, BAD, UNKNOWN = "good", "unclear", "bad", "unknown"
 
@@ -71,7 +69,7 @@ def better(config: Mapping[str, Any], evaluation: Mapping[str, Any]) -> Finding:
         f"{abs(found.difference) / before:.0%} {'less' if found.difference < 0 else 'more'} error"
     )
     seeds = number(evaluation, "seeds")
-    floor = number(evaluation, "estimators", "mean_predictor", "error")
+    floor = number(evaluation, "estimators", FLOOR, "error")
     details = [
         f"Estimators trained on refined images are wrong by {after:.2f}{task.unit} on the real test "
         f"set, on synthetic images by {before:.2f}{task.unit}.",
@@ -137,9 +135,10 @@ def _at_their_best(
         for name in evaluation["estimators"]
         if (error := number(evaluation, "estimators", name, "error")) is not None
     }
+    rows = {name: row for name in errors if (row := Row.find(name))}
     best = [
-        min((name for name in errors if name.startswith(bases)), key=errors.get)
-        for bases in ("refined", CHEAP)
+        min((name for name, row in rows.items() if row.base in bases), key=errors.get)
+        for bases in (REFINED, CHEAP)
     ]
     for row, against in (best, ("refined_augmented", "synthetic_augmented")):
         found = find(comparisons, row, against)

@@ -3,13 +3,22 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from simgan_jax.evaluation.plan import FLOOR, Row
 from simgan_jax.metrics.label_shift import PAPER
 from simgan_jax.reporting.comparisons import image_groups, read_comparisons
 from simgan_jax.reporting.run_folder import number, pair
 from simgan_jax.reporting.units import plain
 
 # Colour of a row, by what its estimator was trained on.
-STYLES = {"synthetic": "c1", "refined": "c2", "real": "c3", "mean": "c4", "matched": "c5"}
+STYLES = {
+    "synthetic": "c1",
+    "refined": "c2",
+    "real": "c3",
+    FLOOR: "c4",
+    "matched": "c5",
+    "refined_matched": "c6",
+    "fda": "c7",
+}
 # What the parts of a row's name mean.
 WORDS = {
     "matched": "synthetic images with the grey values of real ones: what can be had without a network",
@@ -74,7 +83,8 @@ class Table(NamedTuple):
 
 def row_style(name: str) -> str:
     """The style class of an estimator's row."""
-    return STYLES.get(name.split("_")[0], "c5")
+    row = Row.find(name)
+    return STYLES.get(row.base if row else name, "c4")
 
 
 def estimator_rows(evaluation: Mapping[str, Any]) -> list[dict[str, Any]]:
