@@ -20,7 +20,7 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -33,7 +33,7 @@ from experiments.machine import machine
 from simgan_jax import data
 from simgan_jax.errors import UserError
 from simgan_jax.evaluation import figures
-from simgan_jax.evaluation.plan import FLOOR, Row
+from simgan_jax.evaluation.plan import Row
 from simgan_jax.evaluation.run import FILE, evaluate_and_print
 from simgan_jax.io import image_files
 from simgan_jax.io.atomic import write_json
@@ -107,70 +107,96 @@ def run(
     wanted = [variant for variant in variants if variant in (VARIANTS.value or variants)]
     level = "full" if FULL.value else "quick"
     size = "quick" if QUICK.value else "full" if FULL.value else ""
-    shared = same_images(variants)
+    runs = Runs(RUNS / name / size, same_images(variants))
     devices.cores_as_devices(make_setup(variants[wanted[0]]))
     if jax.default_backend() != "cpu":
         for config in variants.values():
             config.train.micro_batch = 0
     seeds = range(1 if QUICK.value else SEEDS.value) if SEED.value is None else [SEED.value]
-
-    def workdir(variant: str, seed: int) -> Path:
-        return RUNS / name / size / f"{variant}-{seed}"
-
-    def borrowed(variant: str, seed: int) -> dict[str, Any]:
-        """Rows on the same images that runs of other variants have trained, with the same seed."""
-        rows: dict[str, Any] = {}
-        for base, others in shared[variant].items():
-            for file in (workdir(other, seed) / FILE for other in others):
-                if file.exists():
-                    known = json.loads(file.read_text())["estimators"]
-                    known.pop(FLOOR, None)
-                    known = {k: x for k, x in known.items() if Row.parse(k).base == base}
-                    rows = known | rows
-        return rows
-
-    # Seed by seed, so that an interrupted experiment has all variants of the first seeds.
-    for seed in seeds:
-        for variant in wanted:
-            config, folder = variants[variant], workdir(variant, seed)
-            config.seed = seed
-            provenance.claim(folder, config)
-            if not (folder / FILE).exists():
-                if not train(config, folder):
-                    raise KeyboardInterrupt
-                known = borrowed(variant, seed)
-                missing = [row for row in config.evaluate[level].rows if row not in known]
-                evaluate_and_print(folder, level, rows=missing)
+    train_all(runs, {variant: variants[variant] for variant in wanted}, seeds, level)
     if SEED.value is not None:
         return {}
     file = here / "result.json"
     result = {"runs": {}, "variants": {}, "comparisons": {}}
     if file.exists() and not QUICK.value:
         result |= json.loads(file.read_text())
-    reports = {}
+    about = {"command": command_line(name), "machine": machine(), "seeds": len(seeds)}
     for variant in wanted:
-        folders = [workdir(variant, seed) for seed in seeds]
-        reports[variant] = [json.loads((x / FILE).read_text()) for x in folders]
-        for seed, report in zip(seeds, reports[variant], strict=True):
-            report["estimators"] = borrowed(variant, seed) | report["estimators"]
-        runs = [summary.figures_of(report) for report in reports[variant]]
-        result["variants"][variant] = summary.summarize(runs)
-        result["comparisons"][variant] = summary.comparisons(result["variants"][variant])
-        result["runs"][variant] = {
-            "command": command_line(name),
-            "machine": machine(),
-            "seeds": len(seeds),
-            "trained_on": [_devices(x) for x in folders],
-        }
+        reports = gather(runs, variant, seeds)
+        found = summary.summarize([summary.figures_of(report) for report in reports])
+        result["variants"][variant] = found
+        result["comparisons"][variant] = summary.comparisons(found)
+        trained_on = [_devices(runs.workdir(variant, seed)) for seed in seeds]
+        result["runs"][variant] = about | {"trained_on": trained_on}
     of = f"{len(seeds)} GAN seed(s)"
     summary.show(
         f"{name}: mean ± standard deviation, shares with 95 % interval, over {of}", result, wanted
     )
     write_json(file, result)
-    curves = figures.mean_curves([each["estimators"] for each in reports[wanted[0]]])
+    first = gather(runs, wanted[0], seeds)
+    curves = figures.mean_curves([report["estimators"] for report in first])
     figures.cumulative(curves).savefig(here / "curves.png", dpi=120)
-    draw_samples({variant: workdir(variant, 0) for variant in wanted}, here, show_real)
+    draw_samples({variant: runs.workdir(variant, 0) for variant in wanted}, here, show_real)
     return result
+
+
+class Runs(NamedTuple):
+    """The runs of an experiment.
+
+    Attributes:
+        folder: of all of them.
+        shared: of `same_images`.
+    """
+
+    folder: Path
+    shared: Mapping[str, Mapping[str, Sequence[str]]]
+
+    def workdir(self, variant: str, seed: int) -> Path:
+        """Of one run."""
+        return self.folder / f"{variant}-{seed}"
+
+
+def train_all(
+    runs: Runs, variants: Mapping[str, ConfigDict], seeds: Sequence[int], level: str
+) -> None:
+    """Trains and evaluates what is not finished, but for the rows that others have trained.
+
+    Seed by seed, so that an interrupted experiment has all variants of the first seeds.
+    """
+    for seed in seeds:
+        for variant, config in variants.items():
+            folder = runs.workdir(variant, seed)
+            config.seed = seed
+            provenance.claim(folder, config)
+            if (folder / FILE).exists():
+                continue
+            if not train(config, folder):
+                raise KeyboardInterrupt
+            known = borrowed_rows(runs, variant, seed)
+            missing = [row for row in config.evaluate[level].rows if row not in known]
+            evaluate_and_print(folder, level, rows=missing)
+
+
+def borrowed_rows(runs: Runs, variant: str, seed: int) -> dict[str, Any]:
+    """Rows on the same images that runs of other variants have trained, with the same seed."""
+    rows: dict[str, Any] = {}
+    for base, others in runs.shared[variant].items():
+        for file in (runs.workdir(other, seed) / FILE for other in others):
+            if file.exists():
+                known = json.loads(file.read_text())["estimators"]
+                found = {name: Row.find(name) for name in known}
+                rows = {x: known[x] for x, row in found.items() if row and row.base == base} | rows
+    return rows
+
+
+def gather(runs: Runs, variant: str, seeds: Sequence[int]) -> list[dict[str, Any]]:
+    """The reports of a variant, one a seed, with the rows that it has borrowed."""
+    reports = []
+    for seed in seeds:
+        report = json.loads((runs.workdir(variant, seed) / FILE).read_text())
+        report["estimators"] = borrowed_rows(runs, variant, seed) | report["estimators"]
+        reports.append(report)
+    return reports
 
 
 def same_images(variants: Mapping[str, ConfigDict]) -> dict[str, dict[str, list[str]]]:

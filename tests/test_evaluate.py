@@ -20,7 +20,7 @@ from simgan_jax.errors import UserError
 from simgan_jax.evaluation import figures, image_split
 from simgan_jax.evaluation.label_preservation import measure_corners
 from simgan_jax.evaluation.plan import Plan, Row
-from simgan_jax.evaluation.run import evaluate, evaluate_and_print, evaluate_run
+from simgan_jax.evaluation.run import Sets, evaluate, evaluate_and_print, evaluate_run
 from simgan_jax.evaluation.summary import summary, table
 from simgan_jax.metrics.intervals import t_interval
 from simgan_jax.models import Discriminator
@@ -48,14 +48,9 @@ def darker(images):
     return (images * 0.6).astype(np.uint8)
 
 
-def report(**keywords):
-    everything = {
-        "synthetic": blobs(100, 0),
-        "refine": darker,
-        "real": blobs(90, 1),
-        "test": blobs(40, 2),
-    }
-    return evaluate(PLAN, "gaze", **everything | keywords, network=NETWORK)
+def report(refine=darker, **changed):
+    sets = Sets(blobs(100, 0), blobs(90, 1), blobs(40, 2))._replace(**changed)
+    return evaluate(PLAN, "gaze", sets, refine, NETWORK)
 
 
 @pytest.fixture(scope="module")

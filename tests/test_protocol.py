@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pytest
 
@@ -136,6 +138,23 @@ def test_the_table_has_a_column_for_every_variant(capsys):
 
 def test_the_table_of_the_paper_s_figures_and_ours_is_of_the_stored_results():
     assert comparison.text() == (comparison.HERE / "table.md").read_text()
+
+
+def test_a_report_has_the_rows_of_others_that_share_its_images_and_its_seed(tmp_path):
+    runs = protocol.Runs(tmp_path, {"own": {"synthetic": ["other"]}})
+    for variant, seed, errors in (
+        ("own", 0, {"refined": 1.0, "mean_predictor": 9.0}),
+        ("other", 0, {"synthetic_4x": 2.0, "refined": 3.0, "mean_predictor": 8.0}),
+        ("own", 1, {"refined": 4.0}),
+    ):
+        folder = runs.workdir(variant, seed)
+        folder.mkdir()
+        (folder / "evaluation.json").write_text(json.dumps(report(errors)))
+    found = [
+        {name: row["error"] for name, row in each["estimators"].items()}
+        for each in protocol.gather(runs, "own", [0, 1])
+    ]
+    assert found == [{"synthetic_4x": 2.0, "refined": 1.0, "mean_predictor": 9.0}, {"refined": 4.0}]
 
 
 def test_rows_on_the_same_images_are_trained_once():

@@ -35,14 +35,28 @@ FILE, FOLDER = "evaluation.json", "evaluation"
 READERS = (Row("synthetic", augmented=True), Row("synthetic"))
 
 
+class Sets(NamedTuple):
+    """What a refiner is measured on.
+
+    Attributes:
+        synthetic: images and labels of the simulator.
+        real: images, for realism.
+        test: labelled real images, used to test alone; None leaves the estimators out.
+        labelled: real images whose labels, if any, the rows "real" alone use; by default `real`. Images
+            of `test` among them are left out.
+    """
+
+    synthetic: Arrays
+    real: Arrays
+    test: Arrays | None = None
+    labelled: Arrays | None = None
+
+
 def evaluate(
     plan: Plan,
     task: str,
-    synthetic: Arrays,
+    sets: Sets,
     refine: Callable[[np.ndarray], np.ndarray],
-    real: Arrays,
-    test: Arrays | None = None,
-    labelled: Arrays | None = None,
     network: Discriminator = two_sample.NETWORK,
     seed: int = 0,
     say: Say = lambda line: None,
@@ -52,12 +66,8 @@ def evaluate(
     Args:
         plan: how much.
         task: a name of `tasks.TASKS`, or "none".
-        synthetic: images and labels of the simulator.
+        sets: the data.
         refine: integer images to refined ones.
-        real: images, for realism.
-        test: labelled real images, used to test alone; None leaves the estimators out.
-        labelled: real images whose labels, if any, the rows "real" alone use; by default `real`.
-            Images of `test` among them are left out.
         network: architecture of the fresh discriminators.
         seed: of everything.
         say: gets a line when something has been measured.
@@ -65,6 +75,7 @@ def evaluate(
     Raises:
         UserError: a label or images that the task needs are missing.
     """
+    synthetic, real, test, labelled = sets
     image_split.require_enough(synthetic, real)
     trained, probe, compared = image_split.to_report(synthetic, real, plan.probe)
     refined = refine(probe.images)
@@ -92,15 +103,6 @@ def evaluate(
         drift = reading_drift(estimators[readers[0]], probe, refined)
         shift["estimate"] = {"estimator": str(readers[0])} | drift
     return result
-
-
-class Sets(NamedTuple):
-    """The data of a run; test and labelled as far as it has them."""
-
-    synthetic: Arrays
-    real: Arrays
-    test: Arrays | None
-    labelled: Arrays | None
 
 
 def evaluate_run(
@@ -140,18 +142,7 @@ def evaluate_run(
     say(f"checkpoint {choice['step']} {when} by realism and label shift: {choice['rule']}")
     refine = load_refiner(workdir)  # the chosen checkpoint, or the one before if that is damaged
     network = make_setup(config).discriminator
-    measured = evaluate(
-        plan,
-        config.task,
-        sets.synthetic,
-        refine,
-        sets.real,
-        sets.test,
-        sets.labelled,
-        network,
-        config.seed,
-        say,
-    )
+    measured = evaluate(plan, config.task, sets, refine, network, config.seed, say)
     report = {"level": level, "checkpoint": refine.step, **measured}
     report["candidates"] = choice["candidates"]
     report["notes"] = notes_on(config.data.to_dict(), sets.test, choice)
