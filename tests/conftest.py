@@ -17,7 +17,10 @@ os.environ.setdefault("JAX_PLATFORMS", "cpu")
 jax.config.update("jax_num_cpu_devices", 4)
 jax.config.update("jax_debug_key_reuse", True)
 
-# Compiling is most of what tests do: each program once a session, also in the processes they start.
+# Compiling is most of what tests do: little effort for programs that run for milliseconds, and each
+# once a session, also in the processes they start.
+effort = os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
+jax.config.update("jax_disable_most_optimizations", effort == "1")
 if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
     PROGRAMS = tempfile.TemporaryDirectory(prefix="simgan_jax_programs_")
     os.environ["JAX_COMPILATION_CACHE_DIR"] = PROGRAMS.name
