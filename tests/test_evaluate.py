@@ -189,7 +189,8 @@ def run(tmp_path):
     config = gaze.get_config("tiny")
     config.data.synthetic.count = config.data.real.count = 48
     config.data.test.count = 16
-    config.evaluate.quick.update(images=32, probe=8, discriminator_steps=2, estimator_steps=2)
+    for level in (config.evaluate.quick, config.evaluate.full):
+        level.update(images=32, probe=8, discriminator_steps=2, estimator_steps=2)
     config.evaluate.estimator.update(batch=8, looks=1)
     config.refiner.residual = True
     config.train.ema = 0.0
