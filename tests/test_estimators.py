@@ -76,6 +76,26 @@ def test_the_same_seed_gives_the_same_estimator_and_another_does_not():
     assert np.abs(one - other).max() > 1e-3
 
 
+def test_training_goes_on_from_given_parameters(trained):
+    settings = replace(SETTINGS, steps=2, batch=8, micro_batch=8, looks=1, learning_rate=1e-4)
+    few = blobs(20, 2)
+    before = trained(few.images)
+    scratch, tuned = (
+        train("gaze", few, settings, seed=0, start=start) for start in (None, trained.params)
+    )
+    assert len(scratch.validation) == 1
+    assert len(tuned.validation) == 2, "what it starts from gets a look too"
+    assert max(tuned.validation) < 0.5 * scratch.validation[0]
+    np.testing.assert_array_equal(trained(few.images), before)
+
+
+def test_training_never_ends_with_worse_parameters_than_it_was_given(trained):
+    reckless = replace(SETTINGS, steps=2, looks=2, learning_rate=1.0)
+    found = train("gaze", blobs(40, 2), reckless, seed=0, start=trained.params)
+    assert min(found.validation[1:]) > found.validation[0]
+    jax.tree.map(np.testing.assert_array_equal, found.params, trained.params)
+
+
 def test_micro_batches_change_nothing_but_rounding():
     images = blobs(20, 1).images
     settings = replace(SETTINGS, steps=4, looks=1)

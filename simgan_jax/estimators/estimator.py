@@ -78,6 +78,7 @@ def train(
     seed: int,
     augmented: bool = False,
     advance: Callable[[int], None] = lambda images: None,
+    start: PyTree[Array] | None = None,
 ) -> Estimator:
     """Trains an estimator; the same arguments give the same estimator.
 
@@ -85,9 +86,11 @@ def train(
         task: a name of `TASKS`.
         training: labelled images; a part of them is held back for early stopping.
         settings: of the training.
-        seed: of the split, the start, the batches and the augmentation.
+        seed: of the split, the random start, the batches and the augmentation.
         augmented: whether every batch is augmented (the validation part never is).
         advance: is told the images of every update.
+        start: parameters to go on from, of an estimator of the same task and network; random ones by
+            default. They get the first look, so that nothing worse than them comes back.
 
     Raises:
         UserError: the label is missing, there are too few images, or training diverges.
@@ -105,14 +108,18 @@ def train(
     validation, rows = np.sort(order[:held]), np.sort(order[held:])
     network = TASKS[task].network(settings, targets)
     key = jax.random.key(seed)
-    params = _init(jax.random.fold_in(key, 0), training.images[:1], network)
+    if start is None:
+        params = _init(jax.random.fold_in(key, 0), training.images[:1], network)
+    else:
+        params = jax.tree.map(jnp.array, start)  # training writes into its own copy
     objective = EstimatorObjective(task, network, augmented)
     examples = (training.images, targets)
     drawn = islice(_batches(rows, settings.batch, rng), settings.steps)
     stretches = _stretches(drawn, max(1, settings.steps // settings.looks))
 
     best, looks, step = None, [], 0
-    for taken, now in _train(objective, params, examples, stretches, settings, key):
+    trained = _train(objective, params, examples, stretches, settings, key)
+    for taken, now in trained if start is None else chain([(0, start)], trained):
         step += taken
         advance(taken * settings.batch)
         predicted = Estimator(task, network, now, ())(training.images[validation])
