@@ -70,8 +70,10 @@ def default() -> ConfigDict:
     # or channel_mean, derivatives; estimator keeps pixels and what frozen estimators read off them.
     c.loss.psi = "identity"
     # Of psi = estimator: the weight of what is read beside the pixels', and the estimators, which are
-    # trained on augmented synthetic images first.
+    # trained on synthetic images first. Each sees these changed at random, in turn so strongly: 1 as in
+    # the rows "_augmented". Having seen other changes, they read other cues, and are not fooled alike.
     c.loss.reading = ConfigDict({"weight": 40.0, "estimators": 2, "images": 6000, "steps": 2500})
+    c.loss.reading.augmentation = (1.0, 0.5, 1.5)
     # Pixels inside this label's mask carry the gaze, and weigh more. "" is the paper's loss. eye_mask
     # protects lids and corners too, which move where real eyes have another shape.
     c.loss.weight = ConfigDict({"label": "iris_mask", "outside": 1.0, "inside": 3.0})

@@ -3,7 +3,8 @@
 import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, reduce
+from operator import getitem
 from typing import Any
 
 import flax.linen as nn
@@ -38,7 +39,12 @@ LEAST = {
     "watch.sample_every": 1,
     "watch.checkpoint_every": 1,
 }
-
+LEAST_READING = {
+    "loss.reading.weight": 0,
+    "loss.reading.estimators": 1,
+    "loss.reading.images": 1,
+    "loss.reading.steps": 1,
+}
 
 OPTIMIZERS = {
     "sgd": lambda rate, momentum: optax.sgd(rate, momentum or None),
@@ -134,10 +140,7 @@ def make_setup(config: ConfigDict, psi: Psi | None = None) -> Setup:
         UserError: a value that cannot work, with its key and what would.
     """
     image, train, loss = config.image, config.train, config.loss
-    for key, least in LEAST.items():
-        section, name = key.split(".")
-        if config[section][name] < least:
-            raise UserError(f"config.{key} is {config[section][name]}, must be at least {least}")
+    _require(config, LEAST)
     if not 0 <= train.ema < 1:
         raise UserError(f"config.train.ema is {train.ema}, must be at least 0 and below 1")
     shape = (image.height, image.width, image.channels)
@@ -194,6 +197,7 @@ def make_setup(config: ConfigDict, psi: Psi | None = None) -> Setup:
 
 def _reading(config: ConfigDict) -> Reading:
     """The frozen estimators of `config.loss.psi = "estimator"`, made as those of the evaluation."""
+    _require(config, LEAST_READING)
     size = config.evaluate.estimator
     kinds = {
         "gaze": (GazeEstimator(3, size.width), direction),
@@ -224,6 +228,14 @@ def make_optimizer(
         momentum: of SGD, b1 of Adam.
     """
     return OPTIMIZERS[name](learning_rate, momentum)
+
+
+def _require(config: ConfigDict, least: Mapping[str, int]) -> None:
+    """Checks settings, by dotted key, against their smallest values."""
+    for key, value in least.items():
+        found = reduce(getitem, key.split("."), config)
+        if found < value:
+            raise UserError(f"config.{key} is {found}, must be at least {value}")
 
 
 def _dtype(role: str, config: ConfigDict) -> jnp.dtype:

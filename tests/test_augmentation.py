@@ -122,6 +122,22 @@ def test_augmentation_changes_each_image_in_its_own_way_and_stays_in_range():
     np.testing.assert_allclose(longer[:6], images, atol=1e-6)
 
 
+def test_strength_widens_all_limits():
+    assert Appearance().times(1) == Appearance()
+    assert Appearance().times(0) == Appearance(0, 1.0, 0, 0, 0, 0, 0)
+    assert Appearance(3, 1.6, 0.4, 0.3, 0.4, 1.3, 0.12).times(1.5) == pytest.approx(
+        (4, 1.6**1.5, 0.6, 0.45, 0.6, 1.95, 0.18)
+    )
+    assert Framing(20, 0.1, 0.05).times(0.5) == (10, 0.05, 0.025)
+
+
+def test_a_wide_blur_is_as_wide_as_it_says():
+    point = jnp.zeros((31, 31, 1)).at[15, 15].set(1.0)
+    spread = np.asarray(augmentation.blur(point, 2.6, largest=2.6))[..., 0]
+    offsets = np.arange(31) - 15
+    assert np.sqrt((spread.sum(0) * offsets**2).sum()) == pytest.approx(2.6, rel=0.02)
+
+
 def test_blur_keeps_the_mean_and_spreads_a_point_by_its_sigma():
     point = jnp.zeros((21, 21, 1)).at[10, 10].set(1.0)
     spread = np.asarray(augmentation.blur(point, 1.2))[..., 0]

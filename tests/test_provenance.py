@@ -11,7 +11,7 @@ from simgan_jax.errors import UserError
 from simgan_jax.setup import make_setup
 from simgan_jax.state import create_train_state
 from simgan_jax.training import devices, provenance
-from simgan_jax.training.checkpoint import Checkpoints
+from simgan_jax.training.checkpoint import FOLDER, Checkpoints
 
 SETS = {"synthetic": np.zeros((4, 2, 2, 1), np.uint8)}
 
@@ -50,6 +50,21 @@ def test_a_run_from_before_the_estimators_of_psi_goes_on(tmp_path, tiny_config):
     tiny_config.loss.psi = "estimator"
     with pytest.raises(UserError, match=r"config\.loss\.psi is 'identity' there"):
         provenance.claim(tmp_path, tiny_config)
+
+
+def test_a_run_from_before_a_setting_goes_on_with_what_it_did(tmp_path, tiny_config):
+    tiny_config.loss.psi = "estimator"
+    provenance.claim(tmp_path, tiny_config)
+    (tmp_path / FOLDER / "0").mkdir(parents=True)
+    old = json.loads((tmp_path / "config.json").read_text())
+    del old["loss"]["reading"]["augmentation"]
+    (tmp_path / "config.json").write_text(json.dumps(old))
+    with pytest.raises(
+        UserError, match=r"reading\.augmentation is \[1\.0\] there, \[1\.0, 0\.5, 1"
+    ):
+        provenance.claim(tmp_path, tiny_config)
+    tiny_config.loss.reading.augmentation = (1.0,)
+    provenance.claim(tmp_path, tiny_config)
 
 
 def test_a_folder_that_cannot_be_made_is_an_error(tmp_path, tiny_config):

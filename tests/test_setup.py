@@ -190,6 +190,18 @@ def test_spectral_norm_and_the_global_loss_act_on_the_logits(tiny_config):
     assert jnp.allclose(once[2], twice[2], atol=1e-6)
 
 
+@pytest.mark.parametrize(
+    "name, least", [("weight", 0), ("estimators", 1), ("images", 1), ("steps", 1)]
+)
+def test_what_is_read_is_checked_where_it_counts(tiny_config, name, least):
+    tiny_config.loss.reading[name] = least - 1
+    make_setup(tiny_config)
+    tiny_config.loss.psi = "estimator"
+    text = rf"config\.loss\.reading\.{name} is {least - 1}(\.0)?, must be at least {least}"
+    with pytest.raises(UserError, match=text):
+        make_setup(tiny_config)
+
+
 def test_reading_needs_a_task(tiny_config):
     tiny_config.loss.psi = "estimator"
     assert make_setup(tiny_config).reading.count == 2

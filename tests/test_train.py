@@ -237,6 +237,17 @@ def test_a_dry_run_says_what_a_run_takes_and_makes_nothing(tiny_config, tmp_path
     assert not (tmp_path / "run").exists()
 
 
+def test_a_dry_run_names_the_estimators_that_are_trained_first(tiny_config, tmp_path, capsys):
+    tiny_config.loss.psi = "estimator"
+    tiny_config.evaluate.estimator.width = 0.001  # a feature of each layer, 1 x 2 x 1 of the last
+    dry_run.dry_run(tiny_config, tmp_path / "run")
+    found = " ".join(capsys.readouterr().out.split())
+    # Five 3x3 convolutions 1 -> 1, 4 -> 1 (2 x 2 pixels), 1 -> 3: 50 + 5 + 6.
+    assert (
+        "2 x 61 parameters, trained first for 2,500 updates each, images changed by 1, 0.5" in found
+    )
+
+
 def test_sets_are_kept_on_the_devices_up_to_the_size_that_is_set(tiny_config):
     sets = {"synthetic": np.zeros((3, 2**20), np.uint8), "real": np.zeros((1, 2**20), np.uint8)}
     tiny_config.data.resident_gib = 4 / 1024

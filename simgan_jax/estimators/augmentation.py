@@ -1,5 +1,6 @@
 """Random changes of an estimator's training images: their appearance, and where the camera points."""
 
+import math
 from typing import NamedTuple
 
 import jax
@@ -7,8 +8,8 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float, Int, Key
 
-# Three standard deviations of the widest blur.
-BLUR_RADIUS = 4
+# Twice the usual limits: there images are hardly recognisable, beyond it contrast would turn over.
+LARGEST_STRENGTH = 2.0
 
 
 class Appearance(NamedTuple):
@@ -34,6 +35,13 @@ class Appearance(NamedTuple):
     blur: float = 1.3
     noise: float = 0.12
 
+    def times(self, strength: float) -> "Appearance":
+        """The limits of changes that are so many times as strong, 0 to `LARGEST_STRENGTH`."""
+        shift, gamma, *others = self
+        return Appearance(
+            round(strength * shift), gamma**strength, *(strength * limit for limit in others)
+        )
+
 
 class Framing(NamedTuple):
     """Limits of random turns and crops; one that is 0 does nothing.
@@ -47,6 +55,10 @@ class Framing(NamedTuple):
     rotation: float = 20.0
     zoom: float = 0.1
     shift: float = 0.05
+
+    def times(self, strength: float) -> "Framing":
+        """The limits of changes that are so many times as strong, 0 to `LARGEST_STRENGTH`."""
+        return Framing(*(strength * limit for limit in self))
 
 
 APPEARANCE, FRAMING = Appearance(), Framing()
@@ -138,22 +150,28 @@ def reframe(
     return moved, jnp.concatenate([turned, joints[..., 2:]], -1)
 
 
-def blur(image: Float[Array, "h w c"], sigma: Float[Array, ""] | float) -> Float[Array, "h w c"]:
-    """Gaussian blur of `sigma` pixels, at most 1.3; borders are repeated. Sums, not convolutions.
+def blur(
+    image: Float[Array, "h w c"],
+    sigma: Float[Array, ""] | float,
+    largest: float = APPEARANCE.blur,
+) -> Float[Array, "h w c"]:
+    """Gaussian blur of `sigma` pixels; borders are repeated. Sums, not convolutions.
 
     Args:
         image: any range.
         sigma: may be traced and 0.
+        largest: static, what sigma is at most.
     """
-    taps = jnp.arange(-BLUR_RADIUS, BLUR_RADIUS + 1)
+    radius = math.ceil(3 * largest)
+    taps = jnp.arange(-radius, radius + 1)
     weights = jax.nn.softmax(-0.5 * (taps / jnp.maximum(sigma, 1e-2)) ** 2)
     for axis in (0, 1):
-        pads = [(BLUR_RADIUS, BLUR_RADIUS) if i == axis else (0, 0) for i in range(3)]
+        pads = [(radius, radius) if i == axis else (0, 0) for i in range(3)]
         padded = jnp.pad(image, pads, mode="edge")
         size = image.shape[axis]
         image = sum(
             weights[i] * lax.slice_in_dim(padded, i, i + size, axis=axis)
-            for i in range(2 * BLUR_RADIUS + 1)
+            for i in range(2 * radius + 1)
         )
     return image
 
@@ -180,7 +198,7 @@ def _vary_one(key, image, limits):
     image += uniform("brightness", -limits.brightness, limits.brightness)
     slope = uniform("gradient", -limits.gradient, limits.gradient, (2,))
     image += light_gradient(slope, *image.shape[:2])
-    image = blur(image, uniform("blur", 0, limits.blur))
+    image = blur(image, uniform("blur", 0, limits.blur), limits.blur)
     image += uniform("noise", 0, limits.noise) * jax.random.normal(keys["grain"], image.shape)
     return image.clip(-1, 1), moved
 

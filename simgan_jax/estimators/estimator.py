@@ -54,15 +54,15 @@ class EstimatorObjective:
 
     task: str
     network: nn.Module
-    augmented: bool
+    augmented: float
 
     def prepare(self, key, batch):
         """Images in [-1, 1], and with their labels changed at random if it is augmented."""
         images, targets = batch
         images = to_unit(images)
-        return (
-            TASKS[self.task].augment(key, images, targets) if self.augmented else (images, targets)
-        )
+        if not self.augmented:
+            return images, targets
+        return TASKS[self.task].augment(key, images, targets, self.augmented)
 
     def loss(self, params, batch):
         """The task's."""
@@ -76,7 +76,7 @@ def train(
     training: Arrays,
     settings: EstimatorSettings,
     seed: int,
-    augmented: bool = False,
+    augmented: float = 0.0,
     advance: Callable[[int], None] = lambda images: None,
     start: PyTree[Array] | None = None,
 ) -> Estimator:
@@ -87,7 +87,8 @@ def train(
         training: labelled images; a part of them is held back for early stopping.
         settings: of the training.
         seed: of the split, the random start, the batches and the augmentation.
-        augmented: whether every batch is augmented (the validation part never is).
+        augmented: how strongly every batch is augmented (the validation part never is): 0 not at all,
+            1 as usual, at most `augmentation.LARGEST_STRENGTH`.
         advance: is told the images of every update.
         start: parameters to go on from, of an estimator of the same task and network; random ones by
             default. They get the first look, so that nothing worse than them comes back.

@@ -10,7 +10,12 @@ from jaxtyping import Float
 
 from simgan_jax.data import Arrays
 from simgan_jax.errors import UserError
-from simgan_jax.estimators.augmentation import vary_appearance, vary_framing
+from simgan_jax.estimators.augmentation import (
+    APPEARANCE,
+    FRAMING,
+    vary_appearance,
+    vary_framing,
+)
 from simgan_jax.estimators.settings import EstimatorSettings
 from simgan_jax.metrics import angles, keypoints
 from simgan_jax.models.gaze_estimator import GazeEstimator
@@ -27,7 +32,8 @@ class Task(NamedTuple):
         network: (settings, label [N, ...]) -> linen module.
         loss: (outputs, targets, size) -> [b].
         decode: (outputs, size) -> predictions, of the label's shape.
-        augment: (key, images, targets) -> the same two, changed.
+        augment: (key, images, targets, strength) -> the same two, changed; 1 is the usual strength, at
+            most `augmentation.LARGEST_STRENGTH`.
         errors: (predictions, targets) -> [N] or [N, joints].
         signed: (predictions, targets) -> [N, axes].
         moved: (predictions, offset [axes]) -> predictions with signed errors greater by the offset.
@@ -91,13 +97,17 @@ def _iris_decode(outputs, size):
     return outputs * scale + middle
 
 
-def _gaze_augment(key, images, targets):
-    return vary_appearance(key, images)[0], targets
+def _gaze_augment(key, images, targets, strength):
+    return vary_appearance(key, images, APPEARANCE.times(strength))[0], targets
 
 
-def _iris_augment(key, images, targets):
-    images, moved = vary_appearance(key, images)
+def _iris_augment(key, images, targets, strength):
+    images, moved = vary_appearance(key, images, APPEARANCE.times(strength))
     return images, targets + moved
+
+
+def _hand_augment(key, images, targets, strength):
+    return vary_framing(key, images, targets, FRAMING.times(strength))
 
 
 def _hand_network(settings, targets):
@@ -147,7 +157,7 @@ TASKS = {
         network=_hand_network,
         loss=_hand_loss,
         decode=lambda outputs, size: decode(outputs[-1], size),
-        augment=vary_framing,
+        augment=_hand_augment,
         errors=lambda predicted, target: keypoints.distances(predicted[..., :2], target[..., :2]),
         signed=lambda predicted, target: (predicted[..., :2] - target[..., :2]).mean(1),
         moved=lambda predicted, offset: predicted[..., :2] + offset,

@@ -10,9 +10,9 @@ from rich.console import Console
 from rich.table import Table
 
 from simgan_jax.setup import Setup, make_setup
-from simgan_jax.state import create_train_state
+from simgan_jax.state import TrainState, create_train_state
 from simgan_jax.steps import Batch
-from simgan_jax.training import devices
+from simgan_jax.training import devices, psi_estimators
 from simgan_jax.training.loop import fit_on_devices, load_sets, select
 from simgan_jax.training.phases import phases
 
@@ -32,6 +32,7 @@ def dry_run(config: ConfigDict, workdir: Path) -> None:
         "devices": f"{setup.devices} x {jax.devices()[0].device_kind}",
         "refiner": f"{_count(state.refiner.params):,} parameters",
         "discriminator": f"{_count(state.discriminator.params):,} parameters",
+        **_psi_estimators(config, state),
         "history": f"{setup.history_size:,} images, {_mib(history)}, cut among the devices",
         "steps": ", ".join(f"{p.name} {p.last - p.first:,}" for p in phases(config)),
         "data": ", ".join(f"{name} {len(x):,}" for name, x in sets.items())
@@ -44,6 +45,19 @@ def dry_run(config: ConfigDict, workdir: Path) -> None:
     for name, text in rows.items():
         table.add_row(name, text)
     Console(highlight=False).print(table)
+
+
+def _psi_estimators(config: ConfigDict, state: TrainState) -> dict[str, str]:
+    """The line of the estimators that are trained first, if there are any."""
+    if state.estimators is None:
+        return {}
+    strengths = psi_estimators.strengths(config)
+    size = _count(state.estimators) // len(strengths)
+    return {
+        "estimators": f"{len(strengths)} x {size:,} parameters, trained first for "
+        f"{config.loss.reading.steps:,} updates each, images changed by "
+        f"{', '.join(f'{x:g}' for x in strengths)} times the usual"
+    }
 
 
 def _memory(config: ConfigDict, sets: Batch, setup: Setup) -> str:

@@ -19,6 +19,8 @@ from simgan_jax.steps import Batch
 from simgan_jax.training.checkpoint import Checkpoints
 from simgan_jax.training.processes import is_first
 
+# What earlier versions did, which knew no such setting.
+EARLIER = {"config.loss.reading.augmentation": [1.0]}
 PACKAGES = ("simgan_jax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
 
 
@@ -157,9 +159,9 @@ def _version(name: str) -> str | None:
 def _settings(config: ConfigDict) -> dict[str, Any]:
     """Values by dotted key, as JSON holds them (tuples become lists), but for those that do nothing.
 
-    Runs of older versions, which knew no such settings, go on.
+    Runs of older versions, which knew fewer settings, go on if what they did is asked for.
     """
-    settings = flat(json.loads(json.dumps(config.to_dict())), "config")
+    settings = EARLIER | flat(json.loads(json.dumps(config.to_dict())), "config")
     if settings["config.loss.psi"] == "estimator":
         return settings
     return {k: x for k, x in settings.items() if not k.startswith("config.loss.reading.")}

@@ -1,6 +1,12 @@
-"""The first phase of a run with `loss.psi = "estimator"`: the estimators whose reading must stay."""
+"""The first phase of a run with `loss.psi = "estimator"`: the estimators whose reading must stay.
+
+They differ in their seed, and in how strongly their training images are changed at random: one that has
+seen weak changes alone reads fine cues, one that has seen strong ones coarse cues. What deceives one is
+then less likely to deceive the others, and the loss is a mean over all.
+"""
 
 from dataclasses import replace
+from itertools import cycle, islice
 
 import jax
 import jax.numpy as jnp
@@ -8,6 +14,8 @@ from jaxtyping import Array, Float, PyTree
 from ml_collections import ConfigDict
 
 from simgan_jax.data import Arrays
+from simgan_jax.errors import UserError
+from simgan_jax.estimators.augmentation import LARGEST_STRENGTH
 from simgan_jax.estimators.estimator import train
 from simgan_jax.estimators.settings import make_settings
 
@@ -16,7 +24,9 @@ FIRST_SEED = 1_000_000
 
 
 def train_psi_estimators(config: ConfigDict, synthetic: Arrays) -> PyTree[Float[Array, "m ..."]]:
-    """Trains the estimators on augmented synthetic images; a function of the configuration alone.
+    """Trains the estimators on synthetic images, each with an augmentation of its own strength.
+
+    The same configuration and images give the same estimators.
 
     Args:
         config: of the run.
@@ -26,12 +36,28 @@ def train_psi_estimators(config: ConfigDict, synthetic: Arrays) -> PyTree[Float[
         Their parameters, stacked along a first axis.
 
     Raises:
-        UserError: the label is missing, or there are too few images.
+        UserError: the label is missing, there are too few images, or as of `strengths`.
     """
     settings = make_settings(config.evaluate.estimator.to_dict())
     settings = replace(settings, steps=config.loss.reading.steps)
     some = synthetic[: config.loss.reading.images]
-    seeds = range(config.loss.reading.estimators)
-    first = FIRST_SEED + config.seed * len(seeds)
-    trained = [train(config.task, some, settings, first + i, augmented=True) for i in seeds]
+    augmented = strengths(config)
+    first = FIRST_SEED + config.seed * len(augmented)
+    trained = [train(config.task, some, settings, first + i, x) for i, x in enumerate(augmented)]
     return jax.tree.map(lambda *leaves: jnp.stack(leaves), *(one.params for one in trained))
+
+
+def strengths(config: ConfigDict) -> list[float]:
+    """How strongly each estimator's images are augmented: `loss.reading.augmentation` in turn.
+
+    Raises:
+        UserError: a strength that there is not, or none.
+    """
+    reading = config.loss.reading
+    found = reading.augmentation
+    if not found or not all(0 <= x <= LARGEST_STRENGTH for x in found):
+        raise UserError(
+            f"config.loss.reading.augmentation is {tuple(found)}; give a strength or more, each from 0 "
+            f"(none) to {LARGEST_STRENGTH:g} (1 is the usual one)"
+        )
+    return list(islice(cycle(found), reading.estimators))
