@@ -1,10 +1,8 @@
 """The frozen description of a training problem: networks, optimisers, losses and their constants."""
 
 import dataclasses
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache, reduce
-from operator import getitem
+from functools import cache
 from typing import Any
 
 import flax.linen as nn
@@ -13,38 +11,13 @@ import optax
 from jaxtyping import Array, Float
 from ml_collections import ConfigDict
 
-from simgan_jax import losses
+from simgan_jax import losses, settings
 from simgan_jax.errors import UserError
 from simgan_jax.models.discriminator import LAYERS, Discriminator, spectral_normalize
 from simgan_jax.models.gaze_estimator import GazeEstimator
 from simgan_jax.models.hourglass import hourglass
 from simgan_jax.models.refiner import Refiner
 from simgan_jax.psi import PSI, Psi, Reading, direction, identity, joints, point
-
-# Smallest value of a setting that can work.
-LEAST = {
-    "image.channels": 1,
-    "refiner.features": 1,
-    "refiner.blocks": 0,
-    "refiner.kernel": 1,
-    "refiner.noise_channels": 0,
-    "loss.self_regularization": 0,
-    "loss.r1": 0,
-    "history.size": 0,
-    "train.batch": 1,
-    "train.refiner_updates": 1,
-    "train.discriminator_updates": 1,
-    "train.micro_batch": 0,
-    "watch.log_every": 1,
-    "watch.sample_every": 1,
-    "watch.checkpoint_every": 1,
-}
-LEAST_READING = {
-    "loss.reading.weight": 0,
-    "loss.reading.estimators": 1,
-    "loss.reading.images": 1,
-    "loss.reading.steps": 1,
-}
 
 OPTIMIZERS = {
     "sgd": lambda rate, momentum: optax.sgd(rate, momentum or None),
@@ -140,9 +113,9 @@ def make_setup(config: ConfigDict, psi: Psi | None = None) -> Setup:
         UserError: a value that cannot work, with its key and what would.
     """
     image, train, loss = config.image, config.train, config.loss
-    _require(config, LEAST)
-    if not 0 <= train.ema < 1:
-        raise UserError(f"config.train.ema is {train.ema}, must be at least 0 and below 1")
+    settings.check(config)
+    if not train.pretrain_refiner + train.pretrain_discriminator + train.steps:
+        raise UserError("config.train.steps is 0 like those of pre-training; set one to 1 or more")
     shape = (image.height, image.width, image.channels)
     refiner = Refiner(
         features=config.refiner.features,
@@ -152,14 +125,12 @@ def make_setup(config: ConfigDict, psi: Psi | None = None) -> Setup:
         padding=config.refiner.padding,
         background=config.refiner.background,
         noise_channels=config.refiner.noise_channels,
-        dtype=_dtype("refiner", config),
+        dtype=jnp.dtype(config.refiner.dtype),
         residual=config.refiner.get("residual", False),
         remat=config.refiner.remat,
     )
-    layers = LAYERS[_one_of("discriminator.layers", config.discriminator.layers, LAYERS)]
-    discriminator = Discriminator(layers, _dtype("discriminator", config))
-    _one_of("refiner.padding", refiner.padding, ("SAME", "REFLECT"))
-    _one_of("image.dtype", image.dtype, ("uint8", "uint16"))
+    layers = LAYERS[config.discriminator.layers]
+    discriminator = Discriminator(layers, jnp.dtype(config.discriminator.dtype))
     if min(shape[:2]) < discriminator.receptive_field:
         raise UserError(
             f"config.image is {shape[0]} x {shape[1]}, smaller than the discriminator's patch of "
@@ -181,10 +152,10 @@ def make_setup(config: ConfigDict, psi: Psi | None = None) -> Setup:
         refiner_updates=train.refiner_updates,
         discriminator_updates=train.discriminator_updates,
         history_size=config.history.size,
-        adversarial=_one_of("loss.adversarial", loss.adversarial, losses.ADVERSARIAL),
+        adversarial=loss.adversarial,
         local=loss.local,
         self_regularization=loss.self_regularization,
-        psi=psi or PSI[_one_of("loss.psi", loss.psi, PSI)],
+        psi=psi or PSI[loss.psi],
         reading=_reading(config) if loss.psi == "estimator" else None,
         reading_weight=loss.reading.weight if loss.psi == "estimator" else 0.0,
         mask_weights=(loss.weight.outside, loss.weight.inside),
@@ -197,7 +168,6 @@ def make_setup(config: ConfigDict, psi: Psi | None = None) -> Setup:
 
 def _reading(config: ConfigDict) -> Reading:
     """The frozen estimators of `config.loss.psi = "estimator"`, made as those of the evaluation."""
-    _require(config, LEAST_READING)
     size = config.evaluate.estimator
     kinds = {
         "gaze": (GazeEstimator(3, size.width), direction),
@@ -230,25 +200,6 @@ def make_optimizer(
     return OPTIMIZERS[name](learning_rate, momentum)
 
 
-def _require(config: ConfigDict, least: Mapping[str, int]) -> None:
-    """Checks settings, by dotted key, against their smallest values."""
-    for key, value in least.items():
-        found = reduce(getitem, key.split("."), config)
-        if found < value:
-            raise UserError(f"config.{key} is {found}, must be at least {value}")
-
-
-def _dtype(role: str, config: ConfigDict) -> jnp.dtype:
-    return jnp.dtype(_one_of(f"{role}.dtype", config[role].dtype, ("float32", "bfloat16")))
-
-
 def _optimizer(role: str, config: ConfigDict) -> optax.GradientTransformation:
-    settings = config.optimizer[role]
-    name = _one_of(f"optimizer.{role}.name", settings.name, OPTIMIZERS)
-    return make_optimizer(name, settings.learning_rate, settings.momentum)
-
-
-def _one_of(key: str, value: str, allowed: Mapping[str, Callable] | tuple[str, ...]) -> str:
-    if value not in allowed:
-        raise UserError(f"config.{key} is {value!r}; one of {', '.join(allowed)}")
-    return value
+    chosen = config.optimizer[role]
+    return make_optimizer(chosen.name, chosen.learning_rate, chosen.momentum)

@@ -15,14 +15,14 @@ import simgan_jax
 HEAVY = {"PIL", "matplotlib", "orbax", "scipy", "tensorboardX", "tensorflow", "tensorflow_datasets"}
 OWN = {
     *("errors", "history", "losses", "gradients", "models", "psi", "ranges", "setup"),
-    *("shuffle", "state", "steps"),
+    *("settings", "shuffle", "state", "steps"),
 }
 
 # Lowest first: each imports from its own and from those before. A package stands for all in it that is
 # not named itself.
 LAYERS = (
     {"errors", "history", "losses", "metrics", "models", "psi", "ranges", "shuffle"},
-    {"gradients", "setup", "state", "steps"},
+    {"gradients", "settings", "setup", "state", "steps"},
     {"command", "data", "estimators", "io"},
     {f"training.{x}" for x in ("checkpoint", "devices", "logs", "processes", "sampling")},
     {"refinement", "training"},

@@ -9,6 +9,7 @@ from ml_collections import ConfigDict
 from rich.console import Console
 from rich.table import Table
 
+from simgan_jax import settings
 from simgan_jax.setup import Setup, make_setup
 from simgan_jax.state import TrainState, create_train_state
 from simgan_jax.steps import Batch
@@ -23,6 +24,7 @@ def dry_run(config: ConfigDict, workdir: Path) -> None:
     Raises:
         UserError: what `train` would raise for the same settings and data.
     """
+    settings.require_all(config)
     setup = devices.distribute(make_setup(config))
     state = jax.eval_shape(lambda: create_train_state(jax.random.key(0), setup))
     sets = select(config, *load_sets(config, setup))

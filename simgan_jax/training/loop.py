@@ -9,7 +9,7 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from simgan_jax import data
+from simgan_jax import data, settings
 from simgan_jax.data import Arrays
 from simgan_jax.errors import UserError
 from simgan_jax.gradients import Metrics
@@ -39,6 +39,7 @@ def train(config: ConfigDict, workdir: str | Path) -> bool:
             finite, or a full disk.
     """
     workdir = Path(workdir)
+    settings.require_all(config)
     setup = devices.distribute(make_setup(config))
     provenance.claim(workdir, config)
     schedule = phases(config)
