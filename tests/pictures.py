@@ -22,6 +22,13 @@ def samples(channels, dtype, size=(6, 11), images=1):
     return values.astype(dtype)
 
 
+def as_shown(array, orientation):
+    """What a viewer makes of stored images [N, H, W, C]."""
+    quarters = {3: 2, 4: 2, 5: -1, 6: -1, 7: 1, 8: 1}.get(orientation, 0)
+    turned = np.rot90(array, quarters, axes=(1, 2))
+    return turned[:, :, ::-1] if orientation in (2, 4, 5, 7) else turned
+
+
 def squeezed(array):
     return array[..., 0] if array.shape[-1] == 1 else array
 

@@ -37,7 +37,7 @@ def test_pattern_and_count_choose_files(grey):
 
 
 def test_npy_stacks_count_by_their_images(grey):
-    np.save(grey / "g.npy", np.full((3, 6, 8), 50, np.uint8))
+    np.save(grey / "g.npy", np.full((3, 6, 8, 1), 50, np.uint8))
     assert folder.load(str(grey)).images[:, 0, 0, 0].tolist() == [0, 10, 20, 30, 40, 50, 50, 50]
     assert len(folder.load(str(grey), count=6)) == 6
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageOps
 
 from simgan_jax.errors import UserError
 from simgan_jax.io import image_files
@@ -132,7 +132,7 @@ def test_float_image_out_of_range_is_an_error(tmp_path):
         image_files.read(tmp_path / "a.npy")
 
 
-@pytest.mark.parametrize("shape", [(7, 9), (7, 9, 3), (5, 7, 9), (5, 7, 9, 1)])
+@pytest.mark.parametrize("shape", [(7, 9), (7, 9, 3), (5, 7, 9, 1)])
 def test_npy_comes_back_in_its_shape(tmp_path, shape):
     array = np.random.default_rng(0).integers(0, 65535, shape, np.uint16)
     np.save(tmp_path / "a.npy", array)
@@ -159,7 +159,7 @@ def test_jpeg_stays_jpeg_at_high_quality_with_its_metadata(tmp_path):
     with Image.open(tmp_path / "b.jpg") as copy:
         assert copy.format == "JPEG"
         assert copy.getexif()[0x0112] == 6
-        error = np.abs(np.asarray(copy).astype(int) - picture.pixels[0])
+        error = np.abs(np.asarray(ImageOps.exif_transpose(copy)).astype(int) - picture.pixels[0])
     assert error.mean() < 1.0
 
 

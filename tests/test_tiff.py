@@ -10,6 +10,7 @@ from pictures import (
     ICC,
     ORIENTATION,
     TURNED,
+    as_shown,
     expected,
     samples,
     squeezed,
@@ -74,7 +75,7 @@ def test_tiff_keeps_its_tags_and_its_pixels_as_they_are_stored(
             )
     picture, copy = written_with_other_pixels(path)
     colours = channels - (channels in (2, 4))
-    assert picture.pixels.shape == (images, 6, 11, colours)
+    assert picture.pixels.shape == (images, 11, 6, colours)
     back = tifffile.imread(copy, key=range(images)).reshape(array.shape)
     assert back.dtype == dtype
     if np.issubdtype(array.dtype, np.floating):
@@ -113,7 +114,8 @@ def test_tiff_of_pillow_keeps_every_orientation(tmp_path, mode, form, orientatio
     path = tmp_path / "a.tif"
     image.save(path, exif=exif, icc_profile=ICC, dpi=(300, 150), **form)
     picture, copy = written_with_other_pixels(path)
-    np.testing.assert_array_equal(picture.pixels, array[..., : picture.pixels.shape[3]])
+    upright = as_shown(array, orientation)
+    np.testing.assert_array_equal(picture.pixels, upright[..., : picture.pixels.shape[3]])
     with tifffile.TiffFile(copy) as file:
         tags = {tag.code: tag.value for tag in file.pages[0].tags}
         stored = file.pages[0].asarray()

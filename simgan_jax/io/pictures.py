@@ -1,10 +1,15 @@
 """What an image file holds: its header, and its pixels as integers."""
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from jaxtyping import Shaped
+
+from simgan_jax.io import orientation
+
+MOST_BYTES = 2**28  # of the pixels of a file
 
 
 @dataclass(frozen=True)
@@ -15,8 +20,10 @@ class Header:
         format: PNG, JPEG, TIFF, BMP or NPY.
         mode: L, LA, P, RGB or RGBA, with ";16" for 16 bits a channel and ";F" for floats.
         dtype: of the file's pixels: uint8, uint16, or a float (values in [0, 1]).
-        shape: (images, height, width, channels without alpha); one image but for NPY and TIFF.
+        shape: (images, height, width, channels without alpha), as shown; one image but for NPY and
+            TIFF.
         alpha: whether a channel of opacity follows the others.
+        orientation: what the file says of how to show it, a key of `orientation.TURNS`.
     """
 
     format: str
@@ -24,6 +31,7 @@ class Header:
     dtype: str
     shape: tuple[int, int, int, int]
     alpha: bool = False
+    orientation: int = orientation.UPRIGHT
 
 
 @dataclass(frozen=True)
@@ -32,7 +40,7 @@ class Picture:
 
     Attributes:
         header: of the file.
-        pixels: uint8 or uint16 (also for floats), full range, as stored: no orientation is applied.
+        pixels: uint8 or uint16 (also for floats), full range, turned as the file says; 0 is black.
         alpha: opacity of the same type, or None.
         about: what else the file holds, in the form of its format's module: orientation, resolution,
             colour profile, texts. It is written again as it is.
@@ -49,49 +57,69 @@ class Unsupported(ValueError):
 
 
 def header_of(
-    form: str, shape: tuple[int, int, int, int], dtype: str | np.dtype, palette: bool = False
+    form: str,
+    shape: tuple[int, int, int, int],
+    dtype: str | np.dtype,
+    palette: bool = False,
+    orient: int = orientation.UPRIGHT,
 ) -> Header:
     """The header of samples [N, H, W, 1..4]; the second or fourth is opacity.
 
     Args:
         form: of the file, as in `Header`.
-        shape: of the samples.
+        shape: of the samples, as stored.
         dtype: of the samples.
         palette: whether they are looked up in one.
+        orient: what the file says of how to show them.
+
+    Raises:
+        Unsupported: they take more than `MOST_BYTES`, and are not in the file as they are.
     """
+    size = math.prod(shape) * np.dtype(dtype).itemsize
+    if form != "NPY" and size > MOST_BYTES:
+        raise Unsupported(
+            f"{shape[2]:,} x {shape[1]:,} pixels of {size:,} bytes, a decompression bomb? At most "
+            f"{MOST_BYTES:,} are read"
+        )
     alpha = shape[3] in (2, 4)
     channels = shape[3] - alpha
     mode = "P" if palette else {1: "L", 3: "RGB"}[channels] + ("A" if alpha else "")
     depth = {"uint8": "", "uint16": ";16"}.get(str(dtype), ";F")
-    return Header(form, mode + depth, str(dtype), (*shape[:3], channels), alpha)
+    size = orientation.size(*shape[1:3], orient)
+    return Header(form, mode + depth, str(dtype), (shape[0], *size, channels), alpha, orient)
 
 
 def picture_of(
     header: Header, samples: Shaped[np.ndarray, "n h w samples"], about: Any = None
 ) -> Picture:
-    """Cuts off opacity and turns floats into integers.
+    """Turns samples as shown, cuts off opacity, and makes integers of floats.
 
     Raises:
         ValueError: of another size than the header says.
         Unsupported: floats outside [0, 1].
     """
+    samples = orientation.shown(samples, header.orientation)
     if samples.shape[:3] != header.shape[:3]:
         raise ValueError(f"{samples.shape} values, expected {header.shape}")
+    integers = np.empty(samples.shape, np.uint8 if header.dtype == "uint8" else np.uint16)
     if np.issubdtype(samples.dtype, np.floating):
         if not (samples.min() >= 0 and samples.max() <= 1):  # also for NaN
             raise Unsupported(
                 f"floats from {samples.min():.4g} to {samples.max():.4g}; scale them to [0, 1]"
             )
-        samples = np.round(samples.astype(np.float64) * 65535)
-    samples = samples.astype(np.uint8 if header.dtype == "uint8" else np.uint16)
+        for image, values in zip(integers, samples, strict=True):
+            image[...] = np.round(values.astype(np.float64) * 65535)
+    else:
+        integers[...] = samples
+    samples = integers
     alpha = samples[..., -1:] if header.alpha else None
     return Picture(header, samples[..., : header.shape[3]], alpha, about)
 
 
 def samples_of(picture: Picture) -> Shaped[np.ndarray, "n h w samples"]:
-    """Colours and opacity together, in the type of the picture's file."""
+    """Colours and opacity together, in the type and orientation of the picture's file."""
     parts = [picture.pixels] if picture.alpha is None else [picture.pixels, picture.alpha]
-    samples = np.concatenate(parts, axis=-1)
+    samples = orientation.stored(np.concatenate(parts, axis=-1), picture.header.orientation)
     if np.issubdtype(picture.header.dtype, np.floating):
         samples = (samples / np.float64(65535)).astype(picture.header.dtype)
     return samples

@@ -9,6 +9,7 @@ from typing import BinaryIO, NamedTuple
 from PIL.JpegImagePlugin import JpegImageFile
 
 from simgan_jax.io.formats import pillow
+from simgan_jax.io.orientation import of_exif
 from simgan_jax.io.pictures import Header, Picture, picture_of, samples_of
 
 MAGIC = (b"\xff\xd8\xff",)
@@ -31,7 +32,7 @@ def opened(file: BinaryIO) -> tuple[Header, Callable[[], Picture]]:
     """See `codecs.opened`; of a file with several images, the first."""
     image = JpegImageFile(file)
     pillow.check_size(*image.size)
-    header = pillow.header(image, "JPEG")
+    header = pillow.header(image, "JPEG", of_exif(image.info.get("exif", b"")))
     return header, partial(_decode, image, header, file)
 
 

@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Shaped
 from PIL import Image
 
+from simgan_jax.io.orientation import UPRIGHT
 from simgan_jax.io.pictures import Header, Unsupported, header_of
 
 
@@ -48,8 +49,8 @@ def check_size(width: int, height: int, images: int = 1) -> None:
         )
 
 
-def header(image: Image.Image, form: str) -> Header:
-    """The header of an image that Pillow can decode whole.
+def header(image: Image.Image, form: str, orient: int = UPRIGHT) -> Header:
+    """The header of an image that Pillow can decode whole, and that is to be shown turned like this.
 
     Raises:
         Unsupported: a mode that is neither grey nor colour, or a transparent colour.
@@ -63,7 +64,7 @@ def header(image: Image.Image, form: str) -> Header:
     kind = KINDS[image.mode]
     samples = 1 if _is_grey_ramp(image) else kind.samples
     shape = (1, image.height, image.width, samples)
-    return header_of(form, shape, kind.dtype, palette=image.mode == "P")
+    return header_of(form, shape, kind.dtype, palette=image.mode == "P", orient=orient)
 
 
 def samples(image: Image.Image) -> Shaped[np.ndarray, "1 h w samples"]:

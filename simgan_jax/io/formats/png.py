@@ -7,7 +7,7 @@ written here.
 import io
 import struct
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator
 from functools import partial
 from typing import BinaryIO
 
@@ -16,7 +16,8 @@ from jaxtyping import Shaped
 from PIL.PngImagePlugin import PngImageFile
 
 from simgan_jax.io.formats import pillow
-from simgan_jax.io.pictures import Header, Picture, Unsupported, picture_of, samples_of
+from simgan_jax.io.orientation import of_exif
+from simgan_jax.io.pictures import Header, Picture, Unsupported, header_of, picture_of, samples_of
 
 MAGIC = (b"\x89PNG\r\n\x1a\n",)
 # What says how colours are meant. The standard calls it unsafe to copy, since other editors than a
@@ -35,9 +36,13 @@ def opened(file: BinaryIO) -> tuple[Header, Callable[[], Picture]]:
         raise Unsupported("16-bit grey with opacity; save it without opacity or as RGBA")
     if raw in ("L;2", "L;4"):
         raise Unsupported("fewer than 8 bits a pixel; convert it to 8-bit grey")
-    header = pillow.header(image, "PNG")
+    place = file.tell()  # from where Pillow reads on
+    orient = of_exif(b"".join(data for _, data in _chunks(file, {b"eXIf"})))
+    file.seek(place)
+    header = pillow.header(image, "PNG", orient)
     if raw in ("RGB;16B", "RGBA;16B"):
-        header = Header("PNG", header.mode + ";16", "uint16", header.shape, header.alpha)
+        shape = (1, image.height, image.width, len(image.mode))
+        header = header_of("PNG", shape, "uint16", orient=orient)
     return header, partial(_decode, image, header, file)
 
 
@@ -70,7 +75,14 @@ def _describing_chunks(file: BinaryIO) -> bytes:
 
     By the standard these have a small fourth letter: texts, EXIF, resolution, and more.
     """
-    kept = b""
+    return b"".join(_chunk(name, data) for name, data in _chunks(file))
+
+
+def _chunks(file: BinaryIO, names: Collection[bytes] = ()) -> Iterator[tuple[bytes, bytes]]:
+    """Name and content of the chunks of some names, up to the first that is damaged.
+
+    Without names, all that stay true with other pixels.
+    """
     end = file.seek(0, io.SEEK_END)
     file.seek(len(MAGIC[0]))
     while len(start := file.read(8)) == 8:
@@ -78,14 +90,18 @@ def _describing_chunks(file: BinaryIO) -> bytes:
         if length + 4 > end - file.tell():
             break
         critical, safe = not name[0] & 32, name[3] & 32
-        if name in COLOUR_SPACE or (safe and not critical):
+        wanted = name in names if names else name in COLOUR_SPACE or (safe and not critical)
+        if wanted:
             rest = file.read(length + 4)
-            if rest[-4:] != struct.pack(">I", zlib.crc32(name + rest[:-4])):
+            if start + rest != _chunk(name, rest[:-4]):
                 break
-            kept += start + rest
+            yield name, rest[:-4]
         else:
             file.seek(length + 4, io.SEEK_CUR)
-    return kept
+
+
+def _chunk(name: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
 
 
 def _encode_deep(array: Shaped[np.ndarray, "h w samples"]) -> bytes:
@@ -101,8 +117,4 @@ def _encode_deep(array: Shaped[np.ndarray, "h w samples"]) -> bytes:
         (b"IDAT", zlib.compress(filtered.tobytes())),
         (b"IEND", b""),
     ]
-    body = b"".join(
-        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
-        for name, data in chunks
-    )
-    return MAGIC[0] + body
+    return MAGIC[0] + b"".join(_chunk(name, data) for name, data in chunks)

@@ -1,28 +1,49 @@
 """TIFF of one image or of several alike, with all tags but those of how pixels are stored.
 
-Pillow reads 8-bit images and 16-bit grey ones; it would cut 16-bit colour to 8 bits. Such images, and
-floats, are read by tifffile, an extra. Files are written here, uncompressed or with Deflate.
+Pillow reads images of 8 bits, `tiff_samples` those of more. Files are written here, uncompressed or
+with Deflate.
 """
 
 import zlib
 from collections.abc import Callable
 from functools import partial
-from typing import Any, BinaryIO, NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 from jaxtyping import Shaped
 from PIL.TiffImagePlugin import TiffImageFile
 
-from simgan_jax.io.formats import pillow
-from simgan_jax.io.formats.tiff_tags import (
-    LONG,
-    LONG8,
-    SHORT,
-    Directory,
-    Form,
-    Writer,
-    read,
+from simgan_jax.io.formats import pillow, tiff_samples
+from simgan_jax.io.formats.tiff_layout import (
+    ASSOCIATED,
+    BITS,
+    BLACK_IS_ZERO,
+    COMPRESSION,
+    DEFLATE,
+    EXTRA_SAMPLES,
+    FLOAT,
+    HEIGHT,
+    LOOKED_UP,
+    ORIENTATION,
+    PALETTE,
+    PHOTOMETRIC,
+    PLANAR,
+    RGB,
+    ROWS_PER_STRIP,
+    SAMPLE_FORMAT,
+    SAMPLES,
+    STORAGE,
+    STRIP_BYTES,
+    STRIPS,
+    UNASSOCIATED,
+    UNCOMPRESSED,
+    UNSIGNED,
+    WHITE_IS_ZERO,
+    WIDTH,
+    Layout,
+    layout_of,
 )
+from simgan_jax.io.orientation import UPRIGHT
 from simgan_jax.io.pictures import (
     Header,
     Picture,
@@ -31,46 +52,11 @@ from simgan_jax.io.pictures import (
     picture_of,
     samples_of,
 )
+from simgan_jax.io.tiff_tags import LONG, LONG8, SHORT, Directory, Form, Writer, read
 
 MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
-WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC, SAMPLES = 256, 257, 258, 259, 262, 277
-STRIPS, ROWS_PER_STRIP, STRIP_BYTES, PLANAR, PALETTE = 273, 278, 279, 284, 320
-ORIENTATION, EXTRA_SAMPLES, SAMPLE_FORMAT = 274, 338, 339
-# Tags of how pixels are stored and of what values they have; all others are kept.
-STORAGE = {
-    *(WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC, SAMPLES, STRIPS, ROWS_PER_STRIP, STRIP_BYTES),
-    *(PLANAR, PALETTE, EXTRA_SAMPLES, SAMPLE_FORMAT),
-    *(264, 265, 266),  # cells of a halftone, order of bits
-    *(280, 281, 340, 341),  # least and largest values
-    *(288, 289),  # free space
-    *(292, 293),  # fax
-    *(317, *range(322, 328)),  # predictor, tiles
-    330,  # further directories: thumbnails, pyramids
-    *(347, *range(512, 522)),  # JPEG
-    *range(529, 533),  # YCbCr
-}
-
-UNCOMPRESSED, DEFLATE = 1, 8
-WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, LOOKED_UP = range(4)
-ASSOCIATED, UNASSOCIATED = 1, 2
-UNSIGNED, FLOAT = 1, 3
 STRIP_SIZE = 2**16
-
-
-class Layout(NamedTuple):
-    """How an image is stored; the defaults are TIFF's."""
-
-    width: tuple[int, ...] = (0,)
-    height: tuple[int, ...] = (0,)
-    bits: tuple[int, ...] = (1,)
-    compression: tuple[int, ...] = (UNCOMPRESSED,)
-    photometric: tuple[int, ...] = (WHITE_IS_ZERO,)
-    extra: tuple[int, ...] = ()
-    kinds: tuple[int, ...] = (UNSIGNED,)
-
-
-LAYOUT_TAGS = (WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC, EXTRA_SAMPLES, SAMPLE_FORMAT)
 
 
 class About(NamedTuple):
@@ -92,7 +78,7 @@ class About(NamedTuple):
 def opened(file: BinaryIO) -> tuple[Header, Callable[[], Picture]]:
     """See `codecs.opened`."""
     form, directories = read(file)
-    layouts = {_layout(form, entries) for entries in directories}
+    layouts = {layout_of(form, entries) for entries in directories}
     if len(layouts) > 1:
         raise Unsupported(
             f"{len(directories)} images that differ in one file; save them one by one"
@@ -101,13 +87,15 @@ def opened(file: BinaryIO) -> tuple[Header, Callable[[], Picture]]:
     pillow.check_size(*layout.width, *layout.height, len(directories))
     if max(layout.bits) < 8 and layout.photometric != (LOOKED_UP,):
         raise Unsupported("fewer than 8 bits a pixel; convert it to 8-bit grey")
-    if layout.photometric == (WHITE_IS_ZERO,) and layout.bits != (8,):
-        raise Unsupported("0 is its white; save it with black as 0")
-    file.seek(0)
-    opener = _open_with_pillow if _pillow_keeps_all(layout) else _open_with_tifffile
-    header, decode = opener(file, layout, len(directories))
+    by_pillow = _pillow_keeps_all(layout)
+    if by_pillow:
+        file.seek(0)
+        header, decode = _open_with_pillow(file, layout, len(directories))
+    else:
+        header = tiff_samples.header(layout, len(directories))
+        decode = partial(tiff_samples.decode, file, form, directories, layout, header)
     # Pillow divides colours by an opacity that they have been multiplied with.
-    extra = UNASSOCIATED if _pillow_keeps_all(layout) else (*layout.extra, UNASSOCIATED)[0]
+    extra = UNASSOCIATED if by_pillow else (*layout.extra, UNASSOCIATED)[0]
     tags = [tuple(entry for entry in x if entry.tag not in STORAGE) for x in directories]
     about = About(form, layout.compression != (UNCOMPRESSED,), extra, tags)
     return header, lambda: picture_of(header, decode(), about)
@@ -121,28 +109,19 @@ def encode(picture: Picture) -> bytes:
     return writer.finished()
 
 
-def _layout(form: Form, entries: Directory) -> Layout:
-    found = {entry.tag: form.values(entry) for entry in entries if entry.tag in LAYOUT_TAGS}
-    named = zip(Layout._fields, LAYOUT_TAGS, strict=True)
-    return Layout(**{name: found[tag] for name, tag in named if tag in found})
-
-
 def _pillow_keeps_all(layout: Layout) -> bool:
-    if max(layout.bits) <= 8:
-        extra = layout.extra in ((), (ASSOCIATED,), (UNASSOCIATED,))
-        grey = layout.photometric in ((WHITE_IS_ZERO,), (BLACK_IS_ZERO,))
-        associated_grey = grey and layout.extra == (ASSOCIATED,)
-        return extra and not associated_grey and set(layout.kinds) == {UNSIGNED}
-    return (layout.bits, layout.kinds) in (((16,), (UNSIGNED,)), ((32,), (FLOAT,)))
+    known = {(WHITE_IS_ZERO,): ((),), (BLACK_IS_ZERO,): ((), (UNASSOCIATED,))}
+    extra = known.get(layout.photometric, ((), (ASSOCIATED,), (UNASSOCIATED,)))
+    return max(layout.bits) <= 8 and layout.extra in extra and set(layout.kinds) == {UNSIGNED}
 
 
 def _open_with_pillow(
     file: BinaryIO, layout: Layout, images: int
 ) -> tuple[Header, Callable[[], Shaped[np.ndarray, "n h w samples"]]]:
     image = TiffImageFile(file)
-    _keep_as_stored(image)
-    header = pillow.header(image, "TIFF")
-    shape = (images, *layout.height, *layout.width, header.shape[3])
+    _keep_as_stored(image)  # also here: a palette is known when pixels are decoded
+    first = pillow.header(image, "TIFF")
+    shape = (images, *layout.size, first.shape[3] + first.alpha)
 
     def decode():
         parts = []
@@ -153,46 +132,12 @@ def _open_with_pillow(
             parts.append(pillow.samples(image.copy()))
         return np.concatenate(parts)
 
-    return Header("TIFF", header.mode, header.dtype, shape, header.alpha), decode
+    return header_of("TIFF", shape, first.dtype, first.mode == "P", layout.orient), decode
 
 
 def _keep_as_stored(image: TiffImageFile) -> None:
-    """Pillow turns an image by its orientation when it decodes it; labels in pixels would not fit."""
-    image.getexif()[ORIENTATION] = 1
-
-
-def _open_with_tifffile(
-    file: BinaryIO, layout: Layout, images: int
-) -> tuple[Header, Callable[[], Shaped[np.ndarray, "n h w samples"]]]:
-    try:
-        from tifffile import TiffFile
-    except ImportError as error:
-        raise Unsupported(
-            "TIFF of 16-bit colour or floats; install tifffile: pip install 'simgan_jax[tiff]'"
-        ) from error
-    pages = TiffFile(file).pages
-    page = pages[0]
-    channels = {"YX": 1, "YXS": page.shape[-1], "SYX": page.shape[0]}.get(page.axes)
-    if channels is None or page.photometric.name not in ("RGB", "MINISBLACK"):
-        raise Unsupported(
-            f"TIFF of {page.photometric.name} along {page.axes}; save it as grey or RGB"
-        )
-    if page.dtype not in (np.uint8, np.uint16, np.float16, np.float32, np.float64):
-        raise Unsupported(f"TIFF of {page.dtype}; save it as 8 or 16 bit, or floats in [0, 1]")
-    if set(layout.bits) != {8 * page.dtype.itemsize}:
-        raise Unsupported(f"{max(layout.bits)} bits a value; save it as 8 or 16 bit")
-    if channels > 4:
-        raise Unsupported(f"{channels} channels; save it as grey or RGB")
-    shape = (images, *layout.height, *layout.width, channels)
-    return header_of("TIFF", shape, page.dtype), partial(_decode_with_tifffile, pages, shape)
-
-
-def _decode_with_tifffile(
-    pages: Any, shape: tuple[int, ...]
-) -> Shaped[np.ndarray, "n h w samples"]:
-    arrays = [page.asarray() for page in pages]
-    planes_first = pages[0].axes == "SYX"
-    return np.stack([np.moveaxis(x, 0, -1) if planes_first else x for x in arrays]).reshape(shape)
+    """Pillow turns an image by its orientation when it decodes it; here `picture_of` does."""
+    image.getexif()[ORIENTATION] = UPRIGHT
 
 
 def _place(

@@ -95,13 +95,17 @@ def read(file: BinaryIO) -> tuple[Form, list[Directory]]:
 
 
 class Writer:
-    """A file in the making: `place` what images consist of, then their directories, one by one."""
+    """A file in the making: `place` what images consist of, then their directories, one by one.
 
-    def __init__(self, form: Form):
+    Args:
+        form: of its numbers.
+        content: a file of that form to go on from, whose own directories are no longer pointed at.
+    """
+
+    def __init__(self, form: Form, content: bytes = b""):
         self.form = form
-        self._file = bytearray(form.start)
-        self._link = len(self._file)  # where the place of the next directory is written
-        self._file += bytes(struct.calcsize(form.offset))
+        self._link = len(form.start)  # where the place of the next directory is written
+        self._file = bytearray(content or form.start + bytes(struct.calcsize(form.offset)))
 
     def place(self, data: bytes) -> int:
         """Appends bytes; says where they are."""
