@@ -23,6 +23,7 @@ from PIL import Image, ImageOps, PngImagePlugin
 
 from simgan_jax.errors import UserError
 from simgan_jax.io import image_files
+from simgan_jax.io.orientation import of_exif, shown, shown_directions, shown_points, stored
 
 
 def chunk(name, data):
@@ -172,3 +173,60 @@ def test_reading_leaves_pillow_and_its_warnings_alone(tmp_path, recwarn):
             Image.open(io.BytesIO((tmp_path / "a.png").read_bytes()))
     finally:
         Image.MAX_IMAGE_PIXELS = before
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("kind", ["8 bits", "16 bits", "behind the pixels", "JPEG"])
+def test_every_orientation_is_shown_and_kept(tmp_path, kind, orientation):
+    exif = Image.Exif()
+    exif[ORIENTATION] = orientation
+    dtype = np.uint16 if kind == "16 bits" else np.uint8
+    array, path = samples(3, dtype), tmp_path / ("a.jpg" if kind == "JPEG" else "a.png")
+    image = Image.fromarray(array[0].astype(np.uint8))
+    if kind == "JPEG":
+        image.save(path, exif=exif, quality=100, subsampling=0)
+        array = np.asarray(Image.open(path))[None]
+    elif kind == "behind the pixels":
+        image.save(path)
+        late = chunk(b"eXIf", exif.tobytes().removeprefix(b"Exif\0\0"))
+        path.write_bytes(path.read_bytes()[:-12] + late + chunk(b"IEND", b""))
+    else:
+        image.save(path, exif=exif)
+    if kind == "16 bits":
+        path.write_bytes(as_sixteen_bit(path.read_bytes(), array[0]))
+    upright = as_shown(array, orientation)
+    assert image_files.read_header(path).shape == upright.shape
+    picture, copy = written_with_other_pixels(path)
+    np.testing.assert_array_equal(picture.pixels, upright)
+    with Image.open(copy) as again:
+        again.load()
+        assert again.getexif()[ORIENTATION] == orientation
+    if kind != "JPEG":
+        back = image_files.read(copy).pixels
+        np.testing.assert_array_equal(back, np.iinfo(dtype).max - upright)
+
+
+@pytest.mark.parametrize("exif", [b"", b"Exif\0\0", b"Exif\0\0MM\0*\0\0", b"II*\0\xff\xff\xff\xff"])
+def test_damaged_exif_turns_nothing(exif):
+    assert of_exif(exif) == 1
+
+
+@pytest.mark.parametrize("value", [0, 9, 65535])
+def test_an_orientation_that_does_not_exist_turns_nothing(tmp_path, value):
+    exif = Image.Exif()
+    exif[ORIENTATION] = value
+    Image.new("L", (9, 4)).save(tmp_path / "a.jpg", exif=exif)
+    assert image_files.read(tmp_path / "a.jpg").pixels.shape == (1, 4, 9, 1)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_points_and_directions_turn_with_the_image(orientation):
+    image = np.zeros((1, 4, 7, 1), np.uint8)
+    image[0, 1, 5] = 1  # x = 5, y = 1
+    turned = shown(image, orientation)
+    ((y, x),) = np.argwhere(turned[0, ..., 0])
+    point = shown_points(np.array([[5.0, 1.0]]), orientation, turned.shape[1:3])
+    np.testing.assert_array_equal(point, [[x, y]])
+    step = shown_points(np.array([[4.0, 3.0]]), orientation, turned.shape[1:3]) - point
+    np.testing.assert_array_equal(shown_directions(np.array([[-1, 2]]), orientation), step)
+    np.testing.assert_array_equal(stored(turned, orientation), image)

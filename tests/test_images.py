@@ -142,6 +142,27 @@ def test_npy_comes_back_in_its_shape(tmp_path, shape):
     np.testing.assert_array_equal(np.load(tmp_path / "b.npy"), array)
 
 
+@pytest.mark.parametrize(
+    "shape",
+    [(7,), (3, 7, 9), (5, 7, 9), (7, 9, 10), (2, 3, 7, 9), (1, 1, 7, 9, 1), (0, 9), (7, 9, 0)],
+)
+def test_npy_that_may_be_laid_out_otherwise_is_refused(tmp_path, shape):
+    np.save(tmp_path / "a.npy", np.zeros(shape, np.uint8))
+    with pytest.raises(UserError, match=r"a\.npy: shape \[.*\]; must be \[H, W\]"):
+        image_files.read_header(tmp_path / "a.npy")
+
+
+def test_npy_of_another_byte_order_keeps_it(tmp_path):
+    array = np.random.default_rng(0).integers(0, 65535, (7, 9)).astype(">u2")
+    np.save(tmp_path / "a.npy", np.asfortranarray(array))
+    picture = image_files.read(tmp_path / "a.npy")
+    np.testing.assert_array_equal(picture.pixels[0, ..., 0], array)
+    image_files.write(tmp_path / "b.npy", picture)
+    copy = np.load(tmp_path / "b.npy")
+    assert copy.dtype == ">u2"
+    np.testing.assert_array_equal(copy, array)
+
+
 def test_npy_with_objects_is_never_unpickled(tmp_path):
     np.save(tmp_path / "a.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
     with pytest.raises(UserError, match=r"a\.npy: not readable"):

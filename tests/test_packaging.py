@@ -63,7 +63,6 @@ def test_version_licence_and_readme_are_in_the_wheel(wheel):
         "docs",
         "onnx",
         "test",
-        "tiff",
     }
 
 

@@ -1,6 +1,8 @@
 """TIFF files keep what describes them: read by our code, written, read by another's."""
 
 import itertools
+import struct
+import zlib
 
 import numpy as np
 import pytest
@@ -183,4 +185,93 @@ def test_images_that_differ_in_one_tiff_are_one_line(tmp_path, different):
         for image in (first, second):
             writer.write(squeezed(image), photometric="rgb" if image.shape[2] == 3 else None)
     with pytest.raises(UserError, match=r"a\.tif: 2 images that differ in one file"):
+        image_files.read(tmp_path / "a.tif")
+
+
+FORMS = [
+    {},
+    {"predictor": True, "compression": "zlib"},
+    {"tile": (16, 32), "compression": "zlib"},
+    {"tile": (16, 32), "compression": "zlib", "predictor": True},
+    {"byteorder": ">", "bigtiff": True, "rowsperstrip": 4},
+]
+
+
+@pytest.mark.parametrize("form", FORMS, ids=str)
+@pytest.mark.parametrize("apart", [False, True])
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
+def test_samples_are_read_however_they_are_packed(tmp_path, dtype, apart, form):
+    if form.get("predictor") and dtype == "float32":
+        pytest.skip("tifffile alone does not write it")
+    array = samples(3, np.dtype(dtype), size=(37, 45))[0]
+    tifffile.imwrite(
+        tmp_path / "a.tif",
+        np.moveaxis(array, -1, 0) if apart else array,
+        photometric="rgb",
+        planarconfig="separate" if apart else "contig",
+        **form,
+    )
+    pixels = image_files.read(tmp_path / "a.tif").pixels[0]
+    whole = np.round(array.astype(np.float64) * 65535) if dtype == "float32" else array
+    np.testing.assert_array_equal(pixels, whole)
+
+
+def test_float_differences_are_undone(tmp_path):
+    # As Technical Note 3 of Adobe has it: bytes of all values apart, the first first, then differences.
+    array = samples(1, np.float32, size=(5, 8))[0, ..., 0]
+    planes = array.astype(">f4").view(np.uint8).reshape(5, 8, 4).swapaxes(1, 2).reshape(5, 32)
+    steps = np.diff(planes, axis=1, prepend=np.uint8(0))
+    packed = zlib.compress(steps.tobytes())
+    # Width, height, bits, compression, photometric, place, rows, length, predictor, kind.
+    tags = {
+        256: 8,
+        257: 5,
+        258: 32,
+        259: 8,
+        262: 1,
+        273: 8,
+        278: 5,
+        279: len(packed),
+        317: 3,
+        339: 3,
+    }
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags.items())
+    directory = struct.pack("<H", len(tags)) + entries + bytes(4)
+    start = b"II*\0" + struct.pack("<I", 8 + len(packed))
+    (tmp_path / "a.tif").write_bytes(start + packed + directory)
+    pixels = image_files.read(tmp_path / "a.tif").pixels[0, ..., 0]
+    np.testing.assert_array_equal(pixels, np.round(array.astype(np.float64) * 65535))
+
+
+@pytest.mark.parametrize("byteorder", "<>")
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_white_may_be_zero(tmp_path, dtype, byteorder):
+    array = samples(1, dtype)[0, ..., 0]
+    tifffile.imwrite(tmp_path / "a.tif", array, photometric="miniswhite", byteorder=byteorder)
+    picture, copy = written_with_other_pixels(tmp_path / "a.tif")
+    np.testing.assert_array_equal(picture.pixels[0, ..., 0], np.iinfo(dtype).max - array)
+    with tifffile.TiffFile(copy) as file:
+        assert file.pages[0].photometric.name == "MINISBLACK"
+        np.testing.assert_array_equal(file.pages[0].asarray(), array)
+
+
+@pytest.mark.parametrize(
+    "form, reason",
+    [
+        (
+            {"compression": 1, "dtype": "int16"},
+            "16 bits a value, of kind 2; save it as 8 or 16 bit",
+        ),
+        ({"dtype": "uint32"}, "32 bits a value"),
+        ({"dtype": "float32", "photometric": "miniswhite"}, "floats of which 0 is white"),
+        (
+            {"photometric": "separated", "channels": 4},
+            "photometric interpretation 5; save it as grey",
+        ),
+    ],
+)
+def test_what_cannot_be_read_right_is_one_line(tmp_path, form, reason):
+    array = np.zeros((6, 8, form.pop("channels", 1)), form.pop("dtype", "uint16"))
+    tifffile.imwrite(tmp_path / "a.tif", squeezed(array), **{"photometric": "minisblack"} | form)
+    with pytest.raises(UserError, match=rf"a\.tif: .*{reason}"):
         image_files.read(tmp_path / "a.tif")

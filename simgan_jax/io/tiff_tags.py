@@ -99,13 +99,15 @@ class Writer:
 
     Args:
         form: of its numbers.
-        content: a file of that form to go on from, whose own directories are no longer pointed at.
+        content: a file, also of another byte order, whose pixels stay where they are; its directories
+            are no longer pointed at.
     """
 
     def __init__(self, form: Form, content: bytes = b""):
         self.form = form
         self._link = len(form.start)  # where the place of the next directory is written
-        self._file = bytearray(content or form.start + bytes(struct.calcsize(form.offset)))
+        empty = form.start + bytes(struct.calcsize(form.offset))
+        self._file = bytearray(empty + content[len(empty) :])
 
     def place(self, data: bytes) -> int:
         """Appends bytes; says where they are."""

@@ -87,7 +87,7 @@ def opened(file: BinaryIO) -> tuple[Header, Callable[[], Picture]]:
     pillow.check_size(*layout.width, *layout.height, len(directories))
     if max(layout.bits) < 8 and layout.photometric != (LOOKED_UP,):
         raise Unsupported("fewer than 8 bits a pixel; convert it to 8-bit grey")
-    by_pillow = _pillow_keeps_all(layout)
+    by_pillow = _pillow_keeps_all(form, layout)
     if by_pillow:
         file.seek(0)
         header, decode = _open_with_pillow(file, layout, len(directories))
@@ -109,7 +109,9 @@ def encode(picture: Picture) -> bytes:
     return writer.finished()
 
 
-def _pillow_keeps_all(layout: Layout) -> bool:
+def _pillow_keeps_all(form: Form, layout: Layout) -> bool:
+    if form == Form(">", big=True):
+        return False
     known = {(WHITE_IS_ZERO,): ((),), (BLACK_IS_ZERO,): ((), (UNASSOCIATED,))}
     extra = known.get(layout.photometric, ((), (ASSOCIATED,), (UNASSOCIATED,)))
     return max(layout.bits) <= 8 and layout.extra in extra and set(layout.kinds) == {UNSIGNED}

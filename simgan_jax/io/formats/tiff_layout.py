@@ -8,12 +8,13 @@ from simgan_jax.io.tiff_tags import Directory, Form
 WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC, SAMPLES = 256, 257, 258, 259, 262, 277
 STRIPS, ROWS_PER_STRIP, STRIP_BYTES, PLANAR, PALETTE = 273, 278, 279, 284, 320
 ORIENTATION, PREDICTOR, EXTRA_SAMPLES, SAMPLE_FORMAT = orientation.TAG, 317, 338, 339
+ORDER_OF_BITS = 266
 TILE_WIDTH, TILE_HEIGHT, TILES, TILE_BYTES = range(322, 326)
 # Tags of how pixels are stored and of what values they have; all others are kept.
 STORAGE = {
     *(WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC, SAMPLES, STRIPS, ROWS_PER_STRIP, STRIP_BYTES),
     *(PLANAR, PALETTE, EXTRA_SAMPLES, SAMPLE_FORMAT),
-    *(264, 265, 266),  # cells of a halftone, order of bits
+    *(264, 265, ORDER_OF_BITS),  # cells of a halftone
     *(280, 281, 340, 341),  # least and largest values
     *(288, 289),  # free space
     *(292, 293),  # fax
@@ -41,6 +42,7 @@ class Layout(NamedTuple):
     orientation: tuple[int, ...] = (orientation.UPRIGHT,)
     planar: tuple[int, ...] = (TOGETHER,)
     predictor: tuple[int, ...] = (1,)
+    tile: tuple[int, ...] = ()
     extra: tuple[int, ...] = ()
     kinds: tuple[int, ...] = (UNSIGNED,)
 
@@ -62,7 +64,7 @@ class Layout(NamedTuple):
 
 LAYOUT_TAGS = (
     *(WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC, ORIENTATION, PLANAR, PREDICTOR),
-    *(EXTRA_SAMPLES, SAMPLE_FORMAT),
+    *(TILE_WIDTH, EXTRA_SAMPLES, SAMPLE_FORMAT),
 )
 
 

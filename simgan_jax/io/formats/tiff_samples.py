@@ -5,6 +5,7 @@ bytes. Such a view is a directory of its own, appended to the file.
 """
 
 import io
+import math
 from typing import BinaryIO
 
 import numpy as np
@@ -18,6 +19,7 @@ from simgan_jax.io.formats.tiff_layout import (
     COMPRESSION,
     FLOAT,
     HEIGHT,
+    ORDER_OF_BITS,
     PHOTOMETRIC,
     RGB,
     ROWS_PER_STRIP,
@@ -33,8 +35,8 @@ from simgan_jax.io.formats.tiff_layout import (
     WIDTH,
     Layout,
 )
-from simgan_jax.io.pictures import Header, Unsupported, header_of
-from simgan_jax.io.tiff_tags import LONG, LONG8, SHORT, Directory, Form, Writer
+from simgan_jax.io.pictures import MOST_BYTES, Header, Unsupported, header_of
+from simgan_jax.io.tiff_tags import LONG, LONG8, Directory, Form, Writer
 
 TYPES = {
     (UNSIGNED, 8): "uint8",
@@ -47,7 +49,9 @@ TYPES = {
 PREDICTED = (5, 8, 32946, 34925, 50000)
 COMPRESSIONS = (1, 32773, *PREDICTED)  # none, PackBits
 DIFFERENCES, FLOAT_DIFFERENCES = 2, 3  # predictors
-ORDER_OF_BITS = 266
+# How the bytes are cut, packed and placed in the file.
+PLACES = {COMPRESSION, ORDER_OF_BITS, ROWS_PER_STRIP, STRIPS, STRIP_BYTES}
+PLACES |= {TILE_HEIGHT, TILES, TILE_BYTES}
 
 
 def header(layout: Layout, images: int) -> Header:
@@ -82,79 +86,65 @@ def header(layout: Layout, images: int) -> Header:
 def decode(
     file: BinaryIO, form: Form, directories: list[Directory], layout: Layout, header: Header
 ) -> Shaped[np.ndarray, "n h w samples"]:
-    """All images of a file as they are stored, but with black as 0."""
+    """All images of a file as they are stored, but with black as 0.
+
+    Raises:
+        Unsupported: tiles that may be a decompression bomb, or an unknown predictor.
+    """
     planes = len(layout.bits) if layout.planar == (APART,) else 1
     samples = np.empty((len(directories), *layout.size, len(layout.bits)), header.dtype)
     step = samples.shape[3] // planes  # values of a pixel that lie side by side
     file.seek(0)
-    writer = Writer(form, file.read())
+    viewed = Form("<", form.big)  # Pillow knows no other BigTIFF
+    writer, kind = Writer(viewed, file.read()), LONG8 if form.big else LONG
     for directory in directories:
+        found = {entry.tag: form.values(entry) for entry in directory if entry.tag in PLACES}
         for plane in range(planes):
-            writer.image(_view(form, directory, layout, step * samples.itemsize, (plane, planes)))
+            view = _view(found, layout, step * samples.itemsize, (plane, planes))
+            writer.image([viewed.entry(tag, kind, *values) for tag, values in view.items()])
     views = TiffImageFile(io.BytesIO(writer.finished()))
+    predictor = layout.predictor[0] if layout.compression[0] in PREDICTED else 1
     for number in range(len(directories) * planes):
         views.seek(number)
+        rows = np.asarray(views)
+        tile = layout.tile[0] * step * samples.itemsize if layout.tile else rows.shape[1]
+        values = [
+            _undone(rows[:, left : left + tile], predictor, form.order, samples.dtype, step)
+            for left in range(0, rows.shape[1], tile)
+        ]
         image, plane = divmod(number, planes)
-        values = _values(np.asarray(views), form, directories[image], layout, samples.dtype, step)
-        samples[image, ..., plane * step : (plane + 1) * step] = values
+        whole = np.concatenate(values, axis=1)[:, : layout.size[1]]
+        samples[image, ..., plane * step : (plane + 1) * step] = whole
     if layout.inverted:
         samples[..., 0] = np.iinfo(samples.dtype).max - samples[..., 0]
     return samples
 
 
 def _view(
-    form: Form, directory: Directory, layout: Layout, size: int, part: tuple[int, int]
-) -> Directory:
-    """The directory of a grey image whose pixels are the bytes of one plane.
+    found: dict[int, tuple[int, ...]], layout: Layout, size: int, part: tuple[int, int]
+) -> dict[int, tuple[int, ...]]:
+    """The tags of a grey image whose pixels are the bytes of one plane, tiles with all they hold.
 
     Args:
-        form: of the file.
-        directory: of the image.
+        found: tags of the image, those of `PLACES`.
         layout: of the image.
         size: of a pixel, bytes.
         part: number of the plane, and of how many.
     """
     plane, planes = part
     height, width = layout.size
-    places = LONG8 if form.big else LONG
-    entries = [
-        form.entry(WIDTH, LONG, width * size),
-        form.entry(HEIGHT, LONG, height),
-        form.entry(BITS, SHORT, 8),
-        form.entry(PHOTOMETRIC, SHORT, BLACK_IS_ZERO),
-        form.entry(SAMPLES, SHORT, 1),
-    ]
-    for entry in directory:
-        if entry.tag in (COMPRESSION, ORDER_OF_BITS, ROWS_PER_STRIP, TILE_HEIGHT):
-            entries.append(entry)
-        if entry.tag == TILE_WIDTH:
-            entries.append(form.entry(TILE_WIDTH, LONG, form.values(entry)[0] * size))
-        if entry.tag in (STRIPS, STRIP_BYTES, TILES, TILE_BYTES):
-            values = form.values(entry)
+    tags = {HEIGHT: (height,), BITS: (8,), PHOTOMETRIC: (BLACK_IS_ZERO,), SAMPLES: (1,)}
+    for tag, values in found.items():
+        if tag in (STRIPS, STRIP_BYTES, TILES, TILE_BYTES):
             share = len(values) // planes
-            entries.append(
-                form.entry(entry.tag, places, *values[plane * share : (plane + 1) * share])
-            )
-    return tuple(entries)
-
-
-def _values(
-    rows: UInt8[np.ndarray, "h bytes"],
-    form: Form,
-    directory: Directory,
-    layout: Layout,
-    dtype: np.dtype,
-    step: int,
-) -> Shaped[np.ndarray, "h w step"]:
-    """The values of a plane, of which each tile was packed for itself."""
-    widths = [form.values(entry)[0] for entry in directory if entry.tag == TILE_WIDTH]
-    tile = (widths or layout.width)[0] * step * dtype.itemsize
-    predictor = layout.predictor[0] if layout.compression[0] in PREDICTED else 1
-    parts = [
-        _undone(rows[:, left : left + tile], predictor, form.order, dtype, step)
-        for left in range(0, rows.shape[1], tile)
-    ]
-    return np.concatenate(parts, axis=1)
+            values = values[plane * share : (plane + 1) * share]
+        tags[tag] = values
+    if layout.tile:
+        width = math.ceil(width / layout.tile[0]) * layout.tile[0]
+        tags[TILE_WIDTH] = (layout.tile[0] * size,)
+    if width * size * height > MOST_BYTES:
+        raise Unsupported("tiles much larger than the image; save it in strips")
+    return tags | {WIDTH: (width * size,)}
 
 
 def _undone(
