@@ -8,7 +8,9 @@ from ml_collections import ConfigDict, config_flags
 from rich.console import Console
 
 from simgan_jax import command
+from simgan_jax.evaluation.label_distributions import first_look
 from simgan_jax.evaluation.run import FILE, evaluate_and_print
+from simgan_jax.reporting.label_distributions import print_label_distributions
 from simgan_jax.reporting.page import write_report
 from simgan_jax.setup import make_setup
 from simgan_jax.training import devices, processes
@@ -31,8 +33,10 @@ def main(argv: Sequence[str]) -> None:
 
 def work(config: ConfigDict, workdir: Path) -> None:
     """Trains in every process; the first one evaluates, on its own devices, and reports."""
-    if flags.FLAGS.dry_run:
+    if flags.FLAGS.dry_run or flags.FLAGS.compare_labels:
         dry_run(config, workdir)
+        if flags.FLAGS.compare_labels:
+            print_label_distributions(first_look(config))
     elif train(config, workdir) and processes.is_first():
         if not (workdir / FILE).exists():
             evaluate_and_print(workdir, "quick")
@@ -46,6 +50,12 @@ def run() -> None:
     flags.mark_flag_as_required("config")
     flags.DEFINE_string("workdir", None, "Folder of the run; runs/<config.name> by default.")
     flags.DEFINE_bool("dry_run", False, "Check settings and data, say what it takes, and end.")
+    flags.DEFINE_bool(
+        "compare_labels",
+        False,
+        "A dry run and half a minute more: how labels of the synthetic images differ from what "
+        "estimators read off the real ones, which need no labels.",
+    )
     flags.DEFINE_bool("distributed", False, "Join the processes of a cluster first.")
     command.run(main)
 

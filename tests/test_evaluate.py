@@ -79,7 +79,9 @@ def test_the_report_has_every_row_and_figure_of_its_contract(full):
 def test_every_figure_is_explained(full):
     explained = (Path(__file__).parents[1] / "docs" / "evaluation.md").read_text()
     row = full["estimators"]["synthetic"]
-    for group in (full, row, full["label_shift"], full["realism"], full["artefacts"]):
+    both_sides = full["label_distributions"]
+    groups = (full, row, full["label_shift"], full["realism"], full["artefacts"])
+    for group in (*groups, both_sides, both_sides["axes"]["pitch"]):
         for name in group:
             assert f"`{name.removesuffix('_interval')}`" in explained, name
 
@@ -106,6 +108,7 @@ def test_real_labels_are_not_needed(full):
     assert found["gap_closed"] is None
     synthetic = found["estimators"]["synthetic"]["error"]
     assert synthetic == full["estimators"]["synthetic"]["error"]
+    assert found["label_distributions"] == full["label_distributions"]
 
 
 def test_images_of_the_test_set_never_train_the_ceiling(full):

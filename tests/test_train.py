@@ -2,6 +2,7 @@
 
 import math
 import os
+import re
 import signal
 
 import jax
@@ -230,6 +231,7 @@ def test_a_dry_run_says_what_a_run_takes_and_makes_nothing(tiny_config, tmp_path
     assert "75,906 parameters" in out
     assert "refiner 2, discriminator 1, adversarial 3" in out
     assert "synthetic 32, real 32, mask 32" in out
+    assert re.search(r"labels +pitch -?\d+\.\d ± \d+\.\d, yaw .* degrees; --compare_labels", out)
     # 3 sets of 32 x 24 x 24 bytes.
     assert "0.1 MiB, one copy for all" in out
     # 76,005 parameters, two moments of each, an average of 99; a history of 16 x 24 x 24 bytes.

@@ -17,6 +17,7 @@ from simgan_jax.estimators import tasks
 from simgan_jax.evaluation import figures, image_split
 from simgan_jax.evaluation.artefacts import measure_artefacts
 from simgan_jax.evaluation.choice import choose, earlier_choice
+from simgan_jax.evaluation.label_distributions import measure_label_distributions
 from simgan_jax.evaluation.label_preservation import measure_labels, reading_drift
 from simgan_jax.evaluation.notes import notes_on
 from simgan_jax.evaluation.plan import Plan, Row, default_settings, make_plan
@@ -102,6 +103,9 @@ def evaluate(
     if readers:
         drift = reading_drift(estimators[readers[0]], probe, refined)
         shift["estimate"] = {"estimator": str(readers[0])} | drift
+        result["label_distributions"] = {
+            "estimator": str(readers[0])
+        } | measure_label_distributions(estimators[readers[0]], trained, probe, real.images, seed)
     return result
 
 

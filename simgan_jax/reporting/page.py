@@ -15,6 +15,7 @@ from simgan_jax.reporting.comparisons import image_groups
 from simgan_jax.reporting.curves import cumulative_charts, training_charts
 from simgan_jax.reporting.examples import heat_maps, overlays, read_samples, show_examples
 from simgan_jax.reporting.findings import judge
+from simgan_jax.reporting.label_distributions import label_advice, label_table
 from simgan_jax.reporting.run_folder import Run, number, read_run
 from simgan_jax.reporting.units import TASKS, Task
 from simgan_jax.training import provenance
@@ -76,6 +77,7 @@ def describe(run: Run) -> dict[str, Any]:
         tables.realism_table(run.evaluation),
         tables.shift_table(run.evaluation, task.unit),
         tables.artefact_table(run.evaluation),
+        label_table(run.evaluation.get("label_distributions")),
     )
     image = [run.config.get("image", {}).get(x, "?") for x in ("height", "width", "channels")]
     return {
@@ -86,7 +88,8 @@ def describe(run: Run) -> dict[str, Any]:
         "task": task,
         "evaluation_possible": run.config.get("task") in TASKS,
         "findings": findings,
-        "advice": advice(
+        "advice": label_advice(run.evaluation.get("label_distributions"))
+        + advice(
             str(run.workdir), commands[0] if commands else "", run.config, findings, run.finished
         ),
         "examples": examples,

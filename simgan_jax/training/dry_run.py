@@ -10,6 +10,9 @@ from rich.console import Console
 from rich.table import Table
 
 from simgan_jax import settings
+from simgan_jax.data import Arrays
+from simgan_jax.estimators import tasks
+from simgan_jax.estimators.coordinates import COORDINATES
 from simgan_jax.setup import Setup, make_setup
 from simgan_jax.state import TrainState, create_train_state
 from simgan_jax.steps import Batch
@@ -27,7 +30,8 @@ def dry_run(config: ConfigDict, workdir: Path) -> None:
     settings.require_all(config)
     setup = devices.distribute(make_setup(config))
     state = jax.eval_shape(lambda: create_train_state(jax.random.key(0), setup))
-    sets = select(config, *load_sets(config, setup))
+    synthetic, real = load_sets(config, setup)
+    sets = select(config, synthetic, real)
     history, kept = _bytes(state.history), config.watch.keep
     networks = _bytes(state) - history
     rows = {
@@ -39,6 +43,7 @@ def dry_run(config: ConfigDict, workdir: Path) -> None:
         "steps": ", ".join(f"{p.name} {p.last - p.first:,}" for p in phases(config)),
         "data": ", ".join(f"{name} {len(x):,}" for name, x in sets.items())
         + f": {_memory(config, sets, setup)}",
+        **_labels(config, synthetic),
         "state": f"{_mib(networks)} on each device, {_mib(networks * setup.devices + history)} in all",
         "disk": f"{_mib((networks + history) * (kept + 1))} for {kept} checkpoints, "
         f"{_mib(shutil.disk_usage(_existing(workdir)).free)} free at {workdir}",
@@ -59,6 +64,22 @@ def _psi_estimators(config: ConfigDict, state: TrainState) -> dict[str, str]:
         "estimators": f"{len(strengths)} x {size:,} parameters, trained first for "
         f"{config.loss.reading.steps:,} updates each, images changed by "
         f"{', '.join(f'{x:g}' for x in strengths)} times the usual"
+    }
+
+
+def _labels(config: ConfigDict, synthetic: Arrays) -> dict[str, str]:
+    """The line of how labels are spread, if the task has any."""
+    if not tasks.has_label(config.task, synthetic):
+        return {}
+    kind = COORDINATES[config.task]
+    values = kind.read(tasks.label_of(config.task, synthetic, "config.data.synthetic"))
+    unit = tasks.TASKS[config.task].unit
+    spread = (
+        f"{name} {column.mean():z.1f} ± {column.std():.1f}"
+        for name, column in zip(kind.names, values.T, strict=True)
+    )
+    return {
+        "labels": f"{', '.join(spread)} {unit}; --compare_labels compares them with the real images"
     }
 
 
