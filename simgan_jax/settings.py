@@ -170,8 +170,11 @@ SETTINGS: dict[str, Setting] = {
     "loss.reading.steps": whole("updates of each of them"),
     "loss.reading.augmentation": Setting(
         "how strongly each one's images are changed, in turn; 1 as in the rows _augmented",
-        "a list of numbers, each at least 0",
-        lambda x: isinstance(x, list | tuple) and len(x) > 0 and all(map(number("").takes, x)),
+        "a list of numbers, each at least 0 and at most 2",
+        # Beyond twice the usual contrast would turn over.
+        lambda x: (
+            isinstance(x, list | tuple) and len(x) > 0 and all(map(number("", most=2).takes, x))
+        ),
     ),
     "loss.weight.label": text("mask of the pixels that weigh more; '' for none", True),
     "loss.weight.outside": number("weight of the pixels outside the mask"),

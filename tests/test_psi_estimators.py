@@ -6,7 +6,6 @@ import pytest
 
 from configs import gaze
 from simgan_jax.data import Arrays
-from simgan_jax.errors import UserError
 from simgan_jax.estimators.estimator import train
 from simgan_jax.estimators.settings import make_settings
 from simgan_jax.training.psi_estimators import FIRST_SEED, strengths, train_psi_estimators
@@ -25,15 +24,6 @@ def test_strengths_are_taken_in_turn(config):
     assert strengths(config) == [1, 0.5, 1, 0.5, 1]
     config.loss.reading.estimators = 1
     assert strengths(config) == [1]
-
-
-@pytest.mark.parametrize("wrong", [(), (1.0, -0.5), (2.5,)])
-def test_a_strength_that_there_is_not_is_an_error(config, wrong):
-    config.loss.reading.augmentation = wrong
-    with pytest.raises(
-        UserError, match=r"config\.loss\.reading\.augmentation is \(.*from 0 \(none"
-    ):
-        strengths(config)
 
 
 def test_each_is_trained_with_its_own_seed_and_strength(config):

@@ -40,6 +40,8 @@ MISTAKES = [
     ("loss.r1", float("inf"), "is inf, must be"),
     ("loss.reading.steps", 0, "at least 1"),
     ("loss.reading.augmentation", (1.0, -1.0), "a list of numbers, each at least 0"),
+    ("loss.reading.augmentation", (2.5,), "and at most 2"),
+    ("loss.reading.augmentation", (), "a list of numbers"),
     ("optimizer.refiner.name", "sdg", "one of adam, sgd"),
     ("optimizer.discriminator.learning_rate", 0.0, "above 0"),
     ("watch.keep", 0, "at least 1"),

@@ -8,9 +8,6 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float, Int, Key
 
-# Twice the usual limits: there images are hardly recognisable, beyond it contrast would turn over.
-LARGEST_STRENGTH = 2.0
-
 
 class Appearance(NamedTuple):
     """Limits of random changes of light and lens; one that is 0 (or gamma 1) does nothing.
@@ -36,7 +33,7 @@ class Appearance(NamedTuple):
     noise: float = 0.12
 
     def times(self, strength: float) -> "Appearance":
-        """The limits of changes that are so many times as strong, 0 to `LARGEST_STRENGTH`."""
+        """The limits of changes that are so many times as strong, 0 to 2."""
         shift, gamma, *others = self
         return Appearance(
             round(strength * shift), gamma**strength, *(strength * limit for limit in others)
@@ -57,7 +54,7 @@ class Framing(NamedTuple):
     shift: float = 0.05
 
     def times(self, strength: float) -> "Framing":
-        """The limits of changes that are so many times as strong, 0 to `LARGEST_STRENGTH`."""
+        """The limits of changes that are so many times as strong, 0 to 2."""
         return Framing(*(strength * limit for limit in self))
 
 

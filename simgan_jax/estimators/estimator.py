@@ -88,7 +88,7 @@ def train(
         settings: of the training.
         seed: of the split, the random start, the batches and the augmentation.
         augmented: how strongly every batch is augmented (the validation part never is): 0 not at all,
-            1 as usual, at most `augmentation.LARGEST_STRENGTH`.
+            1 as usual, 2 at most.
         advance: is told the images of every update.
         start: parameters to go on from, of an estimator of the same task and network; random ones by
             default. They get the first look, so that nothing worse than them comes back.

@@ -32,8 +32,8 @@ class Task(NamedTuple):
         network: (settings, label [N, ...]) -> linen module.
         loss: (outputs, targets, size) -> [b].
         decode: (outputs, size) -> predictions, of the label's shape.
-        augment: (key, images, targets, strength) -> the same two, changed; 1 is the usual strength, at
-            most `augmentation.LARGEST_STRENGTH`.
+        augment: (key, images, targets, strength) -> the same two, changed; 1 is the usual strength, 2
+            the greatest.
         errors: (predictions, targets) -> [N] or [N, joints].
         signed: (predictions, targets) -> [N, axes].
         moved: (predictions, offset [axes]) -> predictions with signed errors greater by the offset.

@@ -14,8 +14,6 @@ from jaxtyping import Array, Float, PyTree
 from ml_collections import ConfigDict
 
 from simgan_jax.data import Arrays
-from simgan_jax.errors import UserError
-from simgan_jax.estimators.augmentation import LARGEST_STRENGTH
 from simgan_jax.estimators.estimator import train
 from simgan_jax.estimators.settings import make_settings
 
@@ -36,7 +34,7 @@ def train_psi_estimators(config: ConfigDict, synthetic: Arrays) -> PyTree[Float[
         Their parameters, stacked along a first axis.
 
     Raises:
-        UserError: the label is missing, there are too few images, or as of `strengths`.
+        UserError: the label is missing, or there are too few images.
     """
     settings = make_settings(config.evaluate.estimator.to_dict())
     settings = replace(settings, steps=config.loss.reading.steps)
@@ -48,16 +46,5 @@ def train_psi_estimators(config: ConfigDict, synthetic: Arrays) -> PyTree[Float[
 
 
 def strengths(config: ConfigDict) -> list[float]:
-    """How strongly each estimator's images are augmented: `loss.reading.augmentation` in turn.
-
-    Raises:
-        UserError: a strength that there is not, or none.
-    """
-    reading = config.loss.reading
-    found = reading.augmentation
-    if not found or not all(0 <= x <= LARGEST_STRENGTH for x in found):
-        raise UserError(
-            f"config.loss.reading.augmentation is {tuple(found)}; give a strength or more, each from 0 "
-            f"(none) to {LARGEST_STRENGTH:g} (1 is the usual one)"
-        )
-    return list(islice(cycle(found), reading.estimators))
+    """How strongly each estimator's images are augmented: `loss.reading.augmentation` in turn."""
+    return list(islice(cycle(config.loss.reading.augmentation), config.loss.reading.estimators))
