@@ -49,6 +49,7 @@ def main(argv: Sequence[str]) -> None:
         parse_shard(f.shard), f.images, f.copy, f.on_error, f.jpeg_quality, f.overwrite
     )
     chosen = {"step": f.step, "max_pixels": f.max_pixels, "seed": f.noise_seed}
+    chosen["strength"] = f.strength
     if bool(f.workdir) == bool(f.pretrained):
         raise UserError("give either --workdir=RUN or --pretrained=NAME")
     workdir = f.workdir or weights.pretrained(f.pretrained)
@@ -64,11 +65,12 @@ def run() -> None:
     flags.DEFINE_string("output", None, "Folder to write.", required=True)
     flags.DEFINE_integer("step", None, "Of the checkpoint; the chosen or newest one by default.")
     flags.DEFINE_string("shard", "0/1", "i/n: do one part of n; run the others beside or later.")
-    flags.DEFINE_string("images", default.images, "Refine only files that match, copy others.")
-    flags.DEFINE_string("copy", default.copy, "Copy files that match, such as *_mask.png.")
-    flags.DEFINE_string("on_error", default.on_error, "At a damaged image: stop, or skip it.")
+    flags.DEFINE_string("images", default.images, "Refine just files that match, such as rgb/*.")
+    flags.DEFINE_string("copy", default.copy, "Copy files that match, such as *_mask.png,depth/*.")
+    flags.DEFINE_string("on_error", default.on_error, "At an unreadable file: stop, or skip it.")
+    flags.DEFINE_float("strength", 1.0, "0 leaves images as they are, 1 is the refiner's; up to 2.")
     flags.DEFINE_integer("jpeg_quality", default.jpeg_quality, "1..95.")
-    flags.DEFINE_bool("overwrite", default.overwrite, "Replace what other settings left there.")
+    flags.DEFINE_bool("overwrite", default.overwrite, "Replace what another job left there.")
     flags.DEFINE_integer("max_pixels", None, "Most pixels refined at once; bounds memory.")
     flags.DEFINE_integer("noise_seed", 0, "Of refiners that take noise.")
     command.run(main)

@@ -1,31 +1,15 @@
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 from documents import block
 from jax.export import deserialize
+from refiners import make_run
 
-from configs import gaze
-from simgan_jax import make_setup
 from simgan_jax.errors import UserError
 from simgan_jax.io import image_files
 from simgan_jax.refinement import weights
 from simgan_jax.refinement.exports import export, largest_difference, sample_images, snippet
 from simgan_jax.refinement.refiner import Refine, load_refiner
-
-
-def make_run(folder, **refiner):
-    """A file of random weights, which stands for a run."""
-    config = gaze.get_config("tiny")
-    config.refiner.features = 4
-    config.refiner.update(refiner)
-    network = make_setup(config).refiner
-    inputs = [jnp.zeros((1, 8, 8, n)) for n in (1, network.noise_channels) if n]
-    shapes = jax.eval_shape(network.init, jax.random.key(0), *inputs)["params"]
-    random = np.random.default_rng(0)
-    params = jax.tree.map(lambda x: random.normal(0, 0.3, x.shape).astype(np.float32), shapes)
-    weights.write(folder / "run.npz", config, params, step=7)
-    return folder / "run.npz"
 
 
 @pytest.fixture(scope="module")

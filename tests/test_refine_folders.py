@@ -170,9 +170,9 @@ def test_damaged_image_stops_or_is_skipped_and_listed(refiner, source, tmp_path)
 
 def test_float_arrays_are_not_taken_for_images_unasked(refiner, source, tmp_path):
     np.save(source / "gaze.npy", np.zeros((5, 3), np.float32))
-    with pytest.raises(UserError, match=r"gaze\.npy: floats, which may be images or labels"):
+    with pytest.raises(UserError, match=r"gaze\.npy: floats, which may be labels"):
         refine_folder(refiner, source, tmp_path / "out", MASKS)
-    refine_folder(refiner, source, tmp_path / "out", Options(copy="*gaze.npy"))
+    refine_folder(refiner, source, tmp_path / "out", Options(copy="*gaze.npy,masks/*"))
     assert tree(source)["gaze.npy"] == tree(tmp_path / "out")["gaze.npy"]
 
 

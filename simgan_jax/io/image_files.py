@@ -13,6 +13,13 @@ from simgan_jax.io.pictures import Header, Picture, header_of, picture_of
 from simgan_jax.ranges import from_unit
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".npy"}
+# Pictures and films too, which are not read.
+FOREIGN = {
+    *(".apng", ".arw", ".avif", ".cr2", ".cr3", ".dcm", ".dds", ".dng", ".exr", ".gif", ".hdr"),
+    *(".heic", ".heif", ".ico", ".j2k", ".jfif", ".jp2", ".jxl", ".nef", ".orf", ".pbm", ".pfm"),
+    *(".pgm", ".pnm", ".ppm", ".psd", ".raf", ".raw", ".rw2", ".svg", ".tga", ".webp", ".xcf"),
+    *(".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm", ".wmv"),
+}
 
 
 def find(folder: str | Path) -> list[Path]:
@@ -34,9 +41,12 @@ def walk(folder: str | Path) -> list[Path]:
     """All files below a folder, sorted, but for hidden ones and those in hidden folders.
 
     Links to folders are followed, each folder once.
+
+    Raises:
+        UserError: a folder that cannot be read.
     """
     paths, seen = [], {os.path.realpath(folder)}
-    for top, folders, names in os.walk(folder, followlinks=True):
+    for top, folders, names in os.walk(folder, onerror=_unreadable, followlinks=True):
         candidates, folders[:] = sorted(folders), []
         for name in candidates:
             real = os.path.realpath(Path(top, name))
@@ -45,6 +55,12 @@ def walk(folder: str | Path) -> list[Path]:
                 folders.append(name)
         paths += [os.path.join(top, name) for name in names if name[0] != "."]
     return [Path(path) for path in sorted(paths)]
+
+
+def _unreadable(error: OSError) -> None:
+    raise UserError(
+        f"{error.filename}: cannot be read ({error.strerror}); change its permissions"
+    ) from error
 
 
 def read_header(path: str | Path) -> Header:

@@ -5,6 +5,7 @@ takes N(0, 1) noise [b, h, w, n] as its second input. Stablehlo and ONNX hold th
 and size, npz and safetensors its weights alone.
 """
 
+import os
 import textwrap
 from collections.abc import Callable
 from functools import partial
@@ -111,7 +112,7 @@ def export(
     """
     if form not in SNIPPETS:
         raise UserError(f"--format={form}: unknown; one of {', '.join(SNIPPETS)}")
-    output = Path(output)
+    output = Path(output).expanduser()
     if form in ("npz", "safetensors") and output.suffix != f".{form}":
         raise UserError(f"--output={output}: for --format={form} the name must end in .{form}")
     if output.is_dir():
@@ -172,7 +173,8 @@ def sample_images(refiner: Refine, source: str = "") -> Float[np.ndarray, "n h w
     config = refiner.config
     if source:
         size = {"height": config.image.height, "width": config.image.width, "fit": "cover"}
-        specs = [{"source": "folder", "path": source, "count": CHECKED_IMAGES, **size}]
+        path = os.path.expanduser(source)
+        specs = [{"source": "folder", "path": path, "count": CHECKED_IMAGES, **size}]
     else:
         size = {"height": config.image.height, "width": config.image.width}
         eyes = {"source": "procedural_eyes", "count": CHECKED_IMAGES, **size}

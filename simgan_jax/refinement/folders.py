@@ -4,9 +4,6 @@ Threads decode and encode, the caller's thread refines; `Manifest` notes each fi
 """
 
 import hashlib
-import importlib
-import inspect
-import json
 import math
 import os
 from collections import Counter
@@ -18,20 +15,25 @@ from typing import Any
 
 import jax
 import numpy as np
-from ml_collections import ConfigDict
 from rich.console import Console
 
 from simgan_jax import data
 from simgan_jax.data import Arrays
 from simgan_jax.errors import UserError
 from simgan_jax.io import codecs
-from simgan_jax.io.atomic import replacing, write_bytes
+from simgan_jax.io.atomic import write_bytes
 from simgan_jax.io.background import ahead
 from simgan_jax.io.progress import progress
 from simgan_jax.refinement.inputs import Entry, Folder, Options, Rows
 from simgan_jax.refinement.jobs import Job
 from simgan_jax.refinement.manifest import Manifest
 from simgan_jax.refinement.refiner import Refine, load_refiner
+from simgan_jax.refinement.specifications import (
+    check_apart,
+    folders_of,
+    is_folder,
+    specification,
+)
 
 # Each size of window is compiled. Images of the most frequent sizes are refined at once; those of other
 # sizes through windows with sides of this ladder, which fit many sizes.
@@ -64,18 +66,14 @@ def refine(
             settings, or one that cannot be written.
     """
     options = options or Options()
-    name, _, arguments = source.partition(":")
-    is_folder = Path(source).is_dir()
-    if not is_folder and name not in (*data.SOURCES, "synthetic", "real", "test"):
-        raise UserError(
-            f"{source}: no such folder, and no data source: {', '.join(sorted(data.SOURCES))}, "
-            "synthetic, real, test"
-        )
+    source, output = os.path.expanduser(source), Path(output).expanduser()
+    from_folder = is_folder(source)
     refiner = load_refiner(workdir, **refiner_options)
-    if is_folder:
+    if from_folder:
         return refine_folder(refiner, source, output, options, str(workdir))
-    arrays = data.load(_spec(name, arguments, refiner.config))
-    return refine_arrays(refiner, arrays, output, options, source, str(workdir))
+    spec = specification(source, refiner.config)
+    check_apart(output, *folders_of(spec))
+    return refine_arrays(refiner, data.load(spec), output, options, source, str(workdir))
 
 
 def refine_folder(
@@ -98,14 +96,18 @@ def refine_folder(
         What was made, as in refine_manifest.json.
 
     Raises:
-        UserError: the output lies in the input, was made by another model or with other settings, or
-            cannot be written; or an unreadable image, unless the options skip those.
+        UserError: one folder lies in the other; the output was made of another input, by another model
+            or with other settings, or cannot be written; there is no picture to refine; or one that
+            cannot be read or looks like labels, unless the options say what to do.
     """
     source, output = Path(source), Path(output)
-    if source.resolve() in (output.resolve(), *output.resolve().parents):
-        raise UserError(f"{output}: lies in the input folder; name another one")
+    check_apart(output, source)
+    image = refiner.config and refiner.config.image
+    sizes = [(image.height, image.width)] if image else []
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        folder = Folder(source, options, pool)
+        folder = Folder(source, options, pool, sizes)
+        # Links may lead anywhere.
+        check_apart(output, *{(source / entry.name).parent for entry in folder.entries})
         return _work(folder, refiner, output, options, workdir, pool)
 
 
@@ -131,14 +133,11 @@ def refine_arrays(
         What was made, as in refine_manifest.json.
 
     Raises:
-        UserError: the output was made by another model or with other settings, or cannot be written.
+        UserError: the output was made of another input, by another model or with other settings, or
+            cannot be written.
     """
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        manifest = _work(Rows(arrays, name), refiner, Path(output), options, workdir, pool)
-    if arrays.labels and options.shard[0] == 0:  # one part writes the labels of all
-        with replacing(Path(output) / "labels.npz") as file, file.open("wb") as stream:
-            np.savez_compressed(stream, **arrays.labels)
-    return manifest
+        return _work(Rows(arrays, name), refiner, Path(output), options, workdir, pool)
 
 
 def _work(
@@ -154,13 +153,18 @@ def _work(
     entries = _planned(source.entries, refiner)[part::parts]
     about = {
         "model": {"workdir": workdir, "step": refiner.step, "sha256": refiner.sha256},
-        "settings": {"jpeg_quality": options.jpeg_quality, "noise_seed": refiner.seed},
+        "settings": {
+            "jpeg_quality": options.jpeg_quality,
+            "noise_seed": refiner.seed,
+            "strength": refiner.strength,
+        },
         "max_pixels": refiner.max_pixels,
         "jax": jax.__version__,
         **source.about,
     }
-    with Manifest(output, options.shard, about, options.overwrite) as manifest:
-        todo = [entry for entry in entries if not manifest.finished(entry.name, entry.source)]
+    sources = {entry.name: entry.source for entry in source.entries}
+    with Manifest(output, options.shard, about, sources, options.overwrite) as manifest:
+        todo = [x for x in entries if not manifest.finished(x.name, x.source, x.action)]
         todo.sort(key=lambda entry: (str(entry.window), entry.header.dtype if entry.header else ""))
         left, total = (sum(_images(entry) for entry in some) for some in (todo, entries))
         pipeline = _Pipeline(source, refiner, output, options, manifest, pool)
@@ -210,7 +214,7 @@ class _Pipeline:
         content = codecs.encode(picture, self.options.jpeg_quality)
         write_bytes(self.output / entry.name, content, self.manifest.scratch)
         sha256 = hashlib.sha256(content).hexdigest()
-        record = {"sha256": sha256, "source": entry.source, "action": "refined"}
+        record = {"sha256": sha256, "source": entry.source, "action": entry.action}
         self.manifest.add(entry.name, record)
         return entry
 
@@ -253,7 +257,8 @@ def _say(
     images = [entry for entry in entries if entry.header]
     copied = len(entries) - len(images)
     lines = [
-        f"{sum(map(_images, images)):,} images refined, {copied:,} other files copied"
+        f"{sum(map(_images, images)):,} images refined, {copied:,} other "
+        f"{'file' if copied == 1 else 'files'} copied"
         + (f", {before:,} of these files by an earlier run" if before else "")
         + f": {manifest.path}"
     ]
@@ -272,24 +277,8 @@ def _say(
             ]
     if source.failed:
         name = min(source.failed)
-        lines += [f"{len(source.failed):,} images skipped, first {source.failed[name]}"]
+        lines += [f"{len(source.failed):,} files left out, first {source.failed[name]}"]
     for line in lines:
         Console(highlight=False, soft_wrap=True).print(line, markup=False)
-
-
-def _spec(name: str, arguments: str, config: ConfigDict) -> dict[str, Any]:
-    """Keyword arguments for `data.load` from a command line."""
-    if name not in data.SOURCES:
-        return config.data[name].to_dict()
-    spec: dict[str, Any] = {"source": name}
-    accepted = inspect.signature(importlib.import_module(data.SOURCES[name]).load).parameters
-    spec |= {key: config.image[key] for key in ("height", "width") if key in accepted}
-    for argument in filter(None, arguments.split(",")):
-        key, found, text = argument.partition("=")
-        if not found:
-            raise UserError(f"--input: {argument!r} is not of the form key=value")
-        try:
-            spec[key] = json.loads(text.lower() if text in ("True", "False") else text)
-        except json.JSONDecodeError:
-            spec[key] = text
-    return spec
+    if source.failed and not images:
+        raise UserError(f"{manifest.path}: not one image was refined, {lines[-1]}")

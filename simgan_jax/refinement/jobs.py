@@ -24,6 +24,7 @@ class Job:
         window: height and width refined at once.
         margin: pixels around a window's exact part, see `windows`.
         refined: filled as windows come back.
+        strength: how far the result goes from what came (0) to what is refined (1).
         left: windows still to come.
         tag: the caller's.
     """
@@ -35,6 +36,7 @@ class Job:
     window: tuple[int, int]
     margin: int
     refined: Shaped[np.ndarray, "n h w channels"]
+    strength: float = 1.0
     left: int = 0
     tag: Any = None
 
@@ -65,12 +67,12 @@ class Job:
         A colour image refined by a grey refiner gets the change of its luminance in every channel, so
         that R - Y and B - Y, its chroma, stay. A grey one gets the luminance of the refined colours.
         """
-        channels = self.pixels.shape[3]
-        if channels == self.refined.shape[3]:
-            return self.refined
-        if channels == 1:
-            return luminance(self.refined)
-        change = self.refined.astype(np.int32) - self.inputs
+        refined, before = self.refined, self.inputs
+        if self.strength == 1 and refined.shape == self.pixels.shape:
+            return refined
+        if self.pixels.shape[3] == 1 != refined.shape[3]:
+            refined, before = luminance(refined), self.pixels
+        change = np.round(self.strength * (refined.astype(np.int32) - before)).astype(np.int32)
         top = np.iinfo(self.pixels.dtype).max
         return (self.pixels + change).clip(0, top).astype(self.pixels.dtype)
 

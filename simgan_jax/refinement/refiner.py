@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+import os
 from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator
 from functools import cached_property, partial
@@ -29,6 +30,8 @@ CPU_BATCH_PIXELS, ACCELERATOR_PIXELS = 2**13, 2**20
 # An image larger than this is refined window by window. On CPU that is faster than at once, too.
 CPU_WINDOW_PIXELS = 2**14
 LARGEST_BATCH = 512
+# Twice the refiner's change; beyond, most pixels are black or white.
+STRONGEST = 2.0
 
 
 class Refine:
@@ -42,6 +45,7 @@ class Refine:
         seed: int = 0,
         config: ConfigDict | None = None,
         step: int | None = None,
+        strength: float = 1.0,
     ):
         """Compiles nothing yet; that happens once for each size of windows.
 
@@ -53,11 +57,15 @@ class Refine:
             seed: of the noise of refiners that take noise.
             config: of the run it comes from.
             step: of the run.
+            strength: how far images go from what they were (0) to what the refiner makes of them (1),
+                or beyond.
 
         Raises:
-            UserError: max_pixels is less than a window must have.
+            UserError: max_pixels is less than a window must have, or the strength is out of range.
         """
-        self.refiner, self.params, self.seed = refiner, params, seed
+        if not 0 <= strength <= STRONGEST:
+            raise UserError(f"strength is {strength}, must be in 0..{STRONGEST}")
+        self.refiner, self.params, self.seed, self.strength = refiner, params, seed, strength
         self.channels = refiner.channels
         self.config, self.step = config, step
         self.margin = (refiner.receptive_field - 1) // 2
@@ -134,7 +142,8 @@ class Refine:
             inputs = luminance(pixels) if wanted == 1 else pixels.repeat(3, axis=3)
         window = window or self.window(*pixels.shape[1:3])
         rows = np.arange(len(pixels)) if rows is None else rows
-        return Job(pixels, inputs, name, rows, window, self.margin, np.empty_like(inputs), tag=tag)
+        refined = np.empty_like(inputs)
+        return Job(pixels, inputs, name, rows, window, self.margin, refined, self.strength, tag=tag)
 
     def run(self, jobs: Iterable[Job], most: int | None = None) -> Iterator[Job]:
         """Refines jobs in full batches of one shape each, whatever job an image comes from.
@@ -192,7 +201,7 @@ class Refine:
         if not channels:
             return None
         text = f"{self.seed}/{job.name}/{job.rows[image]}"
-        seed = int.from_bytes(hashlib.sha256(text.encode()).digest()[:8])
+        seed = int.from_bytes(hashlib.sha256(os.fsencode(text)).digest()[:8])
         shape = (*job.inputs.shape[1:3], channels)
         return np.random.default_rng(seed).standard_normal(shape, np.float32)
 
@@ -223,15 +232,15 @@ def load_refiner(
         workdir: of the run, or a file of weights (.npz, .safetensors) from `export`.
         step: of the checkpoint; by default the chosen one, else the newest.
         pretrained: instead of `workdir`, a refiner that comes with the package, "eyes".
-        **options: `max_pixels` and `seed` of `Refine`.
+        **options: `max_pixels`, `seed` and `strength` of `Refine`.
 
     Raises:
         UserError: no run there, no such checkpoint or refiner, or not exactly one of the two named.
     """
     if (workdir is None) == (pretrained is None):
         raise UserError("name either the folder of a run or a pretrained refiner")
-    workdir = weights.pretrained(pretrained) if workdir is None else workdir
-    if Path(workdir).suffix in weights.SUFFIXES:
+    workdir = weights.pretrained(pretrained) if workdir is None else Path(workdir).expanduser()
+    if workdir.suffix in weights.SUFFIXES:
         config, params, step = weights.read(workdir)
     else:
         config, params, step = restore_refiner(workdir, step)
