@@ -1,6 +1,8 @@
 """The one exception for mistakes that a user can mend, and the one warning."""
 
+import os
 import sys
+from pathlib import Path
 
 
 class UserError(ValueError):
@@ -9,6 +11,13 @@ class UserError(ValueError):
     The message is one line that says what is wrong, where, and how to mend it. Entry points print it
     without a traceback and exit with status 2 (see `command.run`).
     """
+
+
+def missing(path: Path) -> UserError:
+    """What is wrong with a file that is not there, or is a link to one that is not."""
+    if path.is_symlink():
+        return UserError(f"{path}: a link to {os.readlink(path)}, which is not there")
+    return UserError(f"{path}: no such file")
 
 
 def warn(text: str) -> None:

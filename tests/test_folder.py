@@ -1,8 +1,11 @@
+import tracemalloc
+
 import numpy as np
 import pytest
+from pictures import ORIENTATION
 from PIL import Image
 
-from simgan_jax.data import folder, load
+from simgan_jax.data import fitting, folder, load
 from simgan_jax.errors import UserError
 
 
@@ -147,3 +150,55 @@ def test_real_photographs_are_read(real_data):
     arrays = folder.load(path, 35, 55, fit="cover", count=50)
     assert arrays.images.shape == (50, 35, 55, 1)
     assert 30 < arrays.images.mean() < 225
+
+
+def test_photographs_of_a_phone_are_read_upright(tmp_path):
+    exif = Image.Exif()
+    exif[ORIENTATION] = 6
+    stored = np.zeros((8, 12), np.uint8)
+    stored[:, :4] = 255  # the left, which is above when shown
+    Image.fromarray(stored).save(tmp_path / "a.jpg", exif=exif, quality=100)
+    save(tmp_path / "b.png", stored.T)
+    images = folder.load(str(tmp_path)).images
+    assert images.shape == (2, 12, 8, 1)
+    assert (images[:, :4] > 240).all()
+    assert (images[:, 4:] < 20).all()
+
+
+def test_twelve_bits_in_sixteen_are_named(tmp_path, capsys):
+    ramp = np.linspace(0, 4095, 48).astype(np.uint16).reshape(6, 8)
+    save(tmp_path / "a.png", ramp)
+    folder.load(str(tmp_path))
+    said = capsys.readouterr().err
+    assert f"{tmp_path}: all values are from 0 to 4,095, of 0 to 65,535; 12 bits in 16?" in said
+    save(tmp_path / "a.png", ramp * 16)
+    folder.load(str(tmp_path))
+    assert not capsys.readouterr().err
+
+
+@pytest.mark.parametrize("source", ["folder", "table"])
+def test_large_photographs_are_scaled_one_by_one(tmp_path, source, monkeypatch):
+    monkeypatch.setattr(fitting, "DECODED_BYTES", 1)  # one at a time, however many cores there are
+    names = [f"{i}.jpg" for i in range(12)]
+    Image.linear_gradient("L").resize((800, 500)).convert("RGB").save(tmp_path / names[0])
+    for name in names[1:]:
+        (tmp_path / name).hardlink_to(tmp_path / names[0])
+    (tmp_path / "labels.csv").write_text("file\n" + "\n".join(names))
+    path = {"folder": tmp_path, "table": tmp_path / "labels.csv"}[source]
+    spec = {"source": source, "path": str(path), "height": 36, "width": 60, "fit": "cover"}
+    tracemalloc.start()
+    try:
+        assert load(spec).images.shape == (12, 36, 60, 3)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    decoded = 800 * 500 * 3
+    assert peak < 5 * decoded
+
+
+def test_links_that_lead_nowhere_are_skipped_and_counted(grey, capsys):
+    (grey / "d.png").symlink_to(grey / "gone.png")
+    with pytest.raises(UserError, match=r"d\.png: a link to .*gone\.png, which is not there"):
+        folder.load(str(grey))
+    assert len(folder.load(str(grey), on_error="skip")) == 5
+    assert "skipped 1 of 6 files" in capsys.readouterr().err

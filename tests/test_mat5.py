@@ -70,7 +70,7 @@ def test_what_is_not_read_is_named(tmp_path, value, message):
 
 def test_other_files_are_named(tmp_path):
     path = tmp_path / "x.mat"
-    with pytest.raises(UserError, match=r"x\.mat: No such file"):
+    with pytest.raises(UserError, match=r"x\.mat: no such file"):
         read_mat(path, ["x"])
     path.write_bytes(b"\x89HDF\r\n" + bytes(200))
     with pytest.raises(UserError, match="not a MATLAB file of version 5 to 7"):

@@ -1,16 +1,22 @@
 """Images of files brought to one size, number of channels and type."""
 
+import math
+import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Shaped
 from PIL import Image
 
-from simgan_jax.errors import UserError
+from simgan_jax.errors import UserError, warn
 from simgan_jax.io import image_files
-from simgan_jax.io.pictures import Picture
+from simgan_jax.io.pictures import Header, Picture
 
 FITS = ("none", "resize", "crop", "cover")
+# Decoded images in memory beside a set, and how often each is there: Pillow's, ours, floats to scale.
+DECODED_BYTES, COPIES = 2**30, 8
+LEAST_RANGE = 0.1
 
 
 def opaque(path: Path, picture: Picture) -> Shaped[np.ndarray, "n h w c"]:
@@ -28,6 +34,35 @@ def opaque(path: Path, picture: Picture) -> Shaped[np.ndarray, "n h w c"]:
     return picture.pixels
 
 
+def threads(headers: Sequence[Header]) -> int:
+    """How many files to decode at a time, so that they take about `DECODED_BYTES` or are one."""
+    largest = max((_bytes(header) for header in headers), default=1)
+    return max(1, min(os.cpu_count() or 1, DECODED_BYTES // (COPIES * largest)))
+
+
+def _bytes(header: Header) -> int:
+    return math.prod(header.shape) * np.dtype(header.dtype).itemsize
+
+
+def warn_of_unused_range(name: str, images: Shaped[np.ndarray, "n h w c"]) -> None:
+    """Names a set whose values are all within a tenth of their range, such as 12 bits in 16."""
+    most = np.iinfo(images.dtype).max
+    low, high = int(images.min()), int(images.max())
+    if high - low < LEAST_RANGE * most:
+        hint = "; 12 bits in 16? Multiply them by 16" if most > 4095 >= high else ""
+        warn(f"{name}: all values are from {low:,} to {high:,}, of 0 to {most:,}{hint}")
+
+
+def scaled(had: tuple[int, int], want: tuple[int, int], fit: str) -> tuple[int, int]:
+    """Height and width that an image is scaled to before it is cut."""
+    if fit == "resize" or had == want:
+        return want
+    if fit != "cover":
+        return had
+    scale = max(want[0] / had[0], want[1] / had[1])
+    return max(want[0], round(had[0] * scale)), max(want[1], round(had[1] * scale))
+
+
 def fitted(
     pixels: Shaped[np.ndarray, "n h w c"],
     like: Shaped[np.ndarray, "m height width channels"],
@@ -41,17 +76,24 @@ def fitted(
         fit: "resize" stretches, "crop" takes the middle, "cover" scales until the shorter side fits,
             then takes the middle; "none" is for images that have the size.
     """
+    images = np.empty((len(pixels), *like.shape[1:]), like.dtype)
+    for image, one in zip(images, pixels, strict=True):  # one by one, which bounds the memory
+        image[...] = _fitted(one[None], like, fit)[0]
+    return images
+
+
+def _fitted(
+    pixels: Shaped[np.ndarray, "1 h w c"],
+    like: Shaped[np.ndarray, "m height width channels"],
+    fit: str,
+) -> Shaped[np.ndarray, "1 height width channels"]:
     pixels = _with_channels(pixels, like.shape[3])
     height, width = like.shape[1:3]
-    h, w = pixels.shape[1:3]
-    if (h, w) != (height, width):
-        if fit == "resize":
-            pixels = _resized(pixels, height, width)
-        if fit == "cover":
-            scale = max(height / h, width / w)
-            pixels = _resized(pixels, max(height, round(h * scale)), max(width, round(w * scale)))
-        top, left = (pixels.shape[1] - height) // 2, (pixels.shape[2] - width) // 2
-        pixels = pixels[:, top : top + height, left : left + width]
+    size = scaled(pixels.shape[1:3], (height, width), fit)
+    if size != pixels.shape[1:3]:
+        pixels = _resized(pixels, *size)
+    top, left = (pixels.shape[1] - height) // 2, (pixels.shape[2] - width) // 2
+    pixels = pixels[:, top : top + height, left : left + width]
     if pixels.dtype == like.dtype:
         return pixels
     if like.dtype == np.uint16:
@@ -71,8 +113,10 @@ def _resized(
     pixels: Shaped[np.ndarray, "n h w c"], height: int, width: int
 ) -> Shaped[np.ndarray, "n height width c"]:
     """Lanczos, with a filter as wide as the step when shrinking; in floats, so that 16 bits stay."""
-    planes = np.moveaxis(pixels, 3, 1).astype(np.float32).reshape(-1, *pixels.shape[1:3])
-    resize = lambda x: Image.fromarray(x).resize((width, height), Image.Resampling.LANCZOS)  # noqa: E731
-    planes = np.stack([np.asarray(resize(plane)) for plane in planes])
-    planes = planes.round().clip(0, np.iinfo(pixels.dtype).max).astype(pixels.dtype)
-    return np.moveaxis(planes.reshape(len(pixels), -1, height, width), 1, 3)
+    resized = np.empty((len(pixels), height, width, pixels.shape[3]), pixels.dtype)
+    most = np.iinfo(pixels.dtype).max
+    for image, channel in np.ndindex(len(pixels), pixels.shape[3]):
+        plane = Image.fromarray(pixels[image, ..., channel].astype(np.float32))
+        values = np.asarray(plane.resize((width, height), Image.Resampling.LANCZOS))
+        resized[image, ..., channel] = values.round().clip(0, most)
+    return resized

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from simgan_jax.data.arrays import Arrays
-from simgan_jax.data.fitting import FITS, fitted, opaque
+from simgan_jax.data.fitting import FITS, fitted, opaque, threads, warn_of_unused_range
 from simgan_jax.errors import UserError, warn
 from simgan_jax.io import image_files
 from simgan_jax.io.pictures import Header
@@ -40,6 +40,8 @@ def load(
 ) -> Arrays:
     """Reads every PNG, JPEG, TIFF, BMP and npy image below a folder, sorted by path.
 
+    Beside the images that are returned, a gigabyte of decoded files is in memory, or one file.
+
     Args:
         path: of the folder; hidden files are left out.
         height: of the images in pixels; 0 takes that of the files.
@@ -54,7 +56,8 @@ def load(
         count: the first so many images; 0 takes all.
 
     Returns:
-        uint8 or uint16 images [N, height, width, channels]; opaque alpha channels are dropped.
+        uint8 or uint16 images [N, height, width, channels], turned as files say; opaque alpha channels
+        are dropped.
 
     Raises:
         UserError: no images there, a damaged one, mixed sizes or channels, transparency.
@@ -86,35 +89,36 @@ def load(
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         headers = pool.map(lambda p: attempt(image_files.read_header, p), paths)
         files, total = _rows(paths, headers, count)
-        _check_channels(files, channels, convert)
-        height, width = _check_sizes(files, height, width, fit)
-        channels = channels or (files[0].header.shape[3] if files else 1)
-        deep = any(file.header.dtype != "uint8" for file in files)
-        images = np.empty(
-            (total, height, width, channels), dtype or ("uint16" if deep else "uint8")
-        )
-        good = np.ones(total, bool)
+    _check_channels(files, channels, convert)
+    height, width = _check_sizes(files, height, width, fit)
+    channels = channels or (files[0].header.shape[3] if files else 1)
+    deep = any(file.header.dtype != "uint8" for file in files)
+    images = np.empty((total, height, width, channels), dtype or ("uint16" if deep else "uint8"))
+    good = np.ones(total, bool)
 
-        def fill(file: File) -> int:
-            rows = slice(file.row, min(file.row + file.header.shape[0], total))
-            picture = attempt(image_files.read, file.path)
-            pixels = picture and attempt(opaque, file.path, picture)
-            if pixels is None:
-                good[rows] = False
-            else:
-                images[rows] = fitted(pixels, images, fit)[: rows.stop - rows.start]
-            return rows.stop - rows.start
+    def fill(file: File) -> int:
+        rows = slice(file.row, min(file.row + file.header.shape[0], total))
+        picture = attempt(image_files.read, file.path)
+        pixels = picture and attempt(opaque, file.path, picture)
+        if pixels is None:
+            good[rows] = False
+        else:
+            images[rows] = fitted(pixels[: rows.stop - rows.start], images, fit)
+        return rows.stop - rows.start
 
-        with progress(f"reading {path}", total) as advance:
-            try:
-                for done in pool.map(fill, files):
-                    advance(done)
-            except UserError:
-                pool.shutdown(cancel_futures=True)
-                raise
+    workers = threads([file.header for file in files])
+    with ThreadPoolExecutor(workers) as pool, progress(f"reading {path}", total) as advance:
+        try:
+            for done in pool.map(fill, files):
+                advance(done)
+        except UserError:
+            pool.shutdown(cancel_futures=True)
+            raise
     if failures:
         _say_skipped(path, failures, len(paths))
-    return Arrays(images if good.all() else images[good])
+    images = images if good.all() else images[good]
+    warn_of_unused_range(path, images)
+    return Arrays(images)
 
 
 def _rows(paths: list[Path], headers, count: int) -> tuple[list[File], int]:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from simgan_jax.errors import UserError
+from simgan_jax.errors import UserError, missing
 
 MAX_JSON_BYTES = 1_000_000
 _NUMBER = r"\s*[+-]?(?:\d{1,20}(?:\.\d{0,40})?|\.\d{1,40})(?:[eE][+-]?\d{1,3})?\s*"
@@ -28,7 +28,7 @@ def read_json(path: Path) -> dict[str, Any]:
             text = file.read(MAX_JSON_BYTES + 1)
         content = json.loads(text) if len(text) <= MAX_JSON_BYTES else None
     except FileNotFoundError:
-        raise UserError(f"{path}: no such file") from None
+        raise missing(path) from None
     except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"{path}: not readable as JSON") from error
     if not isinstance(content, dict):

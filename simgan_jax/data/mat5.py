@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from simgan_jax.errors import UserError
+from simgan_jax.errors import UserError, missing
 
 MAX_BYTES = 1_000_000_000
 _MAX_DEPTH = 8
@@ -56,6 +56,8 @@ def read_mat(path: Path, names: Sequence[str], max_bytes: int = MAX_BYTES) -> di
         if path.stat().st_size > max_bytes:
             raise UserError(f"{path}: larger than {max_bytes:,} bytes")
         content = path.read_bytes()
+    except FileNotFoundError:
+        raise missing(path) from None
     except OSError as error:
         raise UserError(f"{path}: {error.strerror or 'unreadable'}") from None
     order = {b"\x00\x01IM": "<", b"\x01\x00MI": ">"}.get(content[124:128])

@@ -14,50 +14,64 @@ labels; the columns of one label are all there or none, and columns with other n
     participant  participant                          a whole number, as day and group: a recording
 """
 
-import csv
-import math
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Shaped
 
+from simgan_jax.data import csv_file, table_labels
 from simgan_jax.data.arrays import Arrays
-from simgan_jax.data.fitting import FITS, fitted, opaque
+from simgan_jax.data.csv_file import Row
+from simgan_jax.data.fitting import FITS, fitted, opaque, scaled, threads, warn_of_unused_range
 from simgan_jax.data.label_values import shown
+from simgan_jax.data.table_labels import TURNING, VECTOR, Move, Way
 from simgan_jax.errors import UserError, warn
 from simgan_jax.io import image_files
+from simgan_jax.io.orientation import UPRIGHT
+from simgan_jax.io.orientation import size as turned_size
+from simgan_jax.io.pictures import Header
 from simgan_jax.io.progress import progress
-from simgan_jax.metrics.angles import from_pitch_yaw, normalize
 
-MAX_JOINTS = 1000
-Values = Float[np.ndarray, "n k"]
+ORIENTATIONS = ("", "shown", "stored")
 
 
-class Way(NamedTuple):
-    """One way to write a label."""
+class Entry(NamedTuple):
+    """A row and the image it names."""
 
-    label: str
-    columns: tuple[str, ...]
-    convert: Callable[[Values], np.ndarray]
+    where: str
+    file: Path
+    label: dict[str, list[float]]
+    header: Header | None = None
 
 
-WAYS = (
-    Way("gaze", ("gaze_x", "gaze_y", "gaze_z"), normalize),
-    Way("gaze", ("gaze_pitch", "gaze_yaw"), from_pitch_yaw),
-    Way("gaze", ("gaze_pitch_deg", "gaze_yaw_deg"), lambda x: from_pitch_yaw(np.radians(x))),
-    Way("head_pose", ("head_pitch", "head_yaw"), np.asarray),
-    Way("head_pose", ("head_pitch_deg", "head_yaw_deg"), np.radians),
-    Way("pupil", ("pupil_x", "pupil_y"), np.asarray),
-    Way("pupil", ("iris_x", "iris_y"), np.asarray),
-    *(
-        Way(name, (name,), lambda x: x[:, 0].round().astype(np.int32))
-        for name in ("participant", "day", "group")
-    ),
-)
+class Faults:
+    """What is wrong, by row; the first is raised, or all are counted."""
+
+    def __init__(self, on_error: str):
+        self._stop = on_error == "stop"
+        self.found: dict[int, str] = {}
+
+    def note(self, row: int, error: UserError) -> None:
+        """Notes an error of a row, or raises it."""
+        if self._stop:
+            raise error
+        self.found[row] = str(error)
+
+    def attempt(self, row: int, call: Callable, *arguments: Any) -> Any:
+        """What a call returns; None where it raises a `UserError` that is noted."""
+        try:
+            return call(*arguments)
+        except UserError as error:
+            self.note(row, error)
+            return None
+
+    def first(self) -> str:
+        """The first row's."""
+        return self.found[min(self.found)] if self.found else "no row"
 
 
 def load(
@@ -68,13 +82,14 @@ def load(
     fit: str = "none",
     on_error: str = "stop",
     count: int = 0,
+    orientation: str = "",
 ) -> Arrays:
     """Reads the images that a CSV file names, and their labels.
 
     Labels in pixels follow the images through scaling and cropping.
 
     Args:
-        path: of the CSV file (UTF-8, commas).
+        path: of the CSV file (UTF-8; commas, semicolons or tabs).
         height: of the images in pixels; 0 takes that of the first file.
         width: likewise.
         channels: 1 or 3, converting where needed; 0 takes that of the first file.
@@ -82,207 +97,192 @@ def load(
             middle, "cover" scales until the shorter side fits, then takes the middle.
         on_error: "stop" at a damaged row or image, or "skip" it and say so.
         count: the first so many rows; 0 takes all.
+        orientation: which image labels describe where a file has an orientation tag: that which is
+            "shown", as tools for annotation have it, or that which is "stored"; then they are turned
+            with the image. "" takes the shown one, and says so if there are such files.
 
     Returns:
-        uint8 or uint16 images [N, height, width, channels] and the labels above.
+        uint8 or uint16 images [N, height, width, channels], as shown, and the labels above.
 
     Raises:
-        UserError: no such file, no column `file`, half a label, a value that is no number, an image
-            that is missing or damaged.
+        UserError: no such file, no column `file`, half a label, a value that is no number or cannot be
+            right, an image that is missing or damaged.
     """
-    if fit not in FITS or on_error not in ("stop", "skip"):
-        raise UserError(
-            f"data source table: fit {fit!r}, on_error {on_error!r}; fit is one of "
-            f"{', '.join(FITS)}, on_error stop or skip"
-        )
+    for name, value, known in (
+        ("fit", fit, FITS),
+        ("on_error", on_error, ("stop", "skip")),
+        ("orientation", orientation, ORIENTATIONS),
+    ):
+        if value not in known:
+            raise UserError(
+                f"data source table: {name} is {value!r}; one of {', '.join(filter(None, known))}"
+            )
     table = Path(path)
-    columns, rows = _read(table)
+    columns, rows = csv_file.read(table)
     if "file" not in columns:
         raise UserError(f"{table}: no column 'file' in its first line, {shown(','.join(columns))}")
-    ways = _ways(table, columns)
-    wanted = {name: columns.index(name) for way in ways for name in way.columns}
-    faults: list[str] = []
-
-    def attempt(call, *arguments):
-        try:
-            return call(*arguments)
-        except UserError as error:
-            if on_error == "stop":
-                raise
-            faults.append(str(error))
-            return None
-
-    parsed = [
-        attempt(_parse, table, number, row, columns, wanted)
-        for number, row in enumerate(rows[: count or None], 2)
-    ]
-    entries = [entry for entry in parsed if entry]
-    with (
-        ThreadPoolExecutor(os.cpu_count()) as pool,
-        progress(f"reading {path}", len(entries)) as tell,
-    ):
-        pictures = []
-        for picture in pool.map(lambda entry: attempt(_image, entry[0]), entries):
-            pictures.append(picture)
-            tell(1)
-    first = next((picture for picture in pictures if picture is not None), None)
-    if first is None:
-        raise UserError(
-            f"{table}: no readable image; first {faults[0] if faults else 'row missing'}"
+    ways = table_labels.ways_of(table, columns)
+    rows, faults = rows[: count or None], Faults(on_error)
+    entries = {row: faults.attempt(row, _entry, table, line, ways) for row, line in enumerate(rows)}
+    for row, error in _uneven_lengths(entries, ways).items():
+        faults.note(row, error)
+        entries[row] = None
+    _check_units(table, ways, entries)
+    with _pool(os.cpu_count() or 1) as pool:
+        headers = pool(
+            lambda row: faults.attempt(row, _with_header, entries[row], orientation), entries
         )
+        entries = {row: entry for row, entry in zip(entries, headers, strict=True) if entry}
+    if not entries:
+        raise UserError(f"{table}: no readable image; first {faults.first()}")
+    headers = [entry.header for entry in entries.values()]
+    first = headers[0]
     shape = (height or first.shape[1], width or first.shape[2], channels or first.shape[3])
-    like = np.empty((0, *shape), max(picture.dtype for picture in pictures if picture is not None))
-    images, values, moves = [], [], []
-    for (file, numbers), picture in zip(entries, pictures, strict=True):
-        placed = picture is not None and attempt(_placed, file, picture, like, fit)
-        if placed:
-            images.append(placed[0])
-            moves.append(placed[1])
-            values.append(numbers)
-    if not images:
-        raise UserError(f"{table}: no usable image; first {faults[0]}")
-    if faults:
-        warn(f"{table}: skipped {len(faults):,} of {len(parsed):,} rows; first {faults[0]}")
-    return Arrays(np.concatenate(images), _labels(ways, list(wanted), np.array(values), moves))
+    deep = any(header.dtype != "uint8" for header in headers)
+    moves = {
+        row: faults.attempt(row, _move, entry, shape[:2], fit, orientation)
+        for row, entry in entries.items()
+    }
+    entries = {row: entry for row, entry in entries.items() if moves[row]}
+    images = np.empty((len(entries), *shape), np.uint16 if deep else np.uint8)
+    good = np.zeros(len(entries), bool)
+
+    def fill(place: int) -> None:
+        row = kept[place]
+        pixels = faults.attempt(row, _image, entries[row].file)
+        if pixels is not None:
+            images[place] = fitted(pixels, images, fit)[0]
+            good[place] = True
+
+    kept = list(entries)
+    with _pool(threads(headers)) as pool, progress(f"reading {path}", len(kept)) as tell:
+        for _ in pool(fill, range(len(kept))):
+            tell(1)
+    if not good.any():
+        raise UserError(f"{table}: no usable image; first {faults.first()}")
+    if faults.found:
+        warn(
+            f"{table}: skipped {len(faults.found):,} of {len(rows):,} rows; first {faults.first()}"
+        )
+    images = images if good.all() else images[good]
+    warn_of_unused_range(path, images)
+    entries = [entries[row] for row, use in zip(kept, good, strict=True) if use]
+    _warn_of_turned(table, entries, ways, orientation)
+    moves = [moves[row] for row, use in zip(kept, good, strict=True) if use]
+    return Arrays(images, table_labels.converted(ways, _values(ways, entries), moves))
 
 
 def read_labels(path: str) -> dict[str, np.ndarray]:
     """The labels of a table alone, those in pixels as they stand there; it needs no column `file`.
 
     Raises:
-        UserError: no such file, no row, half a label, a value that is no number.
+        UserError: no such file, no row, half a label, a value that is no number or cannot be right.
     """
     table = Path(path)
-    columns, rows = _read(table)
-    ways = _ways(table, columns)
-    wanted = {name: columns.index(name) for way in ways for name in way.columns}
-    values = [_numbers(table, number, row, columns, wanted) for number, row in enumerate(rows, 2)]
-    if not values:
+    columns, rows = csv_file.read(table)
+    ways = table_labels.ways_of(table, columns)
+    entries = [Entry("", table, _numbers(row, ways)) for row in rows]
+    if not entries:
         raise UserError(f"{table}: no row below the names of the columns")
-    still = [(np.ones(2), np.zeros(2))] * len(values)
-    return _labels(ways, list(wanted), np.array(values), still)
+    _check_units(table, ways, dict(enumerate(entries)))
+    return table_labels.converted(ways, _values(ways, entries), [])
 
 
-def _read(table: Path) -> tuple[list[str], list[list[str]]]:
-    """Column names and rows."""
-    try:
-        with table.open(newline="", encoding="utf-8-sig") as file:
-            rows = [row for row in csv.reader(file, strict=True) if row]
-    except OSError as error:
-        raise UserError(f"{table}: {error.strerror or 'unreadable'}") from None
-    except (csv.Error, UnicodeDecodeError) as error:
-        raise UserError(f"{table}: not readable as CSV in UTF-8 ({error})") from error
-    columns = [name.strip() for name in rows[0]] if rows else []
-    if len(set(columns)) != len(columns):
-        raise UserError(f"{table}: a column name is there twice: {shown(','.join(columns))}")
-    return columns, rows[1:]
-
-
-def _ways(table: Path, columns: Sequence[str]) -> list[Way]:
-    """The labels of a table and how they are written."""
-    found: dict[str, Way] = {}
-    for way in (*WAYS, *_joints(columns)):
-        there = [name for name in way.columns if name in columns]
-        if there and len(there) < len(way.columns):
-            missing = next(name for name in way.columns if name not in columns)
-            raise UserError(f"{table}: column {there[0]} without {missing}")
-        if there and way.label in found:
-            raise UserError(
-                f"{table}: {way.label} is there twice, as {', '.join(found[way.label].columns)} and as "
-                f"{', '.join(way.columns)}"
-            )
-        if there:
-            found[way.label] = way
-    return list(found.values())
-
-
-def _joints(columns: Sequence[str]) -> list[Way]:
-    """The label of all joints, if there is a column of one."""
-    named = {f"joint{i}_{axis}": i for i in range(MAX_JOINTS) for axis in "uvd"}
-    last = max((named[name] for name in columns if name in named), default=-1)
-    if last < 0:
-        return []
-    names = tuple(f"joint{i}_{axis}" for i in range(last + 1) for axis in "uvd")
-    return [Way("joints_uvd", names, lambda x: x.reshape(len(x), -1, 3))]
-
-
-def _parse(
-    table: Path, number: int, row: list[str], columns: list[str], wanted: dict[str, int]
-) -> tuple[Path, list[float]]:
-    """Image and values of a row."""
-    values = _numbers(table, number, row, columns, wanted)
-    file = PurePosixPath(row[columns.index("file")].strip())
-    if not file.name or file.is_absolute() or ".." in file.parts:
-        raise UserError(
-            f"{table}, row {number}: file {shown(str(file))} is not below the folder of the table"
-        )
-    return table.parent / file, values
-
-
-def _numbers(
-    table: Path, number: int, row: list[str], columns: list[str], wanted: dict[str, int]
-) -> list[float]:
-    """Values of a row."""
-    where = f"{table}, row {number}"
-    if len(row) != len(columns):
-        raise UserError(f"{where}: {len(row)} values for {len(columns)} columns")
-    values = []
-    for name, index in wanted.items():
+@contextmanager
+def _pool(workers: int) -> Iterator[Callable]:
+    """A `map` in threads that begins nothing new after an error."""
+    with ThreadPoolExecutor(workers) as pool:
         try:
-            value = float(row[index])
-        except ValueError:
-            value = math.nan
-        if not math.isfinite(value) or abs(value) > 1e9:
-            raise UserError(f"{where}: {name} is {shown(row[index])}, expected a number")
-        values.append(value)
-    vector = [v for name, v in zip(wanted, values, strict=True) if name in WAYS[0].columns]
-    if vector and math.hypot(*vector) < 1e-6:
-        raise UserError(f"{where}: gaze has length 0")
-    return values
+            yield pool.map
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
 
 
-def _image(path: Path) -> Shaped[np.ndarray, "1 h w c"]:
-    picture = image_files.read(path)
-    if len(picture.pixels) != 1:
-        raise UserError(f"{path}: {len(picture.pixels)} images, expected one")
-    return opaque(path, picture)
+def _entry(table: Path, row: Row | UserError, ways: list[Way]) -> Entry:
+    label = _numbers(row, ways)
+    return Entry(row.where, _file(table, row), label)
 
 
-def _placed(
-    path: Path,
-    pixels: Shaped[np.ndarray, "1 h w c"],
-    like: Shaped[np.ndarray, "0 height width channels"],
-    fit: str,
-) -> tuple[Shaped[np.ndarray, "1 height width channels"], tuple[np.ndarray, np.ndarray]]:
-    """An image in the wanted size, and scale and offset (x, y) of its pixels' positions."""
-    had, want = np.array(pixels.shape[1:3]), np.array(like.shape[1:3])
-    if (had != want).any() and (fit == "none" or (fit == "crop" and (had < want).any())):
+def _numbers(row: Row | UserError, ways: list[Way]) -> dict[str, list[float]]:
+    if isinstance(row, UserError):
+        raise row
+    return table_labels.numbers(row, ways)
+
+
+def _file(table: Path, row: Row) -> Path:
+    """The image of a row; relative or absolute, it lies below the folder of the table."""
+    text = row.cells["file"].strip()
+    if "\\" in text and not (table.parent / text).exists():
+        text = text.replace("\\", "/")  # a table from Windows
+    path = os.path.normpath(os.path.join(os.path.abspath(table.parent), text))
+    below = os.path.relpath(path, os.path.abspath(table.parent))
+    if not PurePosixPath(text).name or below == "." or below.split("/")[0] == "..":
+        raise UserError(f"{row.where}: file {shown(text)} is not below the folder of the table")
+    return table.parent / below
+
+
+def _with_header(entry: Entry | None, frame: str) -> Entry | None:
+    """An entry with the header of its image, whose places lie in it."""
+    if entry is None:
+        return None
+    header = image_files.read_header(entry.file)
+    if header.shape[0] != 1:
+        raise UserError(f"{entry.file}: {header.shape[0]} images, expected one")
+    size, turned = header.shape[1:3], ""
+    if header.orientation != UPRIGHT:
+        turned = f" as {frame or 'shown'}; see the key orientation"
+        size = turned_size(*size, header.orientation) if frame == "stored" else size
+    table_labels.check_places(entry.where, entry.label, entry.file.name, size, turned)
+    return entry._replace(header=header)
+
+
+def _move(entry: Entry, want: tuple[int, int], fit: str, frame: str) -> Move:
+    """How the pixels of an image move to the wanted size."""
+    header = entry.header
+    had = header.shape[1:3]
+    if had != want and (
+        fit == "none" or (fit == "crop" and (had[0] < want[0] or had[1] < want[1]))
+    ):
         raise UserError(
-            f"{path}: {had[1]} x {had[0]} pixels, expected {want[1]} x {want[0]}; set fit to resize or "
-            "cover"
+            f"{entry.file}: {had[1]} x {had[0]} pixels, expected {want[1]} x {want[0]}; set fit to "
+            "resize or cover"
         )
-    scaled = {
-        "resize": want,
-        "cover": np.maximum(want, np.round(had * (want / had).max())),
-    }.get(fit, had)
-    scale = scaled / had
-    offset = 0.5 * scale - 0.5 - (scaled - want) // 2
-    return fitted(pixels, like, fit), (scale[::-1], offset[::-1])
+    between = np.array(scaled(had, want, fit))
+    scale = between / had
+    offset = 0.5 * scale - 0.5 - (between - want) // 2
+    turn = header.orientation if frame == "stored" else UPRIGHT
+    return Move(turn, had, scale[::-1], offset[::-1])
 
 
-def _labels(
-    ways: list[Way], names: list[str], values: Values, moves: list[tuple[np.ndarray, np.ndarray]]
-) -> dict[str, np.ndarray]:
-    """Labels in their units, those in pixels moved with the images."""
-    scale, offset = (np.stack(part) for part in zip(*moves, strict=True))
-    labels = {}
-    for way in ways:
-        label = way.convert(values[:, [names.index(name) for name in way.columns]])
-        if way.label == "pupil":
-            label = label * scale + offset
-        if way.label == "joints_uvd":
-            label = label.copy()
-            label[..., :2] = label[..., :2] * scale[:, None] + offset[:, None]
-        is_whole = np.issubdtype(label.dtype, np.integer)
-        labels[way.label] = label if is_whole else label.astype(np.float32)
-    return labels
+def _image(path: Path) -> np.ndarray:
+    return opaque(path, image_files.read(path))
+
+
+def _values(ways: list[Way], entries: list[Entry]) -> dict[str, np.ndarray]:
+    return {way.label: np.array([entry.label[way.label] for entry in entries]) for way in ways}
+
+
+def _uneven_lengths(entries: dict[int, Entry | None], ways: list[Way]) -> dict[int, UserError]:
+    if VECTOR not in ways:
+        return {}
+    rows = [row for row, entry in entries.items() if entry]
+    vectors = [(entries[row].where, entries[row].label["gaze"]) for row in rows]
+    return {rows[i]: error for i, error in table_labels.check_lengths(vectors).items()}
+
+
+def _check_units(table: Path, ways: list[Way], entries: dict[int, Entry | None]) -> None:
+    good = [entry for entry in entries.values() if entry]
+    for way in ways if good else ():
+        table_labels.check_units(table, way, _values([way], good)[way.label])
+
+
+def _warn_of_turned(table: Path, entries: list[Entry], ways: list[Way], frame: str) -> None:
+    turned = [entry for entry in entries if entry.header.orientation != UPRIGHT]
+    named = [way.label for way in ways if way.label in TURNING]
+    if turned and named and not frame:
+        warn(
+            f"{table}: {len(turned):,} images have an orientation tag, first {turned[0].file.name}: "
+            f"{', '.join(named)} are taken as of the images as shown; set orientation to stored "
+            "where they are not, to shown where they are"
+        )

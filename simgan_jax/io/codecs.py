@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from simgan_jax.errors import UserError
+from simgan_jax.errors import UserError, missing
 from simgan_jax.io.formats import bmp, jpeg, npy, png, tiff
 from simgan_jax.io.pictures import Header, Picture, Unsupported
 
@@ -45,7 +45,7 @@ def opened(path: Path) -> Iterator[tuple[Header, Callable[[], Picture]]]:
     except Unsupported as error:
         raise UserError(f"{path}: {error}") from error
     except FileNotFoundError as error:
-        raise UserError(f"{path}: no such file") from error
+        raise missing(path) from error
     except UserError:
         raise
     except Exception as error:  # decoders raise anything on damaged files

@@ -20,7 +20,7 @@ from jaxtyping import Float, Shaped, UInt8
 from PIL import Image, ImageDraw
 
 from simgan_jax.data import label_values
-from simgan_jax.errors import UserError
+from simgan_jax.errors import UserError, missing
 from simgan_jax.metrics.angles import pitch_yaw
 
 LANDMARKS = {"interior_margin_2d": 16, "caruncle_2d": 7, "iris_2d": 32}
@@ -187,7 +187,7 @@ def _opened(path: Path) -> Image.Image:
             warnings.simplefilter("error")
             picture = Image.open(path, formats=FORMATS)
     except FileNotFoundError:
-        raise UserError(f"{path}: no such file") from None
+        raise missing(path) from None
     except Exception as error:  # decoders raise anything on damaged files
         raise UserError(f"{path}: not readable as a JPEG or PNG image") from error
     if not 0 < picture.width * picture.height <= MAX_PIXELS:
