@@ -12,6 +12,7 @@ from absl import app, flags, logging
 from rich.console import Console
 
 from simgan_jax.errors import UserError
+from simgan_jax.io.programs import keep_programs
 
 
 def run(main: Callable[[Sequence[str]], None], positional: int = 0) -> None:
@@ -34,6 +35,7 @@ def run(main: Callable[[Sequence[str]], None], positional: int = 0) -> None:
 
     logging.set_verbosity(logging.WARNING)
     _start_like_a_module(main)
+    keep_programs()
     try:
         app.run(guarded, flags_parser=_parse_flags)
     except UserError as error:

@@ -225,6 +225,7 @@ def main(argv: Sequence[str]) -> None:
     """Measures, shows and saves."""
     del argv
     rounds = 3 if QUICK.value else 15
+    jax.config.update("jax_enable_compilation_cache", False)  # its times of compiling are measured
     config = settings()
     result = measure(config, rounds)
     show(result)
