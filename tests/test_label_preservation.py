@@ -41,4 +41,10 @@ def test_drift_is_signed_and_a_mean_over_estimators():
     # They are wrong by 27.5 and 7.5 levels before, in the mean over both gains 13.125.
     assert found["own_error"] == pytest.approx(np.degrees(13.125 / 127.5), rel=1e-4)
     assert found["largest_share"] == pytest.approx(15 / 13.125, rel=1e-4)
+    assert found["largest"] == found["axes"]["pitch"]["bias"]
+    assert found["limit"] == 0.5
+    # Over images, 10 levels to each side with a gain of 1, and 5 with 1/2.
+    assert found["std_share"] == pytest.approx(7.5 / 13.125, rel=1e-4)
+    # All labels are the same, so their mean says all.
+    assert found["mean_label_error"] == pytest.approx(0, abs=1e-4)
     assert found["estimators"] == 2

@@ -141,6 +141,7 @@ NAMES = [
     "curve",
     "thresholds",
 ]
+NAMES += ["estimate", "axes", "yaw", "bias", "interval", "own_error", "beyond_tone", "share"]
 NAMES += ["participants", "difference", "row", "against", "over_seeds", "clear", "followed"]
 TREE = st.recursive(
     LEAF,
@@ -155,6 +156,7 @@ TREE = st.recursive(
             "estimators": TREE,
             "realism": TREE,
             "label_shift": TREE,
+            "artefacts": TREE,
             "seeds": TREE,
             "gap_closed": TREE,
             "comparisons": TREE,

@@ -2,7 +2,12 @@
 
 import pytest
 
-from simgan_jax.evaluation.summary import comparison_line, shift_line
+from simgan_jax.evaluation.summary import (
+    artefact_line,
+    comparison_line,
+    reading_line,
+    shift_line,
+)
 
 SHIFT = {"mean": 0.1, "std": 0.05, "dx": 0.02, "dy": -0.01, "followed": 1.0}
 
@@ -47,3 +52,30 @@ def test_one_seed_does_not_tell_what_another_training_would_give():
     assert line.startswith(
         "refined against matched: +0.50 px (+0.40 to +0.60 over 3 days; one seed"
     )
+
+
+@pytest.mark.parametrize(("yaw", "verdict"), [(0.5, "within"), (-2.9, "beyond")])
+def test_what_estimators_read_is_told_with_its_limit(yaw, verdict):
+    estimate = {
+        "estimator": "synthetic_augmented",
+        "unit": "degrees",
+        "axes": {"pitch": {"bias": 0.1, "interval": [0, 0.2]}, "yaw": {"bias": yaw}},
+        "largest": yaw,
+        "largest_share": 0.25,
+        "limit": 0.5,
+    }
+    estimate["axes"]["yaw"]["interval"] = [yaw - 0.5, yaw + 0.5]
+    line = reading_line(estimate)
+    assert line.startswith(
+        "reading drift, row synthetic augmented: pitch +0.10 (+0.00 to +0.20), yaw"
+    )
+    assert line.endswith(f"degrees, 25% of their own error; {verdict} the limit of 0.5")
+
+
+def test_what_is_painted_is_told_with_its_limits():
+    found = {"beyond_tone": {"share": 0.034}, "whites_lost": {"share": 0.27}}
+    assert artefact_line(found) == (
+        "pattern in every image: 3.4% of the change (up to 5%); whites of eyes lost: 27% (up to 12%)"
+    )
+    del found["whites_lost"]
+    assert artefact_line(found).endswith("(up to 5%)")

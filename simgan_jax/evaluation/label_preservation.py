@@ -10,6 +10,7 @@ from simgan_jax.data import Arrays
 from simgan_jax.data.depth import measured_depth
 from simgan_jax.estimators import tasks
 from simgan_jax.estimators.estimator import Estimator
+from simgan_jax.evaluation.scores import mean_prediction
 from simgan_jax.metrics import keypoints, label_shift
 from simgan_jax.metrics.intervals import mean_interval
 from simgan_jax.ranges import to_unit
@@ -98,6 +99,7 @@ def reading_drift(
     distance = np.stack([kind.errors(moved, still) for still, moved in read])
     signed = np.stack([kind.signed(moved, still) for still, moved in read])
     own = float(np.mean([kind.errors(still, targets).mean() for still, _ in read]))
+    blind = kind.errors(mean_prediction(task, before, len(before)), targets)
     axes = {
         name: {
             "bias": float(signed[..., i].mean()),
@@ -106,12 +108,17 @@ def reading_drift(
         }
         for i, name in enumerate(kind.axes)
     }
+    largest = max((axis["bias"] for axis in axes.values()), key=abs)
     return {
         "unit": kind.unit,
         "estimators": len(estimators),
         "mean": float(distance.mean()),
         "std": float(distance.std()),
         "axes": axes,
+        "largest": largest,
+        "limit": kind.drift_limit(before.images.shape[1:3]),
         "own_error": own,
-        "largest_share": max(abs(axis["bias"]) for axis in axes.values()) / own,
+        "mean_label_error": float(blind.mean()),
+        "largest_share": abs(largest) / own,
+        "std_share": max(axis["std"] for axis in axes.values()) / own,
     }

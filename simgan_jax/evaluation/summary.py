@@ -6,7 +6,7 @@ from typing import Any
 from rich.table import Table
 
 from simgan_jax.evaluation.plan import FLOOR
-from simgan_jax.metrics import label_shift
+from simgan_jax.metrics import common_change, eye_whites, label_shift
 
 
 def table(report: Mapping[str, Any]) -> Table:
@@ -45,6 +45,9 @@ def summary(report: Mapping[str, Any]) -> list[str]:
             f"{surface['quartiles'][0]:+.2f} and {surface['quartiles'][1]:+.2f}; {surface['lost']:.1%} "
             f"of {surface['joints']} lost"
         )
+    if estimate := report["label_shift"].get("estimate"):
+        lines.append(reading_line(estimate))
+    lines.append(artefact_line(report["artefacts"]))
     realism = report["realism"]
     lines.append(
         f"{accuracy_line(realism)}; KID {realism['kid_synthetic']:.3f} to {realism['kid']:.3f} (two "
@@ -68,6 +71,31 @@ def shift_line(shift: Mapping[str, Any]) -> str:
         f"({paper['std']}) at a width of {paper['width']} px"
     )
     return f"{line}; {lost:.1%} of the images could not be followed" if lost else line
+
+
+def reading_line(estimate: Mapping[str, Any]) -> str:
+    """How far what estimators read has moved, and whether that is too far."""
+    axes = ", ".join(
+        f"{name} {axis['bias']:+.2f} ({axis['interval'][0]:+.2f} to {axis['interval'][1]:+.2f})"
+        for name, axis in estimate["axes"].items()
+    )
+    verdict = "within" if abs(estimate["largest"]) <= estimate["limit"] else "beyond"
+    return (
+        f"reading drift, row {estimate['estimator'].replace('_', ' ')}: {axes} {estimate['unit']}, "
+        f"{estimate['largest_share']:.0%} of their own error; {verdict} the limit of "
+        f"{estimate['limit']:.2g}"
+    )
+
+
+def artefact_line(artefacts: Mapping[str, Any]) -> str:
+    """What is painted alike into every image, and which whites of eyes are lost."""
+    pattern = artefacts["beyond_tone"]["share"]
+    line = (
+        f"pattern in every image: {pattern:.1%} of the change (up to {common_change.LARGEST:.0%})"
+    )
+    if lost := artefacts.get("whites_lost"):
+        line += f"; whites of eyes lost: {lost['share']:.0%} (up to {eye_whites.MOST_LOST:.0%})"
+    return line
 
 
 def accuracy_line(realism: Mapping[str, Any]) -> str:

@@ -11,6 +11,10 @@ from jaxtyping import Float
 
 from simgan_jax.metrics.intervals import interval
 
+# Share of all change, beyond tone, up to which nothing counts as painted alike into every image: see
+# `common_change` for what was measured. Embedded hands as their sensor sees them have 0.01, with a spot
+# or a frame painted over it 0.3 to 0.5.
+LARGEST = 0.05
 TINY = 1e-12
 LEVELS = 16  # of grey, equally full, between which a tone curve is free
 

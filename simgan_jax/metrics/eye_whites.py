@@ -13,6 +13,8 @@ from simgan_jax.metrics.label_shift import polygon_distance
 # least area that counts as a white.
 MARGIN = 1.0
 AREA = 6
+# Share of lost whites up to which shadows explain them: see `whites` for what was measured.
+MOST_LOST = 0.12
 
 
 class Whites(NamedTuple):

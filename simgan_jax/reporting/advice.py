@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from simgan_jax.reporting.findings import BAD, GOOD, UNCLEAR, UNKNOWN, Finding
+from simgan_jax.reporting.finding import BAD, GOOD, UNCLEAR, UNKNOWN, Finding
 from simgan_jax.reporting.run_folder import number
 from simgan_jax.reporting.units import TASKS
 
@@ -27,25 +27,21 @@ def advice(
     Returns:
         Pairs of a sentence and a command or setting, perhaps "".
     """
-    gain, safe, real, health = (finding.status for finding in findings)
+    gain, safe, real, own, health = (finding.status for finding in findings)
     steps = []
     if not finished:
         steps.append(
             ("The run is not over; the command that started it goes on from there.", started)
         )
     if health == BAD:
-        steps.append((f"Mend the training first. {findings[3].detail}", ""))
+        steps.append((f"Mend the training first. {findings[4].detail}", ""))
     if config.get("task") in TASKS and gain == UNKNOWN and finished:
         steps.append(("Measure the run.", f"python -m simgan_jax.evaluate --workdir={workdir}"))
     weight = number(config, "loss", "self_regularization") or 1.0
     if safe == BAD or (safe == UNCLEAR and gain == BAD):
-        steps.append(
-            (
-                "Labels drift: hold the images back more, or weigh the pixels that carry the label "
-                "(config.loss.weight).",
-                f"--config.loss.self_regularization={2 * weight:g}",
-            )
-        )
+        steps.append(findings[1].remedy)
+    elif own == BAD:
+        steps.append(findings[3].remedy)
     elif real in (BAD, UNCLEAR) and health != BAD:
         steps.append(
             (
@@ -69,4 +65,4 @@ def advice(
                 f"python -m simgan_jax.refine --workdir={workdir} --input=FOLDER --output=FOLDER",
             )
         )
-    return steps
+    return [step for step in steps if step[0]]
