@@ -109,9 +109,9 @@ def test_labels_are_true_if_they_stay_and_are_read_as_before():
         "Yes: they moved by 0.20 px, and are read as before."
     )
     still = labels(CONFIG, evaluation(shift=0.2, estimate=drift(0.1, 2.9, 0.6)))
-    assert still.answer == "No: estimators read yaw +2.90° otherwise."
+    assert still.answer == "No: what estimators read moved by +2.90° in yaw."
     assert "pitch +0.10° (-0.50 to +0.70), yaw +2.90° (+2.30 to +3.50)" in still.detail
-    assert "up to 0.5° an axis count as kept. The largest is 25%" in still.detail
+    assert "up to 0.5° an axis counts as kept. The largest is 25%" in still.detail
     moved = labels(CONFIG, evaluation(shift=3.0))
     assert (moved.status, moved.answer) == ("bad", "No: they moved by 3.00 px.")
 
@@ -141,4 +141,4 @@ def test_an_estimate_of_an_earlier_version_is_judged_by_its_means():
     estimate = {"axes": {"pitch": {"bias": 0.2}, "yaw": {"bias": 2.0}}}
     finding = labels(CONFIG, evaluation(estimate=estimate))
     assert finding.status == "bad"
-    assert finding.detail.startswith("Estimators trained on synthetic images read the refined")
+    assert finding.detail.startswith("What estimators trained on synthetic images read moves")

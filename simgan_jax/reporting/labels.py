@@ -96,8 +96,8 @@ def _reading(config: Mapping[str, Any], evaluation: Mapping[str, Any]) -> Findin
     status = worst(*(drift_status(*drift, limit) for drift in found.values()))
     answers = {
         GOOD: "",
-        UNCLEAR: f"Not surely: estimators read {axis} {bias:+z.2f}{unit} otherwise.",
-        BAD: f"No: estimators read {axis} {bias:+z.2f}{unit} otherwise.",
+        UNCLEAR: f"Not surely: what estimators read moved by {bias:+z.2f}{unit} in {axis}.",
+        BAD: f"No: what estimators read moved by {bias:+z.2f}{unit} in {axis}.",
     }
     detail = _read(evaluation, found, limit, unit)
     return Finding("", status, answers[status], detail, _hold_reading(config))
@@ -140,14 +140,14 @@ def _read(
     count, share = (
         number(evaluation, "label_shift", "estimate", x) for x in ("estimators", "largest_share")
     )
-    who = "Estimators" if count is None else f"{count:.0f} estimator{'s' if count > 1 else ''}"
+    who = "estimators" if count is None else f"{count:.0f} estimator{'s' if count > 1 else ''}"
     moved = ", ".join(
         f"{axis} {bias:+z.2f}{unit} ({low:+z.2f} to {high:+z.2f})"
         for axis, (bias, (low, high)) in found.items()
     )
     text = (
-        f"{who} trained on synthetic images read{'s' if count == 1 else ''} the refined ones "
-        f"otherwise, in the mean: {moved}; up to {limit:.2g}{unit} an axis count as kept."
+        f"What {who} trained on synthetic images read{'s' if count == 1 else ''} moves under "
+        f"refinement, in the mean: {moved}; up to {limit:.2g}{unit} an axis counts as kept."
     )
     if share is not None:
         text += f" The largest is {share:.0%} of what they err by themselves."
