@@ -103,7 +103,7 @@ def run(
     unknown = set(VARIANTS.value) - set(variants)
     if unknown:
         raise UserError(f"--variants: no {unknown.pop()!r}; there are {', '.join(variants)}")
-    variants = {variant: _sized(config, rows) for variant, config in variants.items()}
+    variants = {variant: sized(config, rows) for variant, config in variants.items()}
     wanted = [variant for variant in variants if variant in (VARIANTS.value or variants)]
     level = "full" if FULL.value else "quick"
     size = "quick" if QUICK.value else "full" if FULL.value else ""
@@ -266,8 +266,8 @@ def _devices(workdir: Path) -> str:
     return provenance.devices_used(json.loads((workdir / "environment.json").read_text()))
 
 
-def _sized(config: ConfigDict, rows: Sequence[str]) -> ConfigDict:
-    """A variant at the size that the flags ask for."""
+def sized(config: ConfigDict, rows: Sequence[str]) -> ConfigDict:
+    """A variant at the size that the flags ask for, and with the rows of its estimators."""
     quick = config.evaluate.quick
     quick.rows = rows
     config.watch.keep = 100  # all checkpoints are there to choose from

@@ -38,6 +38,11 @@ DESCRIBED = {
     "person_shift_x": {"mean": -0.9},
     "person_shift_y": {"mean": 0.5},
 }
+ROWS = tuple(
+    f"{base}{suffix}"
+    for base in ("synthetic", "matched", "fda", "refined", "refined_matched", "real")
+    for suffix in ("", "_augmented")
+)
 
 
 def config(described: bool, estimator: bool) -> ConfigDict:
@@ -76,9 +81,7 @@ def main(argv: Sequence[str]) -> None:
         "mismatched": config(described=False, estimator=False),
         "mismatched_estimator": config(described=False, estimator=True),
     }
-    bases = ("synthetic", "matched", "fda", "refined", "refined_matched", "real")
-    rows = [f"{base}{suffix}" for base in bases for suffix in ("", "_augmented")]
-    protocol.run("real_people", variants, Path(__file__).parent, show_real=False, rows=rows)
+    protocol.run("real_people", variants, Path(__file__).parent, show_real=False, rows=ROWS)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,1 @@
+"""CycleGAN and CUT with this package's networks and data, to be compared with its refiner."""

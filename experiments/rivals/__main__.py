@@ -1,0 +1,215 @@
+"""The refiner beside CycleGAN and CUT: the same data, size of network and number of images seen.
+
+    python -m experiments.rivals [--quick] [--rivals=cyclegan,cut] [--data=embedded] [--seeds=3]
+    SIMGAN_DATA=... python -m experiments.rivals --data=columbia
+
+What differs is the way of learning: the refiner stays near its input by self-regularisation, CycleGAN
+must be undone, CUT must keep its patches recognisable. A rival gets a generator of the refiner's size
+(CycleGAN two), the patch discriminator, and as many synthetic images as the refiner has seen; its
+papers' losses, optimiser and schedule are in its module. Its last parameters are used: choosing among
+checkpoints is no part of either method. "embedded" are the eyes of configs/gaze.py, "columbia" those
+of the variant "estimator" of `experiments.real_people`, whose finished runs are taken if there are any.
+
+All are judged by the report's own functions, which take any function of images: error on real test
+images, drift of what an estimator reads, realism, artefacts. CPU time is of training alone. Adds to
+result.json, writes table.md from it and, of embedded eyes, samples.png: as rendered, the refiner's,
+each rival's, real ones. --share and --features make everything smaller, the refiner too.
+"""
+
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from absl import flags
+from ml_collections import ConfigDict
+
+from configs.gaze import get_config
+from experiments import paired, protocol, summary
+from experiments.flags import QUICK, command_line
+from experiments.machine import machine
+from experiments.real_people import __main__ as real_people
+from experiments.rivals import table
+from experiments.rivals.training import RIVALS, images_seen, train
+from simgan_jax import command, data
+from simgan_jax.errors import UserError
+from simgan_jax.evaluation.plan import Row
+from simgan_jax.evaluation.run import FILE, evaluate, evaluate_and_print, load_sets, plan_of
+from simgan_jax.io import image_files
+from simgan_jax.io.atomic import write_json
+from simgan_jax.io.image_files import write_image
+from simgan_jax.refinement import weights
+from simgan_jax.refinement.refiner import load_refiner
+from simgan_jax.setup import make_setup
+from simgan_jax.training import devices, loop
+
+NAMES = flags.DEFINE_list("rivals", list(RIVALS), f"Of {', '.join(RIVALS)}, separated by commas.")
+DATA = flags.DEFINE_enum("data", "embedded", ["embedded", "columbia"], "Whose eyes.")
+SHARE = flags.DEFINE_float(
+    "share", 1.0, "Of the updates that the configuration says; for less time."
+)
+FEATURES = flags.DEFINE_integer("features", 0, "Of refiner and generators; 0: the configuration's.")
+IDENTITY = flags.DEFINE_bool("identity", True, "Whether rivals must pass real images unchanged.")
+
+HERE = Path(__file__).parent
+SIMGAN, WEIGHTS, TRAINING = "simgan", "generator.safetensors", "training.json"
+# The first is needed to read drift, the same estimator for every method.
+RIVAL_ROWS = ("synthetic_augmented", "refined", "refined_augmented")
+SIMGAN_ROWS = ("synthetic", "matched", "real", *RIVAL_ROWS)
+COMPARED = ("error/refined", "error/refined_augmented")
+PICTURES = 10
+
+
+def main(argv: Sequence[str]) -> None:
+    """Trains, evaluates and compares."""
+    del argv
+    if unknown := set(NAMES.value) - set(RIVALS):
+        raise UserError(f"--rivals: no {unknown.pop()!r}; there are {', '.join(RIVALS)}")
+    methods = (SIMGAN, *NAMES.value)
+    devices.cores_as_devices(make_setup(configuration(0)))
+    seeds = range(1 if QUICK.value else protocol.SEEDS.value)
+    if protocol.SEED.value is not None:
+        seeds = [protocol.SEED.value]
+    jobs = [
+        (method, configuration(seed), workdir(method, seed)) for seed in seeds for method in methods
+    ]
+    for job in jobs:
+        train_one(*job)
+    for job in jobs:
+        judge_one(*job)
+    if protocol.SEED.value is not None:
+        return
+    reports = {method: [read(workdir(method, seed)) for seed in seeds] for method in methods}
+    result = added(reports, len(seeds))
+    write_json(HERE / "result.json", result)
+    (HERE / "table.md").write_text(table.text(result))
+    print(table.text(result))
+    if DATA.value == "embedded":
+        draw_samples([workdir(method, seeds[0]) for method in methods])
+
+
+def configuration(seed: int) -> ConfigDict:
+    """Of the refiner's run, at the size that the flags ask for."""
+    if DATA.value == "embedded":
+        config = protocol.sized(get_config(), SIMGAN_ROWS)
+    else:
+        config = protocol.sized(real_people.config(True, estimator=True), real_people.ROWS)
+    config.seed = seed
+    if FEATURES.value:
+        config.refiner.features = FEATURES.value
+    for phase in protocol.FACTORS:
+        config.train[phase] = max(1, round(config.train[phase] * SHARE.value))
+    return config
+
+
+def workdir(method: str, seed: int) -> Path:
+    """Of one training."""
+    size = "quick" if QUICK.value else "full" if protocol.FULL.value else ""
+    changed = [f"features-{FEATURES.value}"] if FEATURES.value else []
+    changed += [f"share-{SHARE.value:g}"] if SHARE.value != 1 else []
+    if method == SIMGAN and DATA.value == "columbia" and not changed:
+        return protocol.RUNS / "real_people" / size / f"estimator-{seed}"
+    changed += [] if IDENTITY.value or method == SIMGAN else ["no-identity"]
+    return protocol.RUNS / "rivals" / DATA.value / size / "-".join(changed) / f"{method}-{seed}"
+
+
+def train_one(method: str, config: ConfigDict, folder: Path) -> None:
+    """Trains the refiner or a rival, unless that has been done."""
+    seen, file = images_seen(config), folder / WEIGHTS
+    if (folder / FILE).exists() or file.exists():
+        return
+    start = time.process_time()
+    if method == SIMGAN:
+        if not loop.train(config, folder):
+            raise KeyboardInterrupt
+    else:
+        sets = {name: data.load(config.data[name]).images for name in ("synthetic", "real")}
+        params = train(RIVALS[method], config, sets, seen, IDENTITY.value, say(method))
+        weights.write(file, config, params, seen)
+    if not (folder / TRAINING).exists():
+        spent = time.process_time() - start
+        write_json(folder / TRAINING, {"training/cpu_seconds": spent, "training/images": seen})
+
+
+def judge_one(method: str, config: ConfigDict, folder: Path) -> None:
+    """Evaluates the refiner or a rival, unless that has been done."""
+    if (folder / FILE).exists():
+        return
+    if method == SIMGAN:
+        evaluate_and_print(folder, level())
+        return
+    plan = replace(plan_of(config, level()), rows=tuple(map(Row.parse, RIVAL_ROWS)))
+    sets, judge = load_sets(config, plan), make_setup(config).discriminator
+    refine = load_refiner(folder / WEIGHTS)
+    report = evaluate(plan, config.task, sets, refine, judge, config.seed, say(method))
+    write_json(folder / FILE, {"checkpoint": refine.step, **report})
+
+
+def level() -> str:
+    """Of evaluations."""
+    return "full" if protocol.FULL.value else "quick"
+
+
+def say(method: str) -> Callable[[str], None]:
+    """Prints lines with the name of a method before them."""
+    return lambda line: print(f"{method}: {line}", flush=True)
+
+
+def read(folder: Path) -> dict[str, float]:
+    """The figures of one training."""
+    file = folder / TRAINING
+    training = json.loads(file.read_text()) if file.exists() else {}
+    return summary.figures_of(json.loads((folder / FILE).read_text())) | training
+
+
+def added(reports: Mapping[str, Sequence[Mapping[str, float]]], seeds: int) -> dict[str, Any]:
+    """result.json with the figures of this call.
+
+    Args:
+        reports: of each method, `read`, one a seed.
+        seeds: their number.
+    """
+    file = HERE / "result.json"
+    result: dict[str, Any] = {"runs": {}, "variants": {}, "comparisons": {}}
+    if file.exists() and not QUICK.value:
+        result |= json.loads(file.read_text())
+    config = configuration(0)
+    about = {
+        "command": command_line("rivals"),
+        "machine": machine(),
+        "seeds": seeds,
+        "share": SHARE.value,
+        "features": config.refiner.features,
+        "identity": IDENTITY.value,
+    }
+    for method, each in reports.items():
+        name = f"{DATA.value}/{method}"
+        result["runs"][name] = about
+        result["variants"][name] = summary.summarize(each)
+        if method != SIMGAN:
+            ours = reports[SIMGAN]
+            result["comparisons"][name] = {
+                figure: paired.difference([x[figure] for x in each], [x[figure] for x in ours])
+                for figure in COMPARED
+            }
+    return result
+
+
+def draw_samples(folders: Sequence[Path]) -> None:
+    """Writes samples.png; real images are of those that trained the discriminators."""
+    config = configuration(0)
+    synthetic = data.load(config.data.synthetic).images[-PICTURES:]
+    real = data.load(config.data.real).images
+    made = [
+        load_refiner(folder / WEIGHTS if (folder / WEIGHTS).exists() else folder)(synthetic)
+        for folder in folders
+    ]
+    rows = [synthetic, *made, real[np.linspace(0, len(real) - 1, PICTURES).astype(int)]]
+    write_image(HERE / "samples.png", image_files.grid(np.stack(rows), scale=2))
+
+
+if __name__ == "__main__":
+    command.run(main)
