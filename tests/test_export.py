@@ -129,37 +129,6 @@ def test_largest_difference_sees_a_small_change(run):
     assert difference == pytest.approx(0.001, rel=0.01)
 
 
-def test_weights_come_back_whole_with_their_configuration(run, tmp_path):
-    config, params, step = (getattr(load_refiner(run), x) for x in ("config", "params", "step"))
-    for name in ("a.npz", "a.safetensors"):
-        weights.write(tmp_path / name, config, params, step)
-        config_again, params_again, step_again = weights.read(tmp_path / name)
-        jax.tree.map(np.testing.assert_array_equal, params_again, params)
-        assert config_again.to_dict() == config.to_dict()
-        assert step_again == step
-        refined = load_refiner(tmp_path / name)(eyes())
-        np.testing.assert_array_equal(refined, load_refiner(run)(eyes()))
-
-
-@pytest.mark.parametrize("name", ["a.npz", "a.safetensors"])
-def test_damaged_or_missing_weights_are_one_line(tmp_path, name):
-    with pytest.raises(UserError, match="no such file"):
-        load_refiner(tmp_path / name)
-    (tmp_path / name).write_bytes(b"nothing of the kind")
-    with pytest.raises(UserError, match="not a refiner's weights"):
-        load_refiner(tmp_path / name)
-
-
-def test_a_pretrained_refiner_is_found_by_its_name(run, tmp_path, monkeypatch):
-    monkeypatch.setattr(weights, "PRETRAINED", tmp_path)
-    with pytest.raises(UserError, match="no pretrained refiner 'eyes'; there are: none"):
-        weights.pretrained("eyes")
-    weights.write(tmp_path / "eyes.safetensors", *weights.read(run))
-    assert weights.pretrained("eyes") == tmp_path / "eyes.safetensors"
-    with pytest.raises(UserError, match=r"no pretrained refiner '\.\./run'; there are: eyes"):
-        weights.pretrained("../run")
-
-
 def test_images_to_compare_on_may_be_the_users(run, tmp_path):
     picture = np.zeros((70, 110, 1), np.uint8)
     picture[:, :55] = 255
@@ -180,7 +149,7 @@ def test_embedded_eyes_stand_in_for_data_that_is_not_at_hand(run):
 @pytest.mark.parametrize(
     "form, output, reason",
     [
-        ("torch", "a.pt", "--format=torch: unknown; one of stablehlo, onnx, npz, safetensors"),
+        ("torch", "a.pt", "--format=torch: unknown; one of hub, stablehlo, onnx, npz, safetensors"),
         ("npz", "a.weights", r"the name must end in \.npz"),
         ("npz", "folder.npz", "is a folder; name a file"),
         ("npz", "file.txt/a.npz", "cannot be written"),

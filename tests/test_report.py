@@ -89,7 +89,7 @@ def test_the_model_card_has_data_figures_and_limits(finished):
     for text in (
         "35 x 55 x 1",
         "procedural_eyes",
-        "| refined | 6.00 ± 0.10° | 62.5% |",
+        "| refined | 6.00 ± 0.10° | 5.00 to 7.00° | 62.5% |",
         "The crops are <centred> on the true joints.",
         "## Limits",
     ):

@@ -85,6 +85,10 @@ SNIPPETS = {
         """,
 }
 
+# The first, a folder to share, is made of one of the others by reporting/sharing.py.
+HUB = "hub"
+FORMATS = (HUB, *SNIPPETS)
+
 
 def export(
     workdir: str | Path,
@@ -111,7 +115,7 @@ def export(
             difference beyond rounding.
     """
     if form not in SNIPPETS:
-        raise UserError(f"--format={form}: unknown; one of {', '.join(SNIPPETS)}")
+        raise UserError(f"--format={form}: unknown; one of {', '.join(FORMATS)}")
     output = Path(output).expanduser()
     if form in ("npz", "safetensors") and output.suffix != f".{form}":
         raise UserError(f"--output={output}: for --format={form} the name must end in .{form}")

@@ -229,19 +229,45 @@ def load_refiner(
     """The refiner of a run, as a function of images.
 
     Args:
-        workdir: of the run, or a file of weights (.npz, .safetensors) from `export`.
+        workdir: of the run; or what `export` made of one: a file of weights (.npz, .safetensors), or a
+            folder with one and its card. No code is ever loaded.
         step: of the checkpoint; by default the chosen one, else the newest.
         pretrained: instead of `workdir`, a refiner that comes with the package, "eyes".
         **options: `max_pixels`, `seed` and `strength` of `Refine`.
 
     Raises:
-        UserError: no run there, no such checkpoint or refiner, or not exactly one of the two named.
+        UserError: no run there, no such checkpoint or refiner, a damaged one, or not exactly one of the
+            two named.
     """
     if (workdir is None) == (pretrained is None):
         raise UserError("name either the folder of a run or a pretrained refiner")
-    workdir = weights.pretrained(pretrained) if workdir is None else Path(workdir).expanduser()
-    if workdir.suffix in weights.SUFFIXES:
-        config, params, step = weights.read(workdir)
+    path = weights.pretrained(pretrained) if workdir is None else Path(workdir).expanduser()
+    file = path if path.suffix in weights.SUFFIXES and not path.is_dir() else weights.find(path)
+    if file is None:
+        config, params, step = restore_refiner(path, step)
+        refiner = make_setup(config).refiner
     else:
-        config, params, step = restore_refiner(workdir, step)
-    return Refine(make_setup(config).refiner, params, config=config, step=step, **options)
+        config, params, found = weights.read(file)
+        if step not in (None, found):
+            raise UserError(f"{file}: is of step {found}; leave the step out, or name the run")
+        refiner, step = _network(file, config, params), found
+    return Refine(refiner, params, config=config, step=step, **options)
+
+
+def _network(path: Path, config: ConfigDict, params: PyTree[Array]) -> nn.Module:
+    """The refiner that a file of weights describes, after a check that the weights are its own."""
+    try:
+        refiner = make_setup(config).refiner
+        sizes = [x for x in (refiner.channels, refiner.noise_channels) if x]
+        inputs = [jax.ShapeDtypeStruct((1, 64, 64, x), np.float32) for x in sizes]
+        needed = jax.eval_shape(refiner.init, jax.random.key(0), *inputs)["params"]
+        shapes = [jax.tree.map(lambda x: (x.shape, str(x.dtype)), x) for x in (needed, params)]
+        fits = shapes[0] == shapes[1]
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from error
+    except Exception as error:  # whatever a strange configuration leads to
+        reason = " ".join(str(error).split())[:150]
+        raise UserError(f"{path}: its settings are no refiner's ({reason})") from error
+    if not fits:
+        raise UserError(f"{path}: its weights are not those of its settings; export them again")
+    return refiner

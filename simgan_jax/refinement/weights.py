@@ -1,10 +1,12 @@
 """A refiner in one file without code: arrays by name, and the configuration they belong to.
 
 Names are those of the network's parameters ("stem/kernel"); kernels are [height, width, in, out]. The
-text "about" holds JSON: the run's configuration ("config") and step ("step").
+text "about" holds JSON: the run's configuration ("config") and step ("step"), and a checksum of all.
 """
 
+import hashlib
 import json
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +22,12 @@ from simgan_jax.io.atomic import replacing
 
 SUFFIXES = (".npz", ".safetensors")
 ABOUT = "about"
+# Of the text "about"; a file with a larger number is from a newer version of this package.
+VERSION = 1
 # Refiners that come with the package.
 PRETRAINED = Path(__file__).parent / "pretrained"
+# Of a refiner of the paper's size there are 1.2 MB; an npz file may unpack to anything.
+LARGEST = 2**30
 
 
 def write(
@@ -33,7 +39,8 @@ def write(
         UserError: another suffix, or the file cannot be written.
     """
     arrays = {name: np.asarray(x) for name, x in flatten_dict(params, sep="/").items()}
-    about = json.dumps({"config": config.to_dict(), "step": step})
+    settings = {"version": VERSION, "config": config.to_dict(), "step": step}
+    about = json.dumps(settings | {"sha256": _checksum(settings, arrays)})
     with replacing(path) as file, file.open("wb") as stream:
         if _suffix(path) == ".npz":
             np.savez(stream, **{ABOUT: np.array(about)}, **arrays)
@@ -48,13 +55,20 @@ def read(path: str | Path) -> tuple[ConfigDict, PyTree[Float[np.ndarray, "..."]]
         The run's configuration, the refiner's parameters and the step.
 
     Raises:
-        UserError: missing, damaged, or without what belongs there.
+        UserError: missing, damaged, of a newer version, or without what belongs there.
     """
     path = Path(path)
     try:
         arrays, about = _read_npz(path) if _suffix(path) == ".npz" else _read_safetensors(path)
-        about = json.loads(about)
-        config, step = ConfigDict(about["config"]), about["step"]
+        settings = json.loads(about)
+        if settings.get("version", 0) > VERSION:
+            raise UserError(f"{path}: of a newer version of simgan_jax; update the package")
+        checksum = settings.pop("sha256", None)  # files of version 0 have none
+        if checksum not in (None, _checksum(settings, arrays)):
+            raise ValueError("its checksum is another")
+        if not all(np.isfinite(x).all() for x in arrays.values()):
+            raise ValueError("NaN or infinity")
+        config, step = ConfigDict(settings["config"]), int(settings["step"])
     except FileNotFoundError as error:
         raise UserError(f"{path}: no such file") from error
     except UserError:
@@ -63,6 +77,14 @@ def read(path: str | Path) -> tuple[ConfigDict, PyTree[Float[np.ndarray, "..."]]
         reason = " ".join(str(error).split())[:150]
         raise UserError(f"{path}: not a refiner's weights ({reason}); export them again") from error
     return config, unflatten_dict(arrays, sep="/"), step
+
+
+def find(folder: Path) -> Path | None:
+    """The weights in a folder that was shared; None if there are none, or the folder is a run's."""
+    files = [] if (folder / "checkpoints").exists() else sorted(folder.glob("*.safetensors"))
+    if len(files) > 1:
+        raise UserError(f"{folder}: {len(files)} files of weights; name one of them")
+    return files[0] if files else None
 
 
 def pretrained(name: str) -> Path:
@@ -79,6 +101,9 @@ def pretrained(name: str) -> Path:
 
 
 def _read_npz(path: Path) -> tuple[dict[str, Any], str]:
+    with zipfile.ZipFile(path) as file:
+        if sum(member.file_size for member in file.infolist()) > LARGEST:
+            raise ValueError("too large")
     with np.load(path, allow_pickle=False) as file:
         arrays = dict(file)
     return arrays, str(arrays.pop(ABOUT))
@@ -86,7 +111,18 @@ def _read_npz(path: Path) -> tuple[dict[str, Any], str]:
 
 def _read_safetensors(path: Path) -> tuple[dict[str, Any], str]:
     with safe_open(path, "numpy") as file:
-        return load_file(path), file.metadata()[ABOUT]
+        about = (file.metadata() or {}).get(ABOUT)
+        if about is None:
+            raise ValueError("no settings of a refiner in it")
+        return load_file(path), about
+
+
+def _checksum(settings: dict[str, Any], arrays: dict[str, np.ndarray]) -> str:
+    sha = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
+    for name, array in sorted(arrays.items()):
+        sha.update(f"{name} {array.dtype.str} {array.shape}".encode())
+        sha.update(np.ascontiguousarray(array).data)
+    return sha.hexdigest()
 
 
 def _suffix(path: str | Path) -> str:

@@ -20,6 +20,8 @@ from simgan_jax.reporting.run_folder import Run, number, read_run
 from simgan_jax.reporting.units import TASKS, Task
 from simgan_jax.training import provenance
 
+MODEL_CARD = "model_card.md"
+
 
 def write_report(workdir: str | Path) -> Path:
     """Writes report.html and MODEL_CARD.md into a run's folder, finished or not.
@@ -41,7 +43,7 @@ def write_report(workdir: str | Path) -> Path:
 
 def render(description: Mapping[str, Any]) -> dict[str, str]:
     """The pages by file name, from what `describe` returns."""
-    pages = {"MODEL_CARD.md": "model_card.md", "report.html": "report.html"}
+    pages = {"MODEL_CARD.md": MODEL_CARD, "report.html": "report.html"}
     return {
         file: templates().get_template(template).render(description)
         for file, template in pages.items()
@@ -107,11 +109,13 @@ def describe(run: Run) -> dict[str, Any]:
         "tables": [table for table in measured if table],
         "image": " x ".join(str(x) for x in image),
         "sources": sources(run.config),
+        "checksums": checksums(run.environment),
         "settings": sorted(provenance.flat(run.config).items()),
         "environment": list(provenance.flat(run.environment).items()),
         "commands": commands,
         "device": provenance.devices_used(run.environment),
         "problems": problems,
+        "shared": None,
     }
 
 
@@ -128,6 +132,16 @@ def sources(config: Mapping[str, Any]) -> list[tuple[str, str]]:
         (name, ", ".join(f"{key} {value}" for key, value in spec.items()))
         for name, spec in (sets.items() if isinstance(sets, Mapping) else ())
         if isinstance(spec, Mapping) and spec
+    ]
+
+
+def checksums(environment: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """Name, shape and checksum of what training saw of each set."""
+    found = environment.get("data")
+    return [
+        (name, " x ".join(map(str, entry.get("shape") or ["?"])), str(entry.get("sha256")))
+        for name, entry in (found.items() if isinstance(found, Mapping) else ())
+        if isinstance(entry, Mapping)
     ]
 
 

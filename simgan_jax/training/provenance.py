@@ -124,6 +124,12 @@ def checksum(array: np.ndarray) -> str:
     return sha.hexdigest()
 
 
+def file_checksum(path: Path) -> str:
+    """SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def flat(tree: Any, prefix: str = "") -> dict[str, Any]:
     """Leaves of a JSON tree by dotted key; mappings in a list are numbered from 1."""
     if isinstance(tree, list) and any(isinstance(x, Mapping) for x in tree):
