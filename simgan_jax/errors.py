@@ -12,6 +12,14 @@ class UserError(ValueError):
     without a traceback and exit with status 2 (see `command.run`).
     """
 
+    def __init__(self, message: str):
+        super().__init__(printable(message))
+
+
+def printable(text: str) -> str:
+    """A text that can be printed and stored, with backslashes for bytes of names that are no UTF-8."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
 
 def missing(path: Path) -> UserError:
     """What is wrong with a file that is not there, or is a link to one that is not."""
@@ -22,4 +30,4 @@ def missing(path: Path) -> UserError:
 
 def warn(text: str) -> None:
     """One line on standard error about what a user should know and need not mend at once."""
-    print(f"simgan: warning: {text}", file=sys.stderr)
+    print(f"simgan: warning: {printable(text)}", file=sys.stderr)

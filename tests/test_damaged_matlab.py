@@ -12,7 +12,7 @@ import scipy.io
 from damage import Owned, attempt, cut, flipped, png_header, zip_bomb
 from PIL import Image
 
-from simgan_jax.data import nyu_hand
+from simgan_jax.data import mpii_gaze, nyu_hand
 from simgan_jax.data.mpii_gaze.builder import _work as mpii_work
 from simgan_jax.data.nyu_hand import builder as nyu
 from simgan_jax.errors import UserError
@@ -132,6 +132,35 @@ def test_list_files_of_mpii_gaze(line, tmp_path):
     chunk = mpii_work(*arguments, "skip", ())
     assert len(chunk.faults) == 1
     assert len(chunk.examples["gaze"]) == 8
+
+
+def test_days_that_a_list_of_mpii_gaze_names_must_be_there(tmp_path):
+    person = tmp_path / "Data/Normalized/p00"
+    listed = tmp_path / "Evaluation Subset/sample list for eye image/p00.txt"
+    person.mkdir(parents=True)
+    listed.parent.mkdir(parents=True)
+    (person / "day01.mat").write_bytes(mat(day()))
+    (person / "day02.mat").symlink_to("/nowhere/day02.mat")
+    listed.write_text("day01/0002.jpg right\nday01/0009.jpg left\nday03/0001.jpg left\n")
+    builder = mpii_gaze.MpiiGaze(data_dir=tmp_path)
+    first = builder.jobs(tmp_path, "stop")["p00"][0]
+    with pytest.raises(UserError, match=r"names day03, .* no day03\.mat \(--on_error=skip"):
+        first.work(*first.arguments)
+    chunks = [job.work(*job.arguments) for job in builder.jobs(tmp_path, "skip")["p00"]]
+    assert [fault.split(": ", 1)[1] for chunk in chunks for fault in chunk.faults] == [
+        "names day03, of which there is no day03.mat",
+        f"day01/0009.jpg left is not in {person}/day01.mat",
+        "a link to /nowhere/day02.mat, which is not there",
+    ]
+    assert len(chunks[0].examples["gaze"]) == 8
+
+
+def test_a_depth_image_that_is_to_be_turned_is_refused(tmp_path):
+    exif = Image.Exif()
+    exif[274] = 3
+    Image.new("RGB", (640, 480)).save(tmp_path / "a.png", exif=exif)
+    with pytest.raises(UserError, match=r"a\.png: an orientation tag"):
+        nyu.depth_mm(tmp_path / "a.png")
 
 
 def nyu_inputs(rng):

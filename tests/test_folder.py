@@ -202,3 +202,10 @@ def test_links_that_lead_nowhere_are_skipped_and_counted(grey, capsys):
         folder.load(str(grey))
     assert len(folder.load(str(grey), on_error="skip")) == 5
     assert "skipped 1 of 6 files" in capsys.readouterr().err
+
+
+def test_a_setting_that_is_missing_or_unknown_is_named(tmp_path):
+    with pytest.raises(UserError, match=r"data source folder: missing 1 required .* 'path'"):
+        load({"source": "folder"})
+    with pytest.raises(UserError, match=r"data source folder: got an unexpected .* 'size'"):
+        load({"source": "folder", "path": str(tmp_path), "size": 3})

@@ -109,7 +109,7 @@ def test_mended_input_goes_on_and_skipped_input_is_listed(pictures, tmp_path, ca
     prepare("unity_eyes", folder, tmp_path / "a", on_error="skip", workers=1)
     said = capsys.readouterr().out
     assert "train 2;" in said
-    assert "skipped 2 damaged" in said
+    assert "left out 2, damaged or without labels" in said
     listed = (tmp_path / "a/unity_eyes/grey/1.0.0/skipped.txt").read_text().splitlines()
     assert [line.split(":")[0][-6:] for line in listed] == ["2.json", "3.json"]
     assert len(load({"source": "unity_eyes", "data_dir": str(tmp_path / "a")})) == 2
@@ -120,6 +120,36 @@ def test_mended_input_goes_on_and_skipped_input_is_listed(pictures, tmp_path, ca
     prepare("unity_eyes", folder, tmp_path / "b", workers=1)
     assert len(load({"source": "unity_eyes", "data_dir": str(tmp_path / "b")})) == 4
     assert not list((tmp_path / "b").rglob("*chunks*"))
+
+
+def test_names_that_are_no_utf8_are_prepared_and_listed(pictures, tmp_path, capsys):
+    folder = linked(pictures, tmp_path / "in")
+    for suffix in (b".jpg", b".json"):
+        os.rename(os.fsencode(folder) + b"/1" + suffix, os.fsencode(folder) + b"/\xe9" + suffix)
+    Image.new("L", (640, 480)).save(os.fsencode(folder) + b"/\xe8.jpg")
+    prepare("unity_eyes", folder, tmp_path / "out", workers=1)
+    assert "train 4;" in capsys.readouterr().out
+    listed = (tmp_path / "out/unity_eyes/grey/1.0.0/skipped.txt").read_text()
+    assert listed == f"{folder}/\\udce8.jpg: no JSON file of its name; left out\n"
+
+
+def test_a_script_without_a_main_guard_is_told_so(tmp_path):
+    (tmp_path / "script.py").write_text(
+        "from pathlib import Path\n"
+        "from simgan_jax.data import jobs\n"
+        "jobs.end_if_unguarded()\n"
+        "work = [jobs.Job(jobs.collect, ([], str, 'stop'), 1)] * 3\n"
+        "with jobs.Pool(2) as pool:\n"
+        f"    list(jobs.run(work, Path({str(tmp_path)!r}), pool, 'test'))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "script.py"], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert "test: worker processes ended as they began." in done.stderr
+    assert 'put the call below if __name__ == "__main__":' in done.stderr
+    assert done.stderr.count("Traceback") == 2, (
+        "of the parent alone: the cause, and what it is told as"
+    )
 
 
 @pytest.mark.parametrize("name", ["gaze", "hand"])

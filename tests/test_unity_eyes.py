@@ -13,8 +13,8 @@ from simgan_jax.data import load, unity_eyes
 from simgan_jax.data.prepare import prepare
 from simgan_jax.data.procedural import eyes
 from simgan_jax.data.procedural.eye_scene import draw_scene
-from simgan_jax.data.unity_eyes import Framing
-from simgan_jax.data.unity_eyes.builder import _pairs
+from simgan_jax.data.unity_eyes import Framing, builder
+from simgan_jax.data.unity_eyes.builder import _listing, _pairs
 from simgan_jax.data.unity_eyes.decode import (
     decode,
     ellipse,
@@ -180,6 +180,73 @@ def test_pictures_and_labels_are_paired_by_name():
         ("3.jpg", None, "3.json", there),
         ("b/4.PNG", there, "b/4.json", there),
     ]
+
+
+def scaled(exported, folder, count, factor):
+    """The pictures in another size, beside the JSON files as they were."""
+    folder.mkdir()
+    for i in range(1, count + 1):
+        (folder / f"{i}.json").symlink_to(exported / f"{i % COUNT + 1}.json")
+        if i <= COUNT:
+            picture = Image.open(exported / f"{i % COUNT + 1}.jpg")
+            picture.resize((round(640 * factor), round(480 * factor))).save(folder / f"{i}.jpg")
+        else:
+            (folder / f"{i}.jpg").symlink_to(f"{i - COUNT}.jpg")
+    return folder
+
+
+def work(folder, on_error):
+    return builder._work(str(folder), _pairs(_listing(folder)), Framing(), False, True, on_error)
+
+
+def test_pictures_enlarged_without_their_labels_are_named(exported, tmp_path):
+    twice = scaled(exported, tmp_path / "twice", 3, 2)
+    with pytest.raises(
+        UserError, match=r"1\.json: the eye is -2.% of the width .* 1280 x 960 pixels"
+    ):
+        work(twice, "stop")
+    assert len(work(twice, "skip").faults) == 3
+
+
+def test_many_pictures_that_are_a_little_enlarged_are_named(exported, tmp_path):
+    assert len(work(scaled(exported, tmp_path / "right", 12, 1), "stop").examples["name"]) == 12
+    with pytest.raises(
+        UserError, match=r"1\.jpg and the next have their eyes about -1.% of the width"
+    ):
+        work(scaled(exported, tmp_path / "wrong", 12, 1.4), "skip")
+
+
+def test_lost_files_and_links_are_counted_and_other_pictures_named(exported, tmp_path):
+    for i in range(1, COUNT + 1):
+        for suffix in (".jpg", ".json"):
+            (tmp_path / f"{i}{suffix}").symlink_to(exported / f"{i}{suffix}")
+    for name in ("2.json", "3.jpg", "4.jpg"):
+        (tmp_path / name).unlink()
+    (tmp_path / "4.jpg").symlink_to("/nowhere/4.jpg")
+    (tmp_path / "there").symlink_to(exported, target_is_directory=True)
+    (tmp_path / "there/again").symlink_to(tmp_path, target_is_directory=True)
+    try:
+        assert sum(name.startswith("there/") for name, *_ in _pairs(_listing(tmp_path))) == COUNT
+    finally:
+        (exported / "again").unlink()
+        (tmp_path / "there").unlink()
+    faults = work(tmp_path, "skip").faults
+    assert [fault.split(": ", 1)[1] for fault in faults] == [
+        "no such file",
+        "no such file",
+        "a link to /nowhere/4.jpg, which is not there",
+    ]
+    with pytest.raises(UserError, match=r"2\.json: no such file \(--on_error=skip leaves out"):
+        work(tmp_path, "stop")
+
+
+@pytest.mark.parametrize("mode", ["I;16", "CMYK", "1"])
+def test_pictures_of_another_kind_are_named(exported, tmp_path, mode):
+    (tmp_path / "1.json").symlink_to(exported / "1.json")
+    path = tmp_path / ("1.jpg" if mode == "CMYK" else "1.png")
+    Image.new(mode, (640, 480)).save(path)
+    with pytest.raises(UserError, match=f"mode {mode}; UnityEyes writes 8-bit RGB"):
+        decode(path, tmp_path / "1.json", Framing(), False, False)
 
 
 def test_ellipse_of_a_turned_circle():

@@ -1,9 +1,11 @@
 """Data sets by name: `load(spec) -> Arrays`."""
 
 import importlib
+import re
 from collections.abc import Mapping
 from typing import Any
 
+from simgan_jax.data import label_rules
 from simgan_jax.data.arrays import Arrays
 from simgan_jax.errors import UserError
 
@@ -31,7 +33,8 @@ def load(spec: Mapping[str, Any]) -> Arrays:
         spec: `source`, one of `SOURCES`, and the keyword arguments of that source's `load`.
 
     Raises:
-        UserError: unknown source or keyword, or what the source says of its files.
+        UserError: unknown source or keyword, what the source says of its files, or labels that cannot
+            be right.
     """
     keywords = dict(spec)
     source = keywords.pop("source", None)
@@ -39,11 +42,13 @@ def load(spec: Mapping[str, Any]) -> Arrays:
         raise UserError(f"data source {source!r} is unknown; one of {', '.join(sorted(SOURCES))}")
     loader = importlib.import_module(SOURCES[source]).load
     try:
-        return loader(**keywords)
+        arrays = loader(**keywords)
     except TypeError as error:
-        if "keyword argument" not in str(error):
+        if not re.match(r"load\(\) (got an unexpected keyword|missing \d+ required)", str(error)):
             raise
-        raise UserError(f"data source {source}: {error}") from error
+        raise UserError(f"data source {source}: {str(error).removeprefix('load() ')}") from error
+    label_rules.check(arrays, source)
+    return arrays
 
 
 __all__ = ["Arrays", "load"]

@@ -17,8 +17,8 @@ from typing import Any
 
 import tensorflow_datasets as tfds
 
-from simgan_jax.data.jobs import Job, Pool, run
-from simgan_jax.errors import UserError
+from simgan_jax.data.jobs import Job, Pool, end_if_unguarded, run
+from simgan_jax.errors import UserError, printable
 
 SKIPPED = "skipped.txt"
 
@@ -72,6 +72,7 @@ class ManualBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         Raises:
             UserError: missing or damaged input, no room, another preparation of the set is running.
         """
+        end_if_unguarded()
         if self.is_prepared():
             return []
         if not folder.is_dir():
@@ -90,7 +91,8 @@ class ManualBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
                 # TFDS speaks of downloads.
                 with redirect_stdout(io.StringIO()), Pool(workers) as self._pool:
                     self.download_and_prepare(download_config=config)
-                (target / SKIPPED).write_text("".join(f + "\n" for f in self._faults))
+                lines = "".join(fault + "\n" for fault in self._faults)
+                (target / SKIPPED).write_text(lines, "utf-8")
             except OSError as error:
                 raise UserError(
                     f"{target}: cannot be written ({error.strerror or error}); free space or "
@@ -113,7 +115,7 @@ class ManualBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         with TemporaryDirectory() if self._chunks is None else nullcontext(self._chunks) as folder:
             what = f"{self.info.full_name} {split}"
             for chunk in run(jobs, Path(folder), self._pool, what):
-                self._faults += chunk.faults
+                self._faults += map(printable, chunk.faults)
                 names = chunk.examples.get("name", [])
                 for row, name in enumerate(names):
                     yield str(name), {key: values[row] for key, values in chunk.examples.items()}

@@ -9,12 +9,13 @@ import json
 import os
 import pickle
 import signal
+import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from multiprocessing import get_context
+from multiprocessing import current_process, get_context
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -24,6 +25,16 @@ import numpy as np
 from simgan_jax.errors import UserError
 from simgan_jax.io.atomic import replacing
 from simgan_jax.io.progress import progress
+
+KILLED = (
+    "a worker process was killed (out of memory?); run it again with fewer, and it goes on here"
+)
+UNGUARDED = (
+    "worker processes ended as they began. They import the script that called this: put the call "
+    'below if __name__ == "__main__":, or set workers to 1. (Or they were killed: out of memory?)'
+)
+# Size and time of the last change of a file; None if it is missing.
+Stamp = tuple[int, int] | None
 
 
 @dataclass(frozen=True)
@@ -58,6 +69,15 @@ class Job:
         """A name for the result: another one if anything it depends on has changed."""
         told = (self.work.__module__, self.work.__qualname__, self.arguments)
         return hashlib.sha256(pickle.dumps(told, protocol=5)).hexdigest()[:32]
+
+
+def stamp(path: str | Path) -> Stamp:
+    """What changes when a file does."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_size, status.st_mtime_ns
 
 
 class Pool:
@@ -105,18 +125,17 @@ def run(jobs: list[Job], folder: Path, pool: "Pool", what: str) -> Iterator[Chun
     total = sum(job.size for job in jobs)
     with progress(what, total) as advance:
         waiting: deque = deque()
+        finished = False
         upcoming = iter(zip(jobs, paths, strict=True))
         for job, path in zip(jobs, paths, strict=True):
-            # Two jobs a worker ahead, so that no worker waits and results do not pile up.
-            while len(waiting) < 2 * pool.workers and (following := next(upcoming, None)):
-                waiting.append(pool.submit(*following))
             try:
+                # Two jobs a worker ahead, so that no worker waits and results do not pile up.
+                while len(waiting) < 2 * pool.workers and (following := next(upcoming, None)):
+                    waiting.append(pool.submit(*following))
                 waiting.popleft()()
             except BrokenProcessPool as error:
-                raise UserError(
-                    f"{what}: a worker process was killed (out of memory?); run it again, with fewer "
-                    "workers, and it goes on here"
-                ) from error
+                raise UserError(f"{what}: {KILLED if finished else UNGUARDED}") from error
+            finished = True
             yield _read(path)
             advance(job.size)
 
@@ -129,16 +148,34 @@ def collect(items: Iterable[Any], one: Callable[[Any], dict[str, Any]], on_error
         one: gives one example; raises UserError on damaged input.
         on_error: "stop" lets that error pass, "skip" notes it.
     """
-    examples, faults = [], []
-    for item in items:
-        try:
-            examples.append(one(item))
-        except UserError as error:
-            if on_error != "skip":
-                raise
-            faults.append(str(error))
+    faults: list[str] = []
+    found = [guarded(faults, on_error, one, item) for item in items]
+    examples = [example for example in found if example is not None]
     names = examples[0] if examples else {}
     return Chunk({name: np.stack([x[name] for x in examples]) for name in names}, faults)
+
+
+def guarded(faults: list[str], on_error: str, call: Callable, *arguments: Any) -> Any:
+    """What a call returns; after a UserError None, if it is to be skipped.
+
+    Args:
+        faults: gets a line for what is skipped.
+        on_error: "stop" or "skip".
+        call: reads something.
+        *arguments: of the call.
+
+    Raises:
+        UserError: that of the call, and how to go on without what it is about.
+    """
+    try:
+        return call(*arguments)
+    except UserError as error:
+        if on_error != "skip":
+            raise UserError(
+                f"{error} (--on_error=skip leaves out and counts what is damaged)"
+            ) from error
+        faults.append(str(error))
+        return None
 
 
 def processors() -> int:
@@ -146,6 +183,15 @@ def processors() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def end_if_unguarded() -> None:
+    """Ends a worker that imports a script without a main guard, which would do the parent's work anew.
+
+    The parent says what is wrong.
+    """
+    if getattr(current_process(), "_inheriting", False):
+        sys.exit(2)
 
 
 def _ignore_interrupts() -> None:

@@ -59,7 +59,8 @@ def prepare(
         console.print(f"{builder.data_dir}: {told}; {note}", markup=False)
         if faults:
             console.print(
-                f"skipped {len(faults):,} damaged, listed in {Path(builder.data_dir) / SKIPPED}; "
+                f"left out {len(faults):,}, damaged or without labels, listed in "
+                f"{Path(builder.data_dir) / SKIPPED}; "
                 f"first {faults[0]}",
                 markup=False,
             )

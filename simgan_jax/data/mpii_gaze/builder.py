@@ -1,6 +1,7 @@
 """The TFDS builder `mpii_gaze`."""
 
 import re
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from jaxtyping import Float
 
 from simgan_jax.data import label_values
 from simgan_jax.data.builder import ManualBuilder, one_line
-from simgan_jax.data.jobs import Chunk, Job
+from simgan_jax.data.jobs import Chunk, Job, Stamp, guarded, stamp
 from simgan_jax.data.mat5 import read_mat
 from simgan_jax.errors import UserError
 from simgan_jax.metrics.angles import pitch_yaw
@@ -83,33 +84,44 @@ class MpiiGaze(ManualBuilder):
                 f"{one_line(self.MANUAL_DOWNLOAD_INSTRUCTIONS)}"
             )
         splits: dict[str, list[Job]] = {}
-        for path in sorted(root.glob("Data/Normalized/p[0-9][0-9]/day[0-9][0-9].mat")):
-            person, day = path.parent.name, path.stem
-            status, listed = path.stat(), root / LISTS / f"{person}.txt"
-            changed = (status.st_size, status.st_mtime_ns)
-            if listed.exists():
-                changed += (listed.stat().st_size, listed.stat().st_mtime_ns)
-            job = Job(_work, (str(path), str(listed), person, day, on_error, changed), 1)
-            splits.setdefault(person, []).append(job)
+        for person in sorted(root.glob("Data/Normalized/p[0-9][0-9]")):
+            listed = root / LISTS / f"{person.name}.txt"
+            paths = sorted(person.glob("day[0-9][0-9].mat"))
+            absent = tuple(sorted(_listed_days(listed) - {path.stem for path in paths}))
+            for path in paths:
+                changed = (stamp(path), stamp(listed))
+                work = (str(path), str(listed), person.name, path.stem, on_error, changed)
+                job = Job(_work, (*work, absent if path == paths[0] else ()), 1)
+                splits.setdefault(person.name, []).append(job)
         return splits
 
 
 def _work(
-    path: str, listed: str, person: str, day: str, on_error: str, changed: tuple[int, ...]
+    path: str,
+    listed: str,
+    person: str,
+    day: str,
+    on_error: str,
+    changed: tuple[Stamp, ...],
+    absent: tuple[str, ...] = (),
 ) -> Chunk:
-    """Both eyes of all frames of a day."""
-    del changed  # only makes the result another one
+    """Both eyes of all frames of a day.
+
+    Args:
+        path: of the day's file.
+        listed: path of the person's list.
+        person: "p00".
+        day: "day01".
+        on_error: "stop" or "skip".
+        changed: only makes the result another one.
+        absent: days that the list names and that are not there, if this is the person's first.
+    """
+    del changed
     faults: list[str] = []
+    attempt = partial(guarded, faults, on_error)
 
-    def attempt(call, *arguments):
-        try:
-            return call(*arguments)
-        except UserError as error:
-            if on_error != "skip":
-                raise
-            faults.append(str(error))
-            return None
-
+    for other in absent:
+        attempt(_missing, f"{listed}: names {other}, of which there is no {other}.mat")
     chosen = attempt(evaluation_list, Path(listed), day) or set()
     read = attempt(read_day, Path(path))
     if read is None:
@@ -131,6 +143,15 @@ def _work(
         "evaluation": np.array([name in chosen for name in names], np.uint8),
     }
     return Chunk(examples, faults)
+
+
+def _listed_days(path: Path) -> set[str]:
+    """Days in a person's list, as far as it is readable."""
+    try:
+        lines = path.read_text("ascii", "replace").splitlines()
+    except OSError:
+        return set()
+    return {match[1] for match in map(_LINE.fullmatch, map(str.strip, lines)) if match}
 
 
 def _missing(message: str) -> None:

@@ -10,10 +10,11 @@ from jaxtyping import Float, UInt8, UInt16
 from simgan_jax.data import label_values
 from simgan_jax.data.builder import ManualBuilder, one_line
 from simgan_jax.data.depth import BACKGROUND, HALF_RANGE_MM, encode_depth
-from simgan_jax.data.jobs import Chunk, Job, collect
+from simgan_jax.data.jobs import Chunk, Job, collect, stamp
 from simgan_jax.data.mat5 import read_mat
 from simgan_jax.errors import UserError
 from simgan_jax.io import image_files
+from simgan_jax.io.orientation import UPRIGHT
 
 SIZE = 224
 # The 14 of the 36 joints on which the literature scores, see JOINT_NAMES.
@@ -190,7 +191,10 @@ def depth_mm(path: Path) -> UInt16[np.ndarray, "480 640"]:
     Raises:
         UserError: missing, damaged, or not an 8-bit RGB image of 640 x 480.
     """
-    pixels = image_files.read(path).pixels
+    picture = image_files.read(path)
+    pixels = picture.pixels
+    if picture.header.orientation != UPRIGHT:
+        raise UserError(f"{path}: an orientation tag, which files of the set do not have")
     if pixels.shape != (1, HEIGHT, WIDTH, 3) or pixels.dtype != np.uint8:
         shape = " x ".join(map(str, pixels.shape[1:]))
         raise UserError(f"{path}: {pixels.dtype} {shape}, expected uint8 {HEIGHT} x {WIDTH} x 3")
@@ -229,9 +233,8 @@ def _file(split: str, kind: str, view: int, frame: int) -> str:
 
 def _changed(folder: Path, split: str, config: NyuHandConfig, frames: range) -> tuple:
     """Sizes and times of the files, so that a mended file is read again."""
-    paths = [folder / _file(split, config.kind, config.view, frame) for frame in frames]
-    found = [path.stat() if path.exists() else None for path in paths]
-    return tuple(status and (status.st_size, status.st_mtime_ns) for status in found)
+    names = (_file(split, config.kind, config.view, frame) for frame in frames)
+    return tuple(stamp(folder / name) for name in names)
 
 
 def _work(

@@ -8,15 +8,15 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 from simgan_jax.data.builder import ManualBuilder, one_line
-from simgan_jax.data.jobs import Chunk, Job, collect
+from simgan_jax.data.jobs import Chunk, Job, Stamp, collect, stamp
 from simgan_jax.data.unity_eyes.decode import Framing, decode
-from simgan_jax.errors import UserError
+from simgan_jax.errors import UserError, printable
 
 PICTURES = (".jpg", ".jpeg", ".png", ".JPG", ".JPEG", ".PNG")
 LABELS = (".json", ".JSON")
 _PICTURES_A_JOB = 250
-# Size and time of the last change of a file; None if it is missing.
-Stamp = tuple[int, int] | None
+# Where the middle of the lids may lie: shares of the picture's width and height from its middle.
+_FARTHEST_MEDIAN, _FEWEST = 0.12, 10
 
 
 @dataclass
@@ -96,7 +96,10 @@ class UnityEyes(ManualBuilder):
         Raises:
             UserError: neither pictures nor their JSON files there.
         """
-        pairs = _pairs(_listing(folder))
+        files = _listing(folder)
+        pairs = _pairs(files)
+        paired = {picture for picture, *_ in pairs}
+        others = [x for x in sorted(files) if x.endswith(PICTURES) and x not in paired]
         if not pairs:
             raise UserError(
                 f"{folder}: no N.jpg or N.json of UnityEyes there. "
@@ -106,24 +109,27 @@ class UnityEyes(ManualBuilder):
         settings = (config.framing, config.colour, config.equalise, on_error)
         starts = range(0, len(pairs), _PICTURES_A_JOB)
         parts = [pairs[start : start + _PICTURES_A_JOB] for start in starts]
-        return {"train": [Job(_work, (str(folder), part, *settings), len(part)) for part in parts]}
+        jobs = [Job(_work, (str(folder), part, *settings), len(part)) for part in parts]
+        return {"train": [*jobs, Job(_left_out, (str(folder), tuple(others)), 0)]}
 
 
 def _listing(folder: Path) -> dict[str, Stamp]:
-    """All files below a folder by path, but for hidden ones."""
-    found, folders = {}, [""]
+    """All files below a folder by path, but for hidden ones; links to folders are followed once."""
+    found, folders, seen = {}, [""], {os.path.realpath(folder)}
     while folders:
         below = folders.pop()
-        with os.scandir(folder / below) as entries:
-            for entry in entries:
-                path = f"{below}/{entry.name}".lstrip("/")
-                if entry.name.startswith("."):
-                    continue
-                if entry.is_dir(follow_symlinks=False):
-                    folders.append(path)
-                elif entry.is_file():
-                    status = entry.stat()
-                    found[path] = (status.st_size, status.st_mtime_ns)
+        try:
+            with os.scandir(folder / below) as entries:
+                there = [entry for entry in entries if not entry.name.startswith(".")]
+        except OSError as error:
+            raise UserError(f"{folder / below}: {error.strerror or 'unreadable'}") from error
+        for entry in there:
+            path = f"{below}/{entry.name}".lstrip("/")
+            if entry.is_file() or (entry.is_symlink() and not os.path.exists(entry.path)):
+                found[path] = stamp(entry.path)
+            elif entry.is_dir() and (real := os.path.realpath(entry.path)) not in seen:
+                seen.add(real)
+                folders.append(path)
     return found
 
 
@@ -147,6 +153,11 @@ def _pairs(files: dict[str, Stamp]) -> list[tuple[str, Stamp, str, Stamp]]:
     return pairs
 
 
+def _left_out(folder: str, pictures: tuple[str, ...]) -> Chunk:
+    """Says of pictures under other names that they have no labels, so that lost ones are noticed."""
+    return Chunk({}, [f"{folder}/{x}: no JSON file of its name; left out" for x in pictures])
+
+
 def _work(
     folder: str,
     pairs: list[tuple[str, Stamp, str, Stamp]],
@@ -155,11 +166,26 @@ def _work(
     equalise: bool,
     on_error: str,
 ) -> Chunk:
-    """Decodes some pictures."""
+    """Decodes some pictures.
+
+    Raises:
+        UserError: damaged input, unless it is skipped; or eyes that are mostly not where UnityEyes has
+            them.
+    """
 
     def one(pair):
         picture, _, label, _ = pair
         example = decode(Path(folder, picture), Path(folder, label), framing, colour, equalise)
-        return example | {"name": picture}
+        return example | {"name": printable(picture)}
 
-    return collect(pairs, one, on_error)
+    chunk = collect(pairs, one, on_error)
+    places = chunk.examples.pop("place", np.empty((0, 2)))
+    if len(places) >= _FEWEST:
+        x, y = np.median(places, axis=0)
+        if max(abs(x), abs(y)) > _FARTHEST_MEDIAN:
+            raise UserError(
+                f"{folder}: by their JSON files, {pairs[0][0]} and the next have their eyes about "
+                f"{x:+.0%} of the width and {y:+.0%} of the height from the middle, where UnityEyes "
+                "has them. Were the pictures resized or cut? Use them as UnityEyes wrote them"
+            )
+    return chunk

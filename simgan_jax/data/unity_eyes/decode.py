@@ -25,7 +25,10 @@ from simgan_jax.metrics.angles import pitch_yaw
 
 LANDMARKS = {"interior_margin_2d": 16, "caruncle_2d": 7, "iris_2d": 32}
 FORMATS = ("JPEG", "PNG")
+MODES = ("L", "RGB", "RGBA")
 MAX_PIXELS = 50_000_000
+# From the picture's middle, as shares of it. The camera looks at the eyeball; the lids lie before it.
+FARTHEST = 0.18
 # The mask is drawn so many times larger, and then averaged.
 _OVERSAMPLING = 4
 
@@ -65,10 +68,11 @@ def decode(
 
     Returns:
         name, image uint8 [h, w, 1 or 3], gaze, head_pose, pupil, iris_ellipse, lid, caruncle, iris,
-        iris_mask; see the builder for shapes and units.
+        iris_mask; see the builder for shapes and units. And `place`, float32 [2], how far the middle of
+        the lids is from that of the picture, shares of its width and height.
 
     Raises:
-        UserError: a file is missing or damaged.
+        UserError: a file is missing or damaged, or the eye is not where UnityEyes has it.
     """
     details = label_values.read_json(json_path)
     with _opened(image_path) as picture:
@@ -78,23 +82,31 @@ def decode(
         step = framing.window * height / 480
         # Edges of the window in a frame where the first pixel covers 0..1.
         centre = (lid.min(0) + lid.max(0)) / 2 + 0.5
+        place = centre / (width, height) - 0.5
+        if abs(place).max() > FARTHEST:
+            raise UserError(
+                f"{json_path}: the eye is {place[0]:+.0%} of the width and {place[1]:+.0%} of the "
+                f"height from the middle of its image of {width} x {height} pixels; was that resized "
+                "or cut?"
+            )
         corner = centre - step * np.array([framing.width, framing.height]) / 2
         pixels = _window(picture, image_path, corner, step, framing, colour)
     if equalise and not colour:
         pixels = equalised(pixels)
-    place = lambda xy: ((xy + 0.5 - corner) / step - 0.5).astype(np.float32)  # noqa: E731
+    in_window = lambda xy: ((xy + 0.5 - corner) / step - 0.5).astype(np.float32)  # noqa: E731
     gaze, head = gaze_and_head(details, json_path)
     return {
         "name": image_path.name,
+        "place": place.astype(np.float32),
         "image": pixels.reshape(framing.height, framing.width, -1),
         "gaze": gaze,
         "head_pose": head,
-        "pupil": place(iris.mean(0)),
-        "iris_ellipse": ellipse(place(iris)),
-        "lid": place(lid),
-        "caruncle": place(points["caruncle_2d"]),
-        "iris": place(iris),
-        "iris_mask": visible_iris(place(iris), place(lid), framing.height, framing.width),
+        "pupil": in_window(iris.mean(0)),
+        "iris_ellipse": ellipse(in_window(iris)),
+        "lid": in_window(lid),
+        "caruncle": in_window(points["caruncle_2d"]),
+        "iris": in_window(iris),
+        "iris_mask": visible_iris(in_window(iris), in_window(lid), framing.height, framing.width),
     }
 
 
@@ -190,6 +202,9 @@ def _opened(path: Path) -> Image.Image:
         raise missing(path) from None
     except Exception as error:  # decoders raise anything on damaged files
         raise UserError(f"{path}: not readable as a JPEG or PNG image") from error
+    if picture.mode not in MODES:
+        picture.close()
+        raise UserError(f"{path}: mode {picture.mode}; UnityEyes writes 8-bit RGB")
     if not 0 < picture.width * picture.height <= MAX_PIXELS:
         picture.close()
         raise UserError(
