@@ -185,7 +185,7 @@ def test_too_many_repetitions_are_an_error_with_the_number(tmp_path):
         ),
         ({"ranges": {"yaw": (0, 1)}, "count": -1}, "count is -1"),
         ({"ranges": {"yaw": (0, 1)}, "label": "joints_uvd"}, "images has no label 'joints_uvd'"),
-        ({"like": "missing.csv"}, r"missing\.csv: No such file"),
+        ({"like": "missing.csv"}, r"missing\.csv: no such file"),
     ],
 )
 def test_impossible_requests_are_one_clear_line(keywords, words):
