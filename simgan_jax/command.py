@@ -12,6 +12,7 @@ from absl import app, flags, logging
 from rich.console import Console
 
 from simgan_jax.errors import UserError
+from simgan_jax.io.output import make_output_unbreakable
 from simgan_jax.io.programs import keep_programs
 
 
@@ -32,7 +33,12 @@ def run(main: Callable[[Sequence[str]], None], positional: int = 0) -> None:
             fail(str(error))
         except KeyboardInterrupt:
             sys.exit(130)
+        except Exception:
+            if said := _missing_platform():
+                fail(said)
+            raise
 
+    make_output_unbreakable()
     logging.set_verbosity(logging.WARNING)
     _start_like_a_module(main)
     keep_programs()
@@ -50,6 +56,22 @@ def _start_like_a_module(main: Callable) -> None:
     sys.modules["__main__"].__doc__ = module.__doc__
     for flag in flags.FLAGS.get_flags_for_module(module):
         flags.FLAGS.register_key_flag_for_module(sys.argv[0], flag)
+
+
+def _missing_platform() -> str | None:
+    """What to say where JAX does not start on the platform that was asked for."""
+    jax = sys.modules.get("jax")
+    if not (jax and jax.config.jax_platforms):
+        return None
+    try:
+        jax.devices()
+    except Exception as error:  # an AssertionError without a text where CUDA is missing
+        reason = f" ({' '.join(str(error).split())})" if str(error) else ""
+        return (
+            f"JAX_PLATFORMS={jax.config.jax_platforms}: JAX cannot use that here{reason}; install what "
+            "it needs, such as 'jax[cuda12]' for cuda, or unset JAX_PLATFORMS"
+        )
+    return None
 
 
 def fail(message: str) -> None:

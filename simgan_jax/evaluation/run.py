@@ -25,6 +25,7 @@ from simgan_jax.evaluation.realism import measure_realism
 from simgan_jax.evaluation.rows import Say, judge_rows, train_rows, without
 from simgan_jax.evaluation.summary import accuracy_line, shift_line, summary, table
 from simgan_jax.io.atomic import write_json
+from simgan_jax.io.locks import alone
 from simgan_jax.metrics import two_sample
 from simgan_jax.models import Discriminator
 from simgan_jax.refinement.refiner import load_refiner
@@ -32,6 +33,8 @@ from simgan_jax.setup import make_setup
 from simgan_jax.training.provenance import read_config
 
 FILE, FOLDER = "evaluation.json", "evaluation"
+# In a run's folder, held while it is measured: a choice and a report belong together.
+LOCK = ".evaluation.lock"
 # Whose predictions refinement should not move; the first that there is.
 READERS = (Row("synthetic", augmented=True), Row("synthetic"))
 
@@ -131,11 +134,21 @@ def evaluate_run(
         choose_anew: whether to choose again in any case.
 
     Raises:
-        UserError: no run there, or data that the configuration names are missing or unlabelled.
+        UserError: no run there, another process evaluates it, or data that the configuration names are
+            missing or unlabelled.
     """
-    workdir, start = Path(workdir), time.perf_counter()
+    workdir = Path(workdir)
     config = read_config(workdir)
     plan = plan_of(config, level, seeds, rows)
+    with alone(workdir / LOCK, "evaluated"):
+        return _evaluate_run(workdir, config, plan, level, say, choose_anew)
+
+
+def _evaluate_run(
+    workdir: Path, config: ConfigDict, plan: Plan, level: str, say: Say, choose_anew: bool
+) -> dict[str, Any]:
+    """`evaluate_run`, alone in its folder."""
+    start = time.perf_counter()
     sets = load_sets(config, plan)
     choice = None if choose_anew else earlier_choice(workdir)
     when = "chosen earlier" if choice else "chosen"

@@ -2,7 +2,7 @@
 
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import jax
@@ -13,6 +13,7 @@ from simgan_jax import data, settings
 from simgan_jax.data import Arrays
 from simgan_jax.errors import UserError
 from simgan_jax.gradients import Metrics
+from simgan_jax.io.locks import alone
 from simgan_jax.setup import Setup, make_setup
 from simgan_jax.state import TrainState, create_train_state
 from simgan_jax.steps import Batch
@@ -22,6 +23,9 @@ from simgan_jax.training.phases import Phase, phases, steps_until_due
 from simgan_jax.training.probe import Probe
 from simgan_jax.training.psi_estimators import train_psi_estimators
 from simgan_jax.training.watch import Watch
+
+# In a run's folder, held while it trains.
+LOCK = ".training.lock"
 
 
 def train(config: ConfigDict, workdir: str | Path) -> bool:
@@ -35,12 +39,18 @@ def train(config: ConfigDict, workdir: str | Path) -> bool:
         False if a signal (SIGTERM, Ctrl-C) stopped it: the state is saved, the same call goes on.
 
     Raises:
-        UserError: bad configuration, bad data, another run's folder or data, a loss that is not
-            finite, or a full disk.
+        UserError: bad configuration, bad data, another run's folder or data, a folder that another
+            process trains in, a loss that is not finite, or a full disk.
     """
     workdir = Path(workdir)
     settings.require_all(config)
     setup = devices.distribute(make_setup(config))
+    with alone(workdir / LOCK, "trained") if processes.is_first() else nullcontext():
+        return _train(config, workdir, setup)
+
+
+def _train(config: ConfigDict, workdir: Path, setup: Setup) -> bool:
+    """`train`, alone in its folder."""
     provenance.claim(workdir, config)
     schedule = phases(config)
     last = schedule[-1].last
