@@ -1,1 +1,1 @@
-"""Configurations: one file a task, `get_config(variant)` in each."""
+"""The configurations that come with the package: one file a task, `get_config(variant)` in each."""

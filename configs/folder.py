@@ -9,7 +9,7 @@ Variants: `folder.py:tiny` for a first look in seconds. Settings not named here 
 
 from ml_collections import ConfigDict
 
-from configs import gaze
+from simgan_jax.configs import gaze
 
 
 def get_config(variant: str = "") -> ConfigDict:

@@ -9,7 +9,7 @@ Settings not named here are those of gaze.py.
 
 from ml_collections import ConfigDict
 
-from configs import gaze
+from simgan_jax.configs import gaze
 
 
 def get_config(variant: str = "") -> ConfigDict:

@@ -1,4 +1,4 @@
-"""How every command starts and ends, as `python -m simgan_jax.<verb>` or as `simgan-<verb>`.
+"""How every command starts and ends: `simgan VERB`, `simgan-VERB` or `python -m simgan_jax.MODULE`.
 
 A module of a command defines its flags in `run`, so that importing it defines none.
 """
@@ -6,23 +6,32 @@ A module of a command defines its flags in `run`, so that importing it defines n
 import os
 import re
 import sys
+import textwrap
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from absl import app, flags, logging
 from rich.console import Console
 
+from simgan_jax import configs
 from simgan_jax.errors import UserError
 from simgan_jax.io.output import make_output_unbreakable
 from simgan_jax.io.programs import keep_programs
 
+HELP = ("--help", "-help", "-h", "--helpshort")
 
-def run(main: Callable[[Sequence[str]], None], positional: int = 0) -> None:
+
+def run(
+    main: Callable[[Sequence[str]], None], positional: int = 0, argv: Sequence[str] | None = None
+) -> None:
     """Runs a verb: exit 0 on success, 2 and one line on a user's mistake, 130 on Ctrl-C.
 
     Args:
         main: takes the positional arguments (the program's name first), as `absl.app.run` calls it.
         positional: how many of them the verb knows.
+        argv: the program's name and its arguments; those of the process by default.
     """
+    argv = list(sys.argv if argv is None else argv)
 
     def guarded(argv: Sequence[str]) -> None:
         try:
@@ -40,22 +49,50 @@ def run(main: Callable[[Sequence[str]], None], positional: int = 0) -> None:
 
     make_output_unbreakable()
     logging.set_verbosity(logging.WARNING)
-    _start_like_a_module(main)
+    module = sys.modules[main.__module__]
+    if set(HELP) & set(argv[1:]):
+        print(help_text(module.__doc__, flags.FLAGS.get_flags_for_module(module)))
+        sys.exit(0)
+    if not {"", os.getcwd()} & set(sys.path):
+        sys.path.insert(0, "")  # a configuration file may import others from the current folder
     keep_programs()
     try:
-        app.run(guarded, flags_parser=_parse_flags)
+        app.run(guarded, argv, flags_parser=_parse_flags)
     except UserError as error:
         fail(str(error))
 
 
-def _start_like_a_module(main: Callable) -> None:
-    """Makes `simgan-<verb>` alike to `python -m`: what it can import, and what --help says."""
-    if not {"", os.getcwd()} & set(sys.path):
-        sys.path.insert(0, "")  # a configuration file may import others from the current folder
-    module = sys.modules[main.__module__]
-    sys.modules["__main__"].__doc__ = module.__doc__
-    for flag in flags.FLAGS.get_flags_for_module(module):
-        flags.FLAGS.register_key_flag_for_module(sys.argv[0], flag)
+def help_text(about: str, own: Sequence[flags.Flag]) -> str:
+    """What a command does, and its flags: a screen, not the hundreds of flags of the libraries.
+
+    Args:
+        about: the docstring of its module.
+        own: the flags that it defines.
+    """
+    lines = [about.strip(), "", "flags:"]
+    for flag in own:
+        given = flag.default not in (None, "", False) and flag.name != "config"
+        default = f" (default: {flag.default})" if given else ""
+        text = f"--{flag.name}: {flag.help}{default}"
+        lines += textwrap.wrap(text, 100, initial_indent="  ", subsequent_indent="      ")
+    return "\n".join(lines)
+
+
+def config_path(name: str) -> str:
+    """The file, perhaps with :VARIANT, that `--config` names.
+
+    Args:
+        name: of a file; or of a configuration that comes with the package, such as gaze:tiny.
+    """
+    stem, colon, variant = name.partition(":")
+    file = shipped().get(stem)
+    return f"{file}{colon}{variant}" if file else name
+
+
+def shipped() -> dict[str, Path]:
+    """The files of the configurations that come with the package, by name."""
+    files = (file for folder in configs.__path__ for file in sorted(Path(folder).glob("[!_]*.py")))
+    return {file.stem: file for file in files}
 
 
 def _missing_platform() -> str | None:
@@ -83,13 +120,34 @@ def fail(message: str) -> None:
 def _parse_flags(argv: Sequence[str]) -> list[str]:
     """Parses flags; a wrong flag or configuration value is a `UserError`."""
     try:
-        rest = flags.FLAGS(list(argv))
+        rest = flags.FLAGS(with_paths(argv))
         # A configuration file that cannot be read says so when its content is asked for.
         if "config" in flags.FLAGS and flags.FLAGS["config"].value:
             flags.FLAGS["config"].value.get("name")
     except (flags.Error, AttributeError, TypeError, ValueError, KeyError, OSError) as error:
         raise UserError(explain(error, argv)) from error
     return rest
+
+
+def with_paths(argv: Sequence[str]) -> list[str]:
+    """Arguments with `=~/` of the user's home, and configurations given by name as their files.
+
+    A configuration may import others that lie beside it.
+    """
+    home = str(Path("~").expanduser())
+    result = [re.sub(r"^(--?[\w.]+=)~(?=/|$)", rf"\g<1>{home}", x) for x in argv]
+    for i, argument in enumerate(result):
+        flag, equals, name = argument.partition("=")
+        if flag not in ("--config", "-config"):
+            continue
+        if equals:
+            result[i] = f"{flag}={config_path(name)}"
+        elif i + 1 < len(result):
+            name = result[i + 1]
+            result[i + 1] = config_path(name)
+        if name.partition(":")[0].endswith(".py"):
+            sys.path.append(str(Path(name).absolute().parent))
+    return result
 
 
 def explain(error: Exception, argv: Sequence[str]) -> str:
@@ -113,5 +171,7 @@ def explain(error: Exception, argv: Sequence[str]) -> str:
     lines = [line for line in text.splitlines() if line.strip()]
     if "Traceback" in text or isinstance(error, OSError):
         # The last line is what went wrong in the configuration file.
-        return re.sub(r"^\s*(\w+Error: |\[Errno \d+\] )", "", lines[-1])
+        said = re.sub(r"^\s*(\w+Error: |\[Errno \d+\] )", "", lines[-1])
+        ours = f"; the package has {', '.join(shipped())}" if isinstance(error, OSError) else ""
+        return said + ours
     return " ".join(text.split())

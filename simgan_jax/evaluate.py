@@ -26,13 +26,13 @@ def main(argv: Sequence[str]) -> None:
     evaluate_and_print(f.workdir, f.level, f.seeds, choose_anew=f.choose)
 
 
-def run() -> None:
+def run(argv: Sequence[str] | None = None) -> None:
     """The command."""
     flags.DEFINE_string("workdir", None, "Folder of the run.", required=True)
     flags.DEFINE_string("level", "full", "quick or full, see config.evaluate.")
     flags.DEFINE_integer("seeds", None, "Estimators a row, instead of the level's number.")
     flags.DEFINE_bool("choose", False, "Choose the checkpoint anew.")
-    command.run(main)
+    command.run(main, argv=argv)
 
 
 if __name__ == "__main__":

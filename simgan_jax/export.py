@@ -31,7 +31,7 @@ def main(argv: Sequence[str]) -> None:
         export(f.workdir, f.format, f.output, f.step, f.images)
 
 
-def run() -> None:
+def run(argv: Sequence[str] | None = None) -> None:
     """The command."""
     flags.DEFINE_string("workdir", None, "Folder of the run, or a file of weights.", required=True)
     flags.DEFINE_string("format", None, f"One of {', '.join(FORMATS)}.", required=True)
@@ -39,7 +39,7 @@ def run() -> None:
     flags.DEFINE_integer("step", None, "Of the checkpoint; the chosen or newest one by default.")
     flags.DEFINE_string("images", "", "Folder of images to check on; those of the run by default.")
     flags.DEFINE_string("license", UNKNOWN, "For hub: of the weights, such as apache-2.0.")
-    command.run(main)
+    command.run(main, argv=argv)
 
 
 if __name__ == "__main__":

@@ -56,7 +56,7 @@ def main(argv: Sequence[str]) -> None:
     refine(workdir, f.input, f.output, options, **chosen)
 
 
-def run() -> None:
+def run(argv: Sequence[str] | None = None) -> None:
     """The command."""
     default = Options()
     flags.DEFINE_string("workdir", None, "Folder of the run, or a file of weights.")
@@ -73,7 +73,7 @@ def run() -> None:
     flags.DEFINE_bool("overwrite", default.overwrite, "Replace what another job left there.")
     flags.DEFINE_integer("max_pixels", None, "Most pixels refined at once; bounds memory.")
     flags.DEFINE_integer("noise_seed", 0, "Of refiners that take noise.")
-    command.run(main)
+    command.run(main, argv=argv)
 
 
 if __name__ == "__main__":

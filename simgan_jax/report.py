@@ -14,10 +14,10 @@ def main(argv: Sequence[str]) -> None:
     print(write_report(flags.FLAGS.workdir))
 
 
-def run() -> None:
+def run(argv: Sequence[str] | None = None) -> None:
     """The command."""
     flags.DEFINE_string("workdir", None, "Folder of the run.", required=True)
-    command.run(main)
+    command.run(main, argv=argv)
 
 
 if __name__ == "__main__":

@@ -21,13 +21,13 @@ OWN = {
 # Lowest first: each imports from its own and from those before. A package stands for all in it that is
 # not named itself.
 LAYERS = (
-    {"errors", "history", "losses", "metrics", "models", "psi", "ranges", "shuffle"},
+    {"configs", "errors", "history", "losses", "metrics", "models", "psi", "ranges", "shuffle"},
     {"gradients", "settings", "setup", "state", "steps"},
     {"command", "data", "estimators", "io"},
     {f"training.{x}" for x in ("checkpoint", "devices", "logs", "processes", "sampling")},
     {"refinement", "training"},
     {"evaluation", "reporting"},
-    {"data.prepare", "evaluate", "export", "main", "refine", "report"},
+    {"__main__", "data.prepare", "evaluate", "export", "main", "refine", "report"},
 )
 LAYER = {part: i for i, parts in enumerate(LAYERS) for part in parts}
 # Each stays in one file.

@@ -46,6 +46,8 @@ def wheel(tmp_path_factory):
 def test_the_wheel_holds_every_file_of_the_package_and_nothing_else(wheel):
     files = [x for x in (ROOT / "simgan_jax").rglob("*") if x.is_file()]
     expected = {x.relative_to(ROOT).as_posix() for x in files if "__pycache__" not in x.parts}
+    # The folder at the top of a clone takes the place of the package that stands for it there.
+    expected |= {f"simgan_jax/configs/{x.name}" for x in (ROOT / "configs").glob("*.py")}
     assert "simgan_jax/py.typed" in expected
     packed = {name for name in wheel.namelist() if ".dist-info/" not in name}
     assert packed == expected
@@ -69,7 +71,8 @@ def test_version_licence_and_readme_are_in_the_wheel(wheel):
 def test_every_command_of_the_wheel_starts_a_module_that_exists(wheel):
     (name,) = [name for name in wheel.namelist() if name.endswith("entry_points.txt")]
     commands = re.findall(r"^(\S+) = (simgan_jax\.\S+):run$", wheel.read(name).decode(), re.M)
-    assert dict(commands) == {f"simgan-{verb}": f"simgan_jax.{x}" for verb, x in COMMANDS.items()}
+    each = {f"simgan-{verb}": f"simgan_jax.{x}" for verb, x in COMMANDS.items()}
+    assert dict(commands) == {"simgan": "simgan_jax.__main__"} | each
 
 
 def test_the_sdist_holds_what_a_clone_holds(tmp_path):

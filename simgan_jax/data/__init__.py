@@ -1,11 +1,12 @@
 """Data sets by name: `load(spec) -> Arrays`."""
 
 import importlib
-import re
 from collections.abc import Mapping
 from typing import Any
 
-from simgan_jax.data import label_rules
+from ml_collections import ConfigDict
+
+from simgan_jax.data import label_rules, specification
 from simgan_jax.data.arrays import Arrays
 from simgan_jax.errors import UserError
 
@@ -36,19 +37,32 @@ def load(spec: Mapping[str, Any]) -> Arrays:
         UserError: unknown source or keyword, what the source says of its files, or labels that cannot
             be right.
     """
-    keywords = dict(spec)
-    source = keywords.pop("source", None)
-    if source not in SOURCES:
-        raise UserError(f"data source {source!r} is unknown; one of {', '.join(sorted(SOURCES))}")
-    loader = importlib.import_module(SOURCES[source]).load
-    try:
-        arrays = loader(**keywords)
-    except TypeError as error:
-        if not re.match(r"load\(\) (got an unexpected keyword|missing \d+ required)", str(error)):
-            raise
-        raise UserError(f"data source {source}: {str(error).removeprefix('load() ')}") from error
+    source, keywords = _checked(spec)
+    arrays = importlib.import_module(SOURCES[source]).load(**keywords)
     label_rules.check(arrays, source)
     return arrays
 
 
-__all__ = ["Arrays", "load"]
+def check(spec: Mapping[str, Any]) -> None:
+    """Refuses what `load` would refuse before it looks at a file.
+
+    Raises:
+        UserError: unknown source or keyword, a missing one, a value of another type or out of range.
+    """
+    for value in _checked(spec)[1].values():
+        for part in value if isinstance(value, list | tuple) else [value]:
+            if isinstance(part, Mapping | ConfigDict) and "source" in part:
+                check(part)
+
+
+def _checked(spec: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """The source and its keyword arguments."""
+    keywords = dict(spec)
+    source = keywords.pop("source", None)
+    if source not in SOURCES:
+        raise UserError(f"data source {source!r} is unknown; one of {', '.join(sorted(SOURCES))}")
+    specification.check(keywords, SOURCES[source], f"data source {source}")
+    return source, keywords
+
+
+__all__ = ["Arrays", "check", "load"]

@@ -97,13 +97,13 @@ def main(argv: Sequence[str]) -> None:
     prepare(argv[1], options.manual_dir, options.data_dir, options.on_error, options.workers)
 
 
-def run() -> None:
+def run(argv: Sequence[str] | None = None) -> None:
     """The command."""
     flags.DEFINE_string("manual_dir", None, "Folder with the set's files.")
     flags.DEFINE_string("data_dir", None, "Where to write it; TFDS's own folder by default.")
     flags.DEFINE_enum("on_error", "stop", ["stop", "skip"], "What to do at damaged input.")
     flags.DEFINE_integer("workers", 0, "Processes; 0 takes all cores.", lower_bound=0)
-    command.run(main, positional=1)
+    command.run(main, 1, argv)
 
 
 if __name__ == "__main__":

@@ -98,13 +98,7 @@ def train(
     """
     targets = label_of(task, training, "the training set")
     rng = np.random.default_rng(seed)
-    held = max(1, round(settings.validation * len(training)))
-    if len(training) - held < settings.batch:
-        raise UserError(
-            f"{len(training)} labelled training images, {held} of them for validation, are less than "
-            f"a batch of {settings.batch}; give more images, or a smaller "
-            "--config.evaluate.estimator.batch"
-        )
+    held = held_back(len(training), settings)
     order = rng.permutation(len(training))
     validation, rows = np.sort(order[:held]), np.sort(order[held:])
     network = TASKS[task].network(settings, targets)
@@ -135,6 +129,22 @@ def train(
         if len(looks) - 1 - int(np.argmin(looks)) >= settings.patience:
             break
     return Estimator(task, network, best, tuple(looks))
+
+
+def held_back(count: int, settings: EstimatorSettings) -> int:
+    """How many of so many training images early stopping looks at.
+
+    Raises:
+        UserError: what is left is less than a batch.
+    """
+    held = max(1, round(settings.validation * count))
+    if count - held < settings.batch:
+        raise UserError(
+            f"{count} labelled training images, {held} of them for validation, are less than "
+            f"a batch of {settings.batch}; give more images, or a smaller "
+            "--config.evaluate.estimator.batch"
+        )
+    return held
 
 
 def _train(objective, params, examples, stretches, settings, key):

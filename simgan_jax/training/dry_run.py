@@ -9,28 +9,41 @@ from ml_collections import ConfigDict
 from rich.console import Console
 from rich.table import Table
 
-from simgan_jax import settings
 from simgan_jax.data import Arrays
 from simgan_jax.estimators import tasks
 from simgan_jax.estimators.coordinates import COORDINATES
 from simgan_jax.setup import Setup, make_setup
 from simgan_jax.state import TrainState, create_train_state
 from simgan_jax.steps import Batch
-from simgan_jax.training import devices, psi_estimators
-from simgan_jax.training.loop import fit_on_devices, load_sets, select
+from simgan_jax.training import devices, provenance, psi_estimators
+from simgan_jax.training.loop import (
+    Require,
+    check_settings,
+    fit_on_devices,
+    load_sets,
+    no_more,
+    select,
+)
 from simgan_jax.training.phases import phases
 
 
-def dry_run(config: ConfigDict, workdir: Path) -> None:
+def dry_run(config: ConfigDict, workdir: Path, require: Require = no_more) -> None:
     """Prints networks, schedule, data, memory and disk of a run.
+
+    Args:
+        config: from a file in configs/.
+        workdir: folder of the run; nothing is written there.
+        require: what else is asked of the sets, as of `train`.
 
     Raises:
         UserError: what `train` would raise for the same settings and data.
     """
-    settings.require_all(config)
+    check_settings(config)
     setup = devices.distribute(make_setup(config))
+    provenance.require_claimable(workdir, config)
     state = jax.eval_shape(lambda: create_train_state(jax.random.key(0), setup))
     synthetic, real = load_sets(config, setup)
+    require(config, synthetic, real)
     sets = select(config, synthetic, real)
     history, kept = _bytes(state.history), config.watch.keep
     networks = _bytes(state) - history
@@ -46,7 +59,7 @@ def dry_run(config: ConfigDict, workdir: Path) -> None:
         **_labels(config, synthetic),
         "state": f"{_mib(networks)} on each device, {_mib(networks * setup.devices + history)} in all",
         "disk": f"{_mib((networks + history) * (kept + 1))} for {kept} checkpoints, "
-        f"{_mib(shutil.disk_usage(_existing(workdir)).free)} free at {workdir}",
+        f"{_mib(shutil.disk_usage(provenance.existing_part(workdir)).free)} free at {workdir}",
     }
     table = Table.grid(padding=(0, 2))
     for name, text in rows.items():
@@ -103,10 +116,3 @@ def _bytes(tree) -> int:
 
 def _mib(size: int) -> str:
     return f"{size / 2**20:,.1f} MiB"
-
-
-def _existing(folder: Path) -> Path:
-    folder = folder.absolute()
-    while not folder.exists():
-        folder = folder.parent
-    return folder

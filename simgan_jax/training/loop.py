@@ -26,14 +26,21 @@ from simgan_jax.training.watch import Watch
 
 # In a run's folder, held while it trains.
 LOCK = ".training.lock"
+# Takes the configuration, the synthetic and the real images; raises UserError.
+Require = Callable[[ConfigDict, Arrays, Arrays], None]
 
 
-def train(config: ConfigDict, workdir: str | Path) -> bool:
+def no_more(config: ConfigDict, synthetic: Arrays, real: Arrays) -> None:
+    """Asks for nothing beside what training needs."""
+
+
+def train(config: ConfigDict, workdir: str | Path, require: Require = no_more) -> bool:
     """Trains, or resumes and trains on, until the schedule ends; a run that is over returns at once.
 
     Args:
         config: from a file in configs/.
         workdir: folder of the run; made if missing.
+        require: what else is asked of the sets, such as that they can be evaluated.
 
     Returns:
         False if a signal (SIGTERM, Ctrl-C) stopped it: the state is saved, the same call goes on.
@@ -43,13 +50,13 @@ def train(config: ConfigDict, workdir: str | Path) -> bool:
             process trains in, a loss that is not finite, or a full disk.
     """
     workdir = Path(workdir)
-    settings.require_all(config)
+    check_settings(config)
     setup = devices.distribute(make_setup(config))
     with alone(workdir / LOCK, "trained") if processes.is_first() else nullcontext():
-        return _train(config, workdir, setup)
+        return _train(config, workdir, setup, require)
 
 
-def _train(config: ConfigDict, workdir: Path, setup: Setup) -> bool:
+def _train(config: ConfigDict, workdir: Path, setup: Setup, require: Require) -> bool:
     """`train`, alone in its folder."""
     provenance.claim(workdir, config)
     schedule = phases(config)
@@ -60,6 +67,7 @@ def _train(config: ConfigDict, workdir: Path, setup: Setup) -> bool:
         return True
 
     synthetic, real = load_sets(config, setup)
+    require(config, synthetic, real)
     sets = select(config, synthetic, real)
     if state is None:
         state = create_train_state(jax.random.key(config.seed), setup)
@@ -142,6 +150,18 @@ def load_sets(config: ConfigDict, setup: Setup) -> tuple[Arrays, Arrays]:
     """
     synthetic = check_images("data.synthetic", data.load(config.data.synthetic), setup)
     return synthetic, check_images("data.real", data.load(config.data.real), setup)
+
+
+def check_settings(config: ConfigDict) -> None:
+    """Refuses settings that there are not, of the run or of a data set, and lacking ones.
+
+    Raises:
+        UserError: naming the setting.
+    """
+    settings.require_all(config)
+    for name in settings.SETS:
+        if spec := config.data.get(name):
+            data.check(spec)
 
 
 def fit_on_devices(config: ConfigDict, sets: Batch) -> bool:

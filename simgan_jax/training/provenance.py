@@ -3,6 +3,7 @@
 import hashlib
 import importlib.metadata
 import json
+import os
 import platform
 import sys
 from collections.abc import Mapping
@@ -32,27 +33,51 @@ def claim(workdir: Path, config: ConfigDict) -> None:
     Raises:
         UserError: the folder belongs to a run of another configuration, or cannot be made.
     """
-    if not is_first():
-        return
-    path = workdir / "config.json"
-    if path.exists() and Checkpoints(workdir).steps():
-        ours, theirs = _settings(config), _settings(read_config(workdir))
-        keys = sorted(k for k in ours.keys() | theirs.keys() if ours.get(k) != theirs.get(k))
-        if keys:
-            key = keys[0]
-            raise UserError(
-                f"{workdir} holds a run of another configuration: {key} is {theirs.get(key)!r} there, "
-                f"{ours.get(key)!r} here{f', and {len(keys) - 1} more differ' if keys[1:] else ''}; "
-                "give another --workdir, or the same settings to resume"
-            )
+    if not is_first() or _is_claimed(workdir, config):
         return
     try:
         workdir.mkdir(parents=True, exist_ok=True)
-        write_json(path, config.to_dict())
+        write_json(workdir / "config.json", config.to_dict())
     except OSError as error:
         raise UserError(
             f"{workdir}: cannot write there ({error.strerror}); give another --workdir"
         ) from error
+
+
+def require_claimable(workdir: Path, config: ConfigDict) -> None:
+    """Refuses what `claim` would, and writes nothing.
+
+    Raises:
+        UserError: the folder belongs to a run of another configuration, or cannot be made.
+    """
+    _is_claimed(workdir, config)
+    there = existing_part(workdir)
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        raise UserError(f"{workdir}: cannot write there ({there}); give another --workdir")
+
+
+def existing_part(folder: Path) -> Path:
+    """The folder itself, or the nearest one above it that there is."""
+    folder = folder.absolute()
+    while not folder.exists():
+        folder = folder.parent
+    return folder
+
+
+def _is_claimed(workdir: Path, config: ConfigDict) -> bool:
+    """Whether the folder holds a run of this configuration that has saved something."""
+    if not ((workdir / "config.json").exists() and Checkpoints(workdir).steps()):
+        return False
+    ours, theirs = _settings(config), _settings(read_config(workdir))
+    keys = sorted(k for k in ours.keys() | theirs.keys() if ours.get(k) != theirs.get(k))
+    if keys:
+        key = keys[0]
+        raise UserError(
+            f"{workdir} holds a run of another configuration: {key} is {theirs.get(key)!r} there, "
+            f"{ours.get(key)!r} here{f', and {len(keys) - 1} more differ' if keys[1:] else ''}; "
+            "give another --workdir, or the same settings to resume"
+        )
+    return True
 
 
 def read_config(workdir: str | Path) -> ConfigDict:
