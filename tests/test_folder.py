@@ -32,6 +32,27 @@ def test_any_tree_is_read_in_sorted_order(grey):
     assert arrays.labels == {}
 
 
+def test_runs_and_refined_images_below_a_folder_are_not_its_images(grey, capsys):
+    for name, marks in {
+        "runs/a": ("config.json", "environment.json"),
+        "refined": ("refine_manifest.json",),
+        "parts": ("refine_manifest.1-of-4.json",),
+        "begun": (".refine",),
+        "b/configured": ("config.json",),
+    }.items():
+        save(grey / name / "samples" / "x.png", np.full((6, 8), 99, np.uint8))
+        for mark in marks:
+            (grey / name / mark).write_text("{}")
+    images = folder.load(str(grey)).images
+    assert images[:, 0, 0, 0].tolist() == [0, 10, 20, 99, 30, 40]
+    said = capsys.readouterr().err.splitlines()
+    left_out = [f"simgan: warning: {grey / x}: holds a run" for x in ("begun", "parts", "refined")]
+    left_out += [f"simgan: warning: {grey / 'runs' / 'a'}: holds a run"]
+    assert [line.partition(" or ")[0] for line in said] == left_out
+    # Asked for by name, they are read.
+    assert len(folder.load(str(grey / "refined"))) == len(folder.load(str(grey / "runs/a"))) == 1
+
+
 def test_pattern_and_count_choose_files(grey):
     assert len(folder.load(str(grey), pattern="b/*")) == 2
     assert folder.load(str(grey), count=2).images[:, 0, 0, 0].tolist() == [0, 10]

@@ -1,17 +1,20 @@
 """Image files found, read as integers and written as they were; and a grid of images as one."""
 
 import os
+from fnmatch import fnmatch
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Array, Shaped
 
-from simgan_jax.errors import UserError
+from simgan_jax.errors import UserError, warn
 from simgan_jax.io.atomic import write_bytes
 from simgan_jax.io.codecs import encode, opened
 from simgan_jax.io.pictures import Header, Picture, header_of, picture_of
 from simgan_jax.ranges import from_unit
 
+# What every run leaves in its folder, and every job of `refine`, over or not.
+RUN, REFINED = {"config.json", "environment.json"}, ("refine_manifest*.json", ".refine")
 SUFFIXES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".npy"}
 # Pictures and films too, which are not read.
 FOREIGN = {
@@ -38,9 +41,10 @@ def find(folder: str | Path) -> list[Path]:
 
 
 def walk(folder: str | Path) -> list[Path]:
-    """All files below a folder, sorted, but for hidden ones and those in hidden folders.
+    """All files below a folder, sorted, but for hidden ones and what this package has written.
 
-    Links to folders are followed, each folder once.
+    Hidden folders are left out, and with a warning the folders of runs and of refined images below this
+    one. Links to folders are followed, each folder once.
 
     Raises:
         UserError: a folder that cannot be read.
@@ -50,11 +54,26 @@ def walk(folder: str | Path) -> list[Path]:
         candidates, folders[:] = sorted(folders), []
         for name in candidates:
             real = os.path.realpath(Path(top, name))
-            if name[0] != "." and real not in seen:
-                seen.add(real)
+            if name[0] == "." or real in seen:
+                continue
+            seen.add(real)
+            if is_output(real):
+                warn(
+                    f"{Path(top, name)}: holds a run or refined images, which are not read; left out"
+                )
+            else:
                 folders.append(name)
         paths += [os.path.join(top, name) for name in names if name[0] != "."]
     return [Path(path) for path in sorted(paths)]
+
+
+def is_output(folder: str | Path) -> bool:
+    """Whether a folder holds a run of this package, or images that it has refined: no one's data."""
+    try:
+        names = set(os.listdir(folder))
+    except OSError:  # said by who reads it
+        return False
+    return names >= RUN or any(fnmatch(name, pattern) for name in names for pattern in REFINED)
 
 
 def _unreadable(error: OSError) -> None:
