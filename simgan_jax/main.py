@@ -20,7 +20,7 @@ from simgan_jax import command
 from simgan_jax.errors import UserError
 from simgan_jax.evaluation.label_distributions import first_look
 from simgan_jax.evaluation.readiness import require_ready
-from simgan_jax.evaluation.run import FILE, evaluate_and_print
+from simgan_jax.evaluation.run import evaluate_and_print, is_evaluated
 from simgan_jax.reporting.label_distributions import print_label_distributions
 from simgan_jax.reporting.page import write_report
 from simgan_jax.setup import make_setup
@@ -56,7 +56,7 @@ def work(config: ConfigDict, workdir: Path) -> None:
         if flags.FLAGS.compare_labels:
             print_label_distributions(first_look(config))
     elif train(config, workdir, require_ready) and processes.is_first():
-        if not (workdir / FILE).exists():
+        if not is_evaluated(workdir):
             evaluate_and_print(workdir, "quick")
         page = write_report(workdir)
         Console(highlight=False, soft_wrap=True).print(f"done: open {page}", markup=False)

@@ -48,6 +48,17 @@ def test_a_line_cut_short_by_a_kill_is_left_out(tmp_path):
     assert [row["step"] for row in logs.read(path)] == [1, 2]
 
 
+@pytest.mark.parametrize(
+    "left", [b"", b"\0\0\0", b"\xff\xfe", b"[3]\n7\nnull\n{}\n", b'{"step": "x"}']
+)
+def test_what_a_power_cut_leaves_is_left_out(tmp_path, left):
+    path = tmp_path / logs.FILE
+    path.write_bytes(b'{"step": 1, "phase": "refiner"}\n' + left)
+    with logs.Log(tmp_path, 1, 9) as log:
+        log.write(2, "refiner", {})
+    assert [row["step"] for row in logs.read(path)] == [1, 2]
+
+
 def test_no_file_is_no_rows(tmp_path):
     assert logs.read(tmp_path / "none.jsonl") == []
 

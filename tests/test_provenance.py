@@ -74,11 +74,33 @@ def test_a_folder_that_cannot_be_made_is_an_error(tmp_path, tiny_config):
 
 
 def test_a_folder_that_is_no_run_is_an_error(tmp_path):
+    (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match=r"config.json: no such file; --workdir"):
         provenance.read_config(tmp_path)
-    (tmp_path / "config.json").write_text("{")
-    with pytest.raises(UserError, match="not valid JSON"):
+    with pytest.raises(UserError, match=r"config.json: no such file; --workdir"):
+        provenance.read_config(tmp_path / "file" / "run")
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "null", "\0\0\0", b"\xff\xfe{}"])
+def test_a_damaged_configuration_is_named(tmp_path, content):
+    leave(tmp_path / "config.json", content)
+    with pytest.raises(UserError, match=r"config\.json: is .*; restore it or train anew") as caught:
         provenance.read_config(tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("content", ["", '{"data": {"synth', "[]", "\0\0", b"\xff"])
+def test_a_damaged_environment_does_not_stop_a_run_that_goes_on(
+    tiny_config, tmp_path, capsys, content
+):
+    leave(tmp_path / "environment.json", content)
+    provenance.write(tmp_path, tiny_config, SETS, step=3)
+    assert "environment.json: is " in capsys.readouterr().err
+    assert read(tmp_path)["data"]["synthetic"]["shape"] == [4, 2, 2, 1]
+
+
+def leave(path, content):
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
 
 
 def test_a_resumed_run_keeps_what_began_it_and_adds_what_it_went_on_with(

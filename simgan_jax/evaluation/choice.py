@@ -141,10 +141,7 @@ def earlier_choice(workdir: str | Path) -> dict[str, Any] | None:
         UserError: there is no checkpoint.
     """
     steps = competing(workdir)
-    try:
-        content = read_choice(workdir)
-    except UserError:
-        return None
+    content = read_choice(workdir)
     judged = [candidate["step"] for candidate in content.get("candidates", ())]
     stands = content.get("step") in steps and max(steps) <= max(judged, default=-1)
     return content if stands else None

@@ -24,7 +24,7 @@ from simgan_jax.evaluation.plan import Plan, Row, default_settings, make_plan
 from simgan_jax.evaluation.realism import measure_realism
 from simgan_jax.evaluation.rows import Say, judge_rows, train_rows, without
 from simgan_jax.evaluation.summary import accuracy_line, shift_line, summary, table
-from simgan_jax.io.atomic import write_json
+from simgan_jax.io.atomic import DamagedFile, read_json, write_json
 from simgan_jax.io.locks import alone
 from simgan_jax.metrics import two_sample
 from simgan_jax.models import Discriminator
@@ -167,6 +167,15 @@ def _evaluate_run(
     write_json(workdir / FILE, report)
     figures.draw(report, workdir / FOLDER)
     return report
+
+
+def is_evaluated(workdir: Path) -> bool:
+    """Whether a run has a whole evaluation.json."""
+    try:
+        read_json(workdir / FILE)
+    except (FileNotFoundError, DamagedFile):
+        return False
+    return True
 
 
 def plan_of(

@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all."""
+"""Files that appear whole or not at all, and JSON that may be damaged all the same."""
 
 import itertools
 import json
@@ -63,6 +63,31 @@ def write_json(path: str | Path, content: Mapping[str, Any], levels: int | None 
     content = _finite(content)
     text = _json(content, indent=2) if levels is None else _lines(content, levels)
     write_bytes(path, (text + "\n").encode())
+
+
+class DamagedFile(UserError):
+    """A file is there, and not what was written: a power cut leaves it empty, say."""
+
+
+def read_json(path: str | Path) -> dict[str, Any]:
+    """Reads a file that `write_json` has written.
+
+    Raises:
+        FileNotFoundError: there is none.
+        DamagedFile: it is empty, cut short or no JSON object, or cannot be read.
+    """
+    path = Path(path)
+    try:
+        content = json.loads(path.read_bytes() or b"null")
+    except NotADirectoryError as error:
+        raise FileNotFoundError(*error.args) from error
+    except FileNotFoundError:
+        raise
+    except (OSError, ValueError) as error:
+        raise DamagedFile(f"{path}: is damaged ({' '.join(str(error).split())})") from error
+    if not isinstance(content, dict):
+        raise DamagedFile(f"{path}: is {'empty' if content is None else 'no JSON object'}")
+    return content
 
 
 def _finite(content: Any) -> Any:

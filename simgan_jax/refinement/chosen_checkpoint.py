@@ -3,7 +3,6 @@
 `evaluation/choice.py` decides and writes chosen.json; everything that refines with a run reads it here.
 """
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,8 +10,8 @@ from typing import Any
 from jaxtyping import Array, PyTree
 from ml_collections import ConfigDict
 
-from simgan_jax.errors import UserError
-from simgan_jax.io.atomic import write_json
+from simgan_jax.errors import UserError, warn
+from simgan_jax.io.atomic import DamagedFile, read_json, write_json
 from simgan_jax.setup import make_setup
 from simgan_jax.state import refiner_params
 from simgan_jax.training.checkpoint import Checkpoints, DamagedCheckpoint
@@ -54,18 +53,14 @@ def restore_refiner(
 
 
 def read_choice(workdir: str | Path) -> dict[str, Any]:
-    """What `write_choice` wrote; {} if nothing has been chosen.
-
-    Raises:
-        UserError: the file is damaged.
-    """
-    path = Path(workdir) / FILE
+    """What `write_choice` wrote; {} if nothing has been chosen, or, with a warning, if that is lost."""
     try:
-        return json.loads(path.read_text())
+        return read_json(Path(workdir) / FILE)
     except FileNotFoundError:
         return {}
-    except ValueError as error:
-        raise UserError(f"{path}: not valid JSON ({error}); remove it or evaluate anew") from error
+    except DamagedFile as error:
+        warn(f"{error}; evaluate anew to choose a checkpoint")
+        return {}
 
 
 def write_choice(workdir: str | Path, choice: Mapping[str, Any]) -> None:

@@ -5,6 +5,7 @@ import math
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -35,7 +36,7 @@ class Log:
         """Opens the files and shows the bar."""
         if self._on:
             path = self._workdir / FILE
-            rows = [row for row in read(path) if row["step"] <= self._step]
+            rows = [row for row in read(path) if _is_row(row) and row["step"] <= self._step]
             with replacing(path) as new:
                 new.write_text("".join(json.dumps(row) + "\n" for row in rows))
             self._file = path.open("a")
@@ -106,12 +107,17 @@ def read(path: str | Path) -> list[dict]:
     """The rows of a metrics file; a last line cut short by a kill is left out; [] without a file."""
     rows = []
     if Path(path).exists():
-        for line in Path(path).read_text().splitlines():
+        for line in Path(path).read_text(errors="replace").splitlines():
             try:
                 rows.append(json.loads(line))
             except json.JSONDecodeError:
                 break
     return rows
+
+
+def _is_row(row: Any) -> bool:
+    """Whether a line is what `Log.write` writes: a power cut may leave anything."""
+    return isinstance(row, dict) and isinstance(row.get("step"), int) and "phase" in row
 
 
 def first_not_finite(metrics: Mapping[str, float]) -> str | None:

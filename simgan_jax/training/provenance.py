@@ -14,8 +14,8 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from simgan_jax.errors import UserError
-from simgan_jax.io.atomic import write_json
+from simgan_jax.errors import UserError, warn
+from simgan_jax.io.atomic import DamagedFile, read_json, write_json
 from simgan_jax.steps import Batch
 from simgan_jax.training.checkpoint import Checkpoints
 from simgan_jax.training.processes import is_first
@@ -88,11 +88,11 @@ def read_config(workdir: str | Path) -> ConfigDict:
     """
     path = Path(workdir) / "config.json"
     try:
-        return ConfigDict(json.loads(path.read_text()))
+        return ConfigDict(read_json(path))
     except FileNotFoundError as error:
         raise UserError(f"{path}: no such file; --workdir must name the folder of a run") from error
-    except json.JSONDecodeError as error:
-        raise UserError(f"{path}: not valid JSON ({error}); restore it or train anew") from error
+    except DamagedFile as error:
+        raise UserError(f"{error}; restore it or train anew with another --workdir") from error
 
 
 def write(workdir: Path, config: ConfigDict, sets: Batch, step: int = 0) -> None:
@@ -114,18 +114,30 @@ def write(workdir: Path, config: ConfigDict, sets: Batch, step: int = 0) -> None
         return
     path = workdir / "environment.json"
     found = {name: {"shape": list(x.shape), "sha256": checksum(x)} for name, x in sets.items()}
-    if not (step and path.exists()):
+    before = _read_environment(path) if step else {}
+    if not before:
         write_json(path, _part() | {"seed": config.seed, "data": found})
         return
-    before = json.loads(path.read_text())
+    known = before.get("data") or {}
     for name in found:
-        if found[name] != before["data"].get(name):
+        if name in known and found[name] != known[name]:
             raise UserError(
                 f"{workdir} was begun with other data: the {name} images have changed since; bring "
                 "them back to resume, or give another --workdir"
             )
     parts = [*before.get("resumed", []), {"step": step} | _part()]
     write_json(path, before | {"resumed": parts})
+
+
+def _read_environment(path: Path) -> dict[str, Any]:
+    """What an earlier part of the run wrote; {} where that is lost, which a warning says."""
+    try:
+        return read_json(path)
+    except FileNotFoundError:
+        return {}
+    except DamagedFile as error:
+        warn(f"{error}; written anew: whether the data are those of before cannot be told")
+        return {}
 
 
 def parts(environment: Mapping[str, Any]) -> list[Mapping[str, Any]]:
