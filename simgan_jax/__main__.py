@@ -24,6 +24,7 @@ VERBS = {
     "export": "simgan_jax.export",
     "report": "simgan_jax.report",
     "prepare": "simgan_jax.data.prepare",
+    "doctor": "simgan_jax.doctor",
 }
 
 

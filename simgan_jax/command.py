@@ -69,7 +69,7 @@ def help_text(about: str, own: Sequence[flags.Flag]) -> str:
         about: the docstring of its module.
         own: the flags that it defines.
     """
-    lines = [about.strip(), "", "flags:"]
+    lines = [about.strip()] + (["", "flags:"] if own else [])
     for flag in own:
         given = flag.default not in (None, "", False) and flag.name != "config"
         default = f" (default: {flag.default})" if given else ""

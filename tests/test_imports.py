@@ -27,7 +27,7 @@ LAYERS = (
     {f"training.{x}" for x in ("checkpoint", "devices", "logs", "processes", "sampling")},
     {"refinement", "training"},
     {"evaluation", "reporting"},
-    {"__main__", "data.prepare", "evaluate", "export", "main", "refine", "report"},
+    {"__main__", "data.prepare", "doctor", "evaluate", "export", "main", "refine", "report"},
 )
 LAYER = {part: i for i, parts in enumerate(LAYERS) for part in parts}
 # Each stays in one file.

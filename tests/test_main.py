@@ -206,7 +206,7 @@ def test_a_mistake_found_anywhere_is_printed_as_it_is(capsys):
         ),
         (
             OSError("not available: Failed\n  Attempted\n   [Errno 2] No such file: 'x.py'"),
-            "No such file: 'x.py'",
+            "No such file: 'x.py'; the package has folder, gaze, hand",
         ),
     ],
 )

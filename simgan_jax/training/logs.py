@@ -36,7 +36,7 @@ class Log:
         """Opens the files and shows the bar."""
         if self._on:
             path = self._workdir / FILE
-            rows = [row for row in read(path) if _is_row(row) and row["step"] <= self._step]
+            rows = [row for row in read(path) if is_row(row) and row["step"] <= self._step]
             with replacing(path) as new:
                 new.write_text("".join(json.dumps(row) + "\n" for row in rows))
             self._file = path.open("a")
@@ -115,7 +115,7 @@ def read(path: str | Path) -> list[dict]:
     return rows
 
 
-def _is_row(row: Any) -> bool:
+def is_row(row: Any) -> bool:
     """Whether a line is what `Log.write` writes: a power cut may leave anything."""
     return isinstance(row, dict) and isinstance(row.get("step"), int) and "phase" in row
 

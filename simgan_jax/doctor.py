@@ -1,0 +1,43 @@
+"""What is wrong with a run or a folder of images, in lines: `simgan doctor PATH`.
+
+    simgan doctor runs/gaze            settings, files, every checkpoint, how the training goes
+    simgan doctor my_photographs       damaged files, mixed sizes, channels and depths
+
+Nothing is changed. Exit status: 0 nothing to complain of, 1 complaints, 2 no such path. What else a
+training would refuse, such as labels, `simgan train --dry_run` says.
+"""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from simgan_jax import command
+from simgan_jax.data.checkup import check_folder
+from simgan_jax.errors import UserError
+from simgan_jax.training.checkup import check_run
+
+
+def main(argv: Sequence[str]) -> None:
+    """Kept to flags."""
+    if len(argv) != 2:
+        raise UserError("name a run or a folder of images: simgan doctor PATH")
+    path = Path(argv[1])
+    if not path.is_dir():
+        raise UserError(f"{path}: no such folder")
+    check = check_run if (path / "config.json").exists() else check_folder
+    complaints = 0
+    for complaint in check(path):
+        complaints += 1
+        print(complaint, flush=True)
+    if complaints:
+        sys.exit(1)
+    print(f"{path}: nothing to complain of")
+
+
+def run(argv: Sequence[str] | None = None) -> None:
+    """The command."""
+    command.run(main, 1, argv)
+
+
+if __name__ == "__main__":
+    run()
