@@ -73,7 +73,7 @@ def test_refine_uses_the_refiner_and_the_image_size_of_the_run(workdir, tmp_path
     [
         ("nowhere", "nowhere: no such folder, and no data source: "),
         ("procedural_eyes:count", "'count' is not of the form key=value"),
-        ("procedural_eyes:size=3", "unexpected keyword argument 'size'"),
+        ("procedural_eyes:size=3", "there is no setting 'size'"),
     ],
 )
 def test_inputs_that_do_not_exist_are_one_line(workdir, tmp_path, source, reason):
