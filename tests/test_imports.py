@@ -26,8 +26,11 @@ LAYERS = (
     {"command", "data", "estimators", "io"},
     {f"training.{x}" for x in ("checkpoint", "devices", "logs", "processes", "sampling")},
     {"refinement", "training"},
-    {"evaluation", "reporting"},
-    {"__main__", "data.prepare", "doctor", "evaluate", "export", "main", "refine", "report"},
+    {"evaluation", "reporting", "serving"},
+    {
+        *("__main__", "data.prepare", "demo", "doctor", "evaluate", "export", "main", "refine"),
+        "report",
+    },
 )
 LAYER = {part: i for i, parts in enumerate(LAYERS) for part in parts}
 # Each stays in one file.

@@ -20,6 +20,7 @@ COMMANDS = {
     "export": "export",
     "report": "report",
     "prepare": "data.prepare",
+    "demo": "demo",
 }
 LEFT_OUT = shutil.ignore_patterns(".*", "__pycache__", "*.egg-info", "build", "dist", "runs")
 BUILD = "import sys; from setuptools import build_meta as b; b.build_{}(sys.argv[1])"
@@ -62,6 +63,7 @@ def test_version_licence_and_readme_are_in_the_wheel(wheel):
     assert set(metadata.get_all("Provides-Extra")) == {
         "benchmark",
         "browser",
+        "demo",
         "docs",
         "onnx",
         "test",

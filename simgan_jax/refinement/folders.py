@@ -257,8 +257,7 @@ def _say(
     images = [entry for entry in entries if entry.header]
     copied = len(entries) - len(images)
     lines = [
-        f"{sum(map(_images, images)):,} images refined, {copied:,} other "
-        f"{'file' if copied == 1 else 'files'} copied"
+        f"{_count(sum(map(_images, images)), 'image')} refined, {_count(copied, 'other file')} copied"
         + (f", {before:,} of these files by an earlier run" if before else "")
         + f": {manifest.path}"
     ]
@@ -277,8 +276,12 @@ def _say(
             ]
     if source.failed:
         name = min(source.failed)
-        lines += [f"{len(source.failed):,} files left out, first {source.failed[name]}"]
+        lines += [f"{_count(len(source.failed), 'file')} left out, first {source.failed[name]}"]
     for line in lines:
         Console(highlight=False, soft_wrap=True).print(line, markup=False)
     if source.failed and not images:
         raise UserError(f"{manifest.path}: not one image was refined, {lines[-1]}")
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"

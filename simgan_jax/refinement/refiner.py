@@ -1,5 +1,6 @@
 """A trained refiner as a function of integer images of any number and size."""
 
+import copy
 import hashlib
 import math
 import os
@@ -63,9 +64,8 @@ class Refine:
         Raises:
             UserError: max_pixels is less than a window must have, or the strength is out of range.
         """
-        if not 0 <= strength <= STRONGEST:
-            raise UserError(f"strength is {strength}, must be in 0..{STRONGEST}")
-        self.refiner, self.params, self.seed, self.strength = refiner, params, seed, strength
+        self.refiner, self.params, self.seed = refiner, params, seed
+        self.strength = _checked(strength)
         self.channels = refiner.channels
         self.config, self.step = config, step
         self.margin = (refiner.receptive_field - 1) // 2
@@ -111,6 +111,16 @@ class Refine:
         most = len(images) * math.prod(map(len, job.windows()))
         (done,) = self.run([job], most)
         return done.result()
+
+    def at(self, strength: float) -> "Refine":
+        """The same at another strength; what is compiled is shared.
+
+        Raises:
+            UserError: the strength is out of range.
+        """
+        other = copy.copy(self)
+        other.strength = _checked(strength)
+        return other
 
     @cached_property
     def sha256(self) -> str:
@@ -217,6 +227,12 @@ class Refine:
         for patch, image in zip(patches, images, strict=False):
             if patch.put_back(image):
                 yield patch.job
+
+
+def _checked(strength: float) -> float:
+    if not 0 <= strength <= STRONGEST:
+        raise UserError(f"strength is {strength}, must be in 0..{STRONGEST}")
+    return strength
 
 
 def load_refiner(

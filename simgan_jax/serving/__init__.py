@@ -1,0 +1,1 @@
+"""A page to try a refiner on; needs the extra `demo`."""
