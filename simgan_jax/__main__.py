@@ -7,6 +7,7 @@
   simgan report --workdir=RUN         writes the page about a run again
   simgan prepare NAME --manual_dir=DIR     unity_eyes, mpii_gaze or nyu_hand, for training
   simgan doctor PATH                  what is wrong with a run or a folder of images
+  simgan demo --workdir=RUN           a page in the browser to try a refiner on your images
 
 `simgan VERB --help` says more of each. Exit status: 0 done, 2 and a line on what to mend, 130 Ctrl-C.
 """
@@ -25,6 +26,7 @@ VERBS = {
     "report": "simgan_jax.report",
     "prepare": "simgan_jax.data.prepare",
     "doctor": "simgan_jax.doctor",
+    "demo": "simgan_jax.demo",
 }
 
 

@@ -37,14 +37,14 @@ def main(argv: Sequence[str]) -> None:
     page.serve_forever()
 
 
-def run() -> None:
+def run(argv: Sequence[str] | None = None) -> None:
     """The command."""
     flags.DEFINE_string("workdir", None, "Folder of the run, or a file or folder of weights.")
     flags.DEFINE_string("pretrained", "eyes", "Without --workdir: a refiner of the package.")
     flags.DEFINE_integer("step", None, "Of the checkpoint; the chosen or newest one by default.")
     flags.DEFINE_string("host", "127.0.0.1", "Address to listen at.")
     flags.DEFINE_integer("port", 8017, "0 takes a free one.")
-    command.run(main)
+    command.run(main, argv=argv)
 
 
 if __name__ == "__main__":
