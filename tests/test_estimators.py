@@ -116,8 +116,11 @@ def test_training_stops_when_its_own_validation_part_gets_no_better():
     rng = np.random.default_rng(0)
     noise.images[:] = rng.integers(0, 255, noise.images.shape)
     settings = replace(SETTINGS, steps=80, looks=40, patience=2)
-    looks = train("gaze", noise, settings, seed=0).validation
+    seen = []
+    looks = train("gaze", noise, settings, seed=0, advance=seen.append).validation
     assert len(looks) < 40
+    # Two updates between looks, and what progress shows stops with training.
+    assert seen == 2 * len(looks) * [settings.batch]
     assert len(looks) - 1 - int(np.argmin(looks)) == 2
 
 

@@ -26,7 +26,11 @@ def accuracy(real, other, **keywords):
 
 @pytest.mark.parametrize("whole_image", [False, True])
 def test_different_textures_are_told_apart(whole_image):
-    found = accuracy(noise(60, 0), noise(40, 1, smooth=True), whole_image=whole_image)
+    seen = []
+    found = accuracy(
+        noise(60, 0), noise(40, 1, smooth=True), whole_image=whole_image, advance=seen.append
+    )
+    assert seen == 80 * [16]
     assert found["accuracy"] > 0.8
     assert found["interval"][0] <= found["accuracy"] <= found["interval"][1]
     assert found["images"] == 50

@@ -5,7 +5,6 @@ and 3.2 of the paper). Training sees its own domain alone: it stops early by a v
 training set, and no function here that trains takes a test set.
 """
 
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -89,7 +88,7 @@ def train(
         seed: of the split, the random start, the batches and the augmentation.
         augmented: how strongly every batch is augmented (the validation part never is): 0 not at all,
             1 as usual, 2 at most.
-        advance: is told the images of every update.
+        advance: is told the images of updates as they are taken.
         start: parameters to go on from, of an estimator of the same task and network; random ones by
             default. They get the first look, so that nothing worse than them comes back.
 
@@ -113,10 +112,9 @@ def train(
     stretches = _stretches(drawn, max(1, settings.steps // settings.looks))
 
     best, looks, step = None, [], 0
-    trained = _train(objective, params, examples, stretches, settings, key)
+    trained = _train(objective, params, examples, stretches, settings, key, advance)
     for taken, now in trained if start is None else chain([(0, start)], trained):
         step += taken
-        advance(taken * settings.batch)
         predicted = Estimator(task, network, now, ())(training.images[validation])
         looks.append(float(TASKS[task].errors(predicted, targets[validation]).mean()))
         if not np.isfinite(looks[-1]):
@@ -147,7 +145,7 @@ def held_back(count: int, settings: EstimatorSettings) -> int:
     return held
 
 
-def _train(objective, params, examples, stretches, settings, key):
+def _train(objective, params, examples, stretches, settings, key, advance):
     """Takes the updates of each stretch of batches; yields their number and the parameters then."""
     optimizer = adam(settings.learning_rate, settings.steps)
     key = jax.random.fold_in(key, 1)
@@ -155,14 +153,20 @@ def _train(objective, params, examples, stretches, settings, key):
         resident = jax.tree.map(jnp.asarray, examples)
         lengths, stretches = tee(stretches)
         trained = resident_updates(objective, params, resident, stretches, optimizer, key)
-        yield from zip(map(len, lengths), trained, strict=True)
+        for length, now in zip(map(len, lengths), trained, strict=True):
+            advance(length * settings.batch)
+            yield length, now
         return
     ends, stretches = tee(stretches)
     images, targets = examples
     batches = ((images[rows], targets[rows]) for rows in chain.from_iterable(stretches))
     trained = updates(objective, params, batches, optimizer, key, settings.micro_batch)
+    now = params
     for stretch in ends:
-        yield len(stretch), deque(islice(trained, len(stretch)), maxlen=1).pop()
+        for updated in islice(trained, len(stretch)):
+            now = updated
+            advance(settings.batch)
+        yield len(stretch), now
 
 
 @partial(jax.jit, static_argnames="network")

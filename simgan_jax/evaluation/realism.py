@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Shaped
 
 from simgan_jax.evaluation.plan import Plan
+from simgan_jax.io.progress import progress
 from simgan_jax.metrics import two_sample
 from simgan_jax.metrics.kid import features, kid
 from simgan_jax.metrics.two_sample import Budget
@@ -95,17 +96,20 @@ def _judged(
     if plan.whole_image:
         kinds["whole_image_accuracy"] = True
     result = {}
-    for key, whole_image in kinds.items():
-        judge = partial(
-            two_sample.discriminator_accuracy,
-            real,
-            budget=budget,
-            whole_image=whole_image,
-            network=network,
-            seed=seed,
-        )
-        found = devices.each_on_a_device(judge, (synthetic, refined))
-        found = dict(zip(("synthetic", "refined"), found, strict=True))
-        result[key] = {name: x["accuracy"] for name, x in found.items()}
-        result[f"{key}_interval"] = {name: x["interval"] for name, x in found.items()}
+    total = 2 * len(kinds) * budget.steps * budget.batch
+    with progress("training fresh discriminators", total) as advance:
+        for key, whole_image in kinds.items():
+            judge = partial(
+                two_sample.discriminator_accuracy,
+                real,
+                budget=budget,
+                whole_image=whole_image,
+                network=network,
+                seed=seed,
+                advance=advance,
+            )
+            found = devices.each_on_a_device(judge, (synthetic, refined))
+            found = dict(zip(("synthetic", "refined"), found, strict=True))
+            result[key] = {name: x["accuracy"] for name, x in found.items()}
+            result[f"{key}_interval"] = {name: x["interval"] for name, x in found.items()}
     return result

@@ -4,11 +4,13 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
+from threading import Lock
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-SECONDS_BETWEEN_LINES = 10.0
+SECONDS_BETWEEN_LINES = 30.0
 
 
 @contextmanager
@@ -34,18 +36,22 @@ def progress(what: str, total: int, done: int = 0) -> Iterator[Callable[[int], N
         redirect_stdout=sys.stdout.isatty(),
         disable=not console.is_terminal,
     )
+    lock = Lock()
     with bar:
         task = bar.add_task(what, total=total, completed=done, rate=0.0)
         said = start
 
         def advance(count: int = 1) -> None:
             nonlocal done, said
-            done += count
-            now = time.perf_counter()
-            rate = (done - first) / max(now - start, 1e-6)
-            bar.update(task, completed=done, rate=rate)
-            if bar.disable and now - said >= SECONDS_BETWEEN_LINES:
-                said = now
-                console.print(f"{what} {done:,}/{total:,}, {rate:,.0f} images/s", markup=False)
+            with lock:
+                done += count
+                now = time.perf_counter()
+                rate = (done - first) / max(now - start, 1e-6)
+                bar.update(task, completed=done, rate=rate)
+                if bar.disable and now - said >= SECONDS_BETWEEN_LINES:
+                    said = now
+                    left = timedelta(seconds=round((total - done) / rate)) if rate else "?"
+                    line = f"{what} {done:,}/{total:,}, {rate:,.0f} images/s, {left} left"
+                    console.print(line, markup=False)
 
         yield advance

@@ -1,5 +1,6 @@
 """How well two sets of images can be told apart: fresh discriminators, patches, frequencies."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -67,6 +68,7 @@ def discriminator_accuracy(
     whole_image: bool = False,
     network: Discriminator = NETWORK,
     seed: int = 0,
+    advance: Callable[[int], None] = lambda images: None,
 ) -> dict:
     """Accuracy of a new discriminator on images that it has not seen; 0.5 is chance.
 
@@ -80,6 +82,7 @@ def discriminator_accuracy(
         whole_image: one decision an image instead of one a patch, in training and in test.
         network: fresh, of this architecture.
         seed: of split, start and batches.
+        advance: is told the images of every update.
 
     Returns:
         "accuracy", "interval" (95 %, bootstrap over images), "images" tested.
@@ -94,12 +97,17 @@ def discriminator_accuracy(
     params = network.init(jax.random.key(seed), jnp.zeros((1, *real.shape[1:])))["params"]
     half = budget.batch // 2
     rows = zip(*(_endless_rows(len(x), half, rng) for x in trained), strict=True)
-    batches = (tuple(x[r] for x, r in zip(trained, both, strict=True)) for both in rows)
+
+    def batches():
+        for both in islice(rows, budget.steps):
+            yield tuple(x[r] for x, r in zip(trained, both, strict=True))
+            advance(2 * half)
+
     objective = DiscriminatorObjective(network, whole_image)
     params = fit(
         objective,
         params,
-        islice(batches, budget.steps),
+        batches(),
         adam(budget.learning_rate),
         jax.random.key(seed),  # of which nothing is drawn
         budget.micro_batch // 2,
