@@ -74,6 +74,10 @@ def default() -> ConfigDict:
     # the rows "_augmented". Having seen other changes, they read other cues, and are not fooled alike.
     c.loss.reading = ConfigDict({"weight": 40.0, "estimators": 2, "images": 6000, "steps": 2500})
     c.loss.reading.augmentation = (1.0, 0.5, 1.5)
+    c.loss.reading.of = "predictions"  # or features: the estimators' last hidden layer
+    # Above 0, the weight is moved during training so that readings drift by so many degrees of gaze, or
+    # pixels, on the axis that drifts most.
+    c.loss.reading.target = 0.0
     # Pixels inside this label's mask carry the gaze, and weigh more. "" is the paper's loss. eye_mask
     # protects lids and corners too, which move where real eyes have another shape.
     c.loss.weight = ConfigDict({"label": "iris_mask", "outside": 1.0, "inside": 3.0})

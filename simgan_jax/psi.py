@@ -1,5 +1,6 @@
 """The maps psi of the self-regularisation loss (equation 4): what of the image must stay."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -49,11 +50,13 @@ class Reading:
         network: linen module of an estimator.
         numbers: its outputs to the numbers that must stay, [b, k], all of about the same size.
         count: estimators; their parameters are stacked along a first axis.
+        features: whether the last hidden layer is read instead of the outputs, as `features` has it.
     """
 
     network: nn.Module
     numbers: Callable[[Array], Float[Array, "b k"]]
     count: int
+    features: bool = False
 
     def __call__(
         self, params: PyTree[Float[Array, "m ..."]], images: Images
@@ -61,11 +64,25 @@ class Reading:
         """The numbers that every estimator reads."""
 
         def read(one: int) -> Float[Array, "b k"]:
-            own = jax.tree.map(lambda leaf: leaf[one], params)
-            return self.numbers(self.network.apply({"params": own}, images))
+            own = {"params": jax.tree.map(lambda leaf: leaf[one], params)}
+            if not self.features:
+                return self.numbers(self.network.apply(own, images))
+            _, sown = self.network.apply(own, images, mutable="intermediates")
+            return features(sown["intermediates"]["hidden"][-1])
 
         # Not vmapped: that would make grouped convolutions, which are slow.
         return jnp.stack([read(one) for one in range(self.count)], axis=1)
+
+
+def features(hidden: Float[Array, "b *k"]) -> Float[Array, "b n"]:
+    """A hidden layer as a direction: turned by an angle, it counts like gaze turned by that angle.
+
+    So one weight serves both: the mean |difference| over n numbers of a vector of length sqrt(n / 3) is
+    as that over the 3 numbers of a unit vector.
+    """
+    flat = hidden.reshape(len(hidden), -1)
+    length = jnp.sqrt(jnp.square(flat).sum(-1, keepdims=True) + 1e-12)
+    return flat / length * math.sqrt(flat.shape[-1] / 3)
 
 
 def direction(outputs: Float[Array, "b 3"]) -> Float[Array, "b 3"]:

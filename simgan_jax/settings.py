@@ -165,6 +165,10 @@ SETTINGS: dict[str, Setting] = {
     ),
     "loss.psi": choice("what of the image must stay", *PSI),
     "loss.reading.weight": number("of what estimators read, beside the pixels' part"),
+    "loss.reading.of": choice("what is read", "predictions", "features"),
+    "loss.reading.target": number(
+        "above 0, its weight is moved so that readings drift by so many degrees or pixels"
+    ),
     "loss.reading.estimators": whole("how many are trained for psi = estimator"),
     "loss.reading.images": whole("that each of them is trained on"),
     "loss.reading.steps": whole("updates of each of them"),

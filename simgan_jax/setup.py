@@ -46,7 +46,8 @@ class Setup:
             times pixels / patches (15.3 times at 35 x 55 with 126 patches).
         psi: feature map of the self-regularisation.
         reading: what frozen estimators read, kept beside psi; None without them.
-        reading_weight: of their part, in units of psi.
+        reading_weight: of their part, in units of psi; at the start if it is moved.
+        hold_reading: whether that weight is moved during training, `TrainState.reading_weight`.
         mask_weights: weights of the self-regularisation (outside, inside) the batch's "mask".
         r1: weight of the gradient penalty on real images; 0 is none.
         spectral_norm: whether the discriminator's kernels are divided by their spectral norms.
@@ -72,6 +73,7 @@ class Setup:
     psi: Psi = identity
     reading: Reading | None = None
     reading_weight: float = 0.0
+    hold_reading: bool = False
     mask_weights: tuple[float, float] = (1.0, 1.0)
     r1: float = 0.0
     spectral_norm: bool = False
@@ -156,8 +158,7 @@ def make_setup(config: ConfigDict, psi: Psi | None = None) -> Setup:
         local=loss.local,
         self_regularization=loss.self_regularization,
         psi=psi or PSI[loss.psi],
-        reading=_reading(config) if loss.psi == "estimator" else None,
-        reading_weight=loss.reading.weight if loss.psi == "estimator" else 0.0,
+        **(_reading(config) if loss.psi == "estimator" else {}),
         mask_weights=(loss.weight.outside, loss.weight.inside),
         r1=loss.r1,
         spectral_norm=config.discriminator.spectral_norm,
@@ -166,9 +167,9 @@ def make_setup(config: ConfigDict, psi: Psi | None = None) -> Setup:
     )
 
 
-def _reading(config: ConfigDict) -> Reading:
-    """The frozen estimators of `config.loss.psi = "estimator"`, made as those of the evaluation."""
-    size = config.evaluate.estimator
+def _reading(config: ConfigDict) -> dict[str, Any]:
+    """What a setup has of `config.loss.psi = "estimator"`: estimators like those of the evaluation."""
+    size, chosen = config.evaluate.estimator, config.loss.reading
     kinds = {
         "gaze": (GazeEstimator(3, size.width), direction),
         "iris": (GazeEstimator(2, size.width), point),
@@ -179,8 +180,16 @@ def _reading(config: ConfigDict) -> Reading:
             f"config.loss.psi is 'estimator', but config.task is {config.task!r}: there is no label to "
             f"train estimators with; set config.task to one of {', '.join(kinds)}"
         )
+    hold = chosen.get("target", 0) > 0
+    if hold and not chosen.weight:
+        raise UserError(
+            "config.loss.reading.weight is 0, and config.loss.reading.target multiplies it; give a "
+            "weight to begin with"
+        )
     network, numbers = kinds[config.task]
-    return Reading(network, numbers, config.loss.reading.estimators)
+    features = chosen.get("of", "predictions") == "features"
+    reading = Reading(network, numbers, chosen.estimators, features)
+    return {"reading": reading, "reading_weight": chosen.weight, "hold_reading": hold}
 
 
 @cache

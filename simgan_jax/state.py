@@ -53,6 +53,7 @@ class TrainState:
             setup keeps none.
         self_regularization: float32 [], lambda; a leaf, so that runs of several lambdas vmap.
         estimators: parameters of `setup.reading`'s frozen estimators, stacked; None without it.
+        reading_weight: float32 [], weight of what they read; None where it stays the setup's.
     """
 
     key: Key[Array, ""]
@@ -63,6 +64,7 @@ class TrainState:
     ema: PyTree[Float[Array, "..."]] | None
     self_regularization: Float[Array, ""]
     estimators: PyTree[Float[Array, "m ..."]] | None = None
+    reading_weight: Float[Array, ""] | None = None
 
 
 def create_train_state(key: Key[Array, ""], setup: Setup) -> TrainState:
@@ -89,6 +91,7 @@ def create_train_state(key: Key[Array, ""], setup: Setup) -> TrainState:
         ema=jax.tree.map(jnp.copy, refiner) if setup.ema else None,
         self_regularization=jnp.float32(setup.self_regularization),
         estimators=_estimators(jax.random.fold_in(key, ESTIMATORS), images, setup),
+        reading_weight=jnp.float32(setup.reading_weight) if setup.hold_reading else None,
     )
 
 

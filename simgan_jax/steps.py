@@ -118,7 +118,9 @@ def refiner_step(
                 setup.reading(state.estimators, x) for x in (part["synthetic"], refined)
             )
             terms["reading"] = losses.reading_shift(after, before)
-            regularization += setup.reading_weight * terms["reading"]
+            held = state.reading_weight
+            weight = setup.reading_weight if held is None else held
+            regularization += weight * terms["reading"]
         if adversarial:
             logits = setup.discriminate(state.discriminator.params, refined)
             terms["adversarial"] = losses.ADVERSARIAL[setup.adversarial].refiner(logits, REAL)

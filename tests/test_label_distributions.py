@@ -10,13 +10,12 @@ from simgan_jax.errors import UserError
 from simgan_jax.estimators.coordinates import COORDINATES
 from simgan_jax.estimators.estimator import Estimator
 from simgan_jax.evaluation.label_distributions import (
-    REMEDY,
+    conclusion,
     first_look,
     measure_label_distributions,
-    sentences,
 )
 from simgan_jax.metrics.angles import from_pitch_yaw
-from simgan_jax.reporting.label_distributions import label_advice, label_table
+from simgan_jax.reporting.label_distributions import REMEDY, label_advice, label_table
 
 # Grey levels of the renderings; a pitch of 0.5 degrees a level from 100 up is their label.
 LEVELS = np.array([80, 90, 110, 120])
@@ -117,7 +116,13 @@ UP = {"difference": 7.2, "interval": [6.9, 7.5], "corrected": 9.0}
 def test_a_difference_is_told_where_it_is_clear_and_matters(task, changed, said):
     axes = {name: axis(**changed.get(name, {})) for name in COORDINATES[task].names}
     alike = ["Labels of the renderings and readings of the real images are spread alike."]
-    assert sentences(task, axes) == ([said, REMEDY] if said else alike)
+    assert conclusion(task, axes) == {"differ": bool(said), "sentences": [said] if said else alike}
+
+
+def test_what_cannot_be_read_is_no_difference():
+    found = conclusion("iris", {"x": axis(), "y": axis(slope=0.29, corrected=None)})
+    assert found["differ"] is False
+    assert found["sentences"][0].startswith("These estimators cannot read y: on renderings that")
 
 
 def test_hands_are_compared_by_place_and_size():

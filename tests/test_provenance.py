@@ -57,7 +57,8 @@ def test_a_run_from_before_a_setting_goes_on_with_what_it_did(tmp_path, tiny_con
     provenance.claim(tmp_path, tiny_config)
     (tmp_path / FOLDER / "0").mkdir(parents=True)
     old = json.loads((tmp_path / "config.json").read_text())
-    del old["loss"]["reading"]["augmentation"]
+    for name in ("augmentation", "of", "target"):
+        del old["loss"]["reading"][name]
     (tmp_path / "config.json").write_text(json.dumps(old))
     with pytest.raises(
         UserError, match=r"reading\.augmentation is \[1\.0\] there, \[1\.0, 0\.5, 1"

@@ -1,8 +1,12 @@
 import flax.linen as nn
+import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from simgan_jax import psi
+from simgan_jax.models.gaze_estimator import GazeEstimator
+from simgan_jax.models.hourglass import Hourglass
 
 IMAGE = jnp.array([[1.0, 2.0, 4.0], [0.0, 0.0, 7.0]])[None, :, :, None]
 
@@ -40,6 +44,58 @@ def test_every_estimator_reads_every_image():
     images = jnp.array([0.5, -0.25]).reshape(2, 1, 1, 1) * jnp.ones((2, 3, 4, 1))
     found = reading({"gain": jnp.array([1.0, 2.0])}, images)
     assert found.tolist() == [[[0.5, 1], [1, 2]], [[-0.25, 1], [-0.5, 2]]]
+
+
+class Doubled(nn.Module):
+    """Its hidden layer is the image itself, its output twice the mean."""
+
+    @nn.compact
+    def __call__(self, images):
+        self.sow("intermediates", "hidden", images)
+        gain = self.param("gain", nn.initializers.ones, ())
+        return 2 * gain * images.mean((1, 2, 3))[:, None]
+
+
+def test_features_are_the_hidden_layer_as_a_direction():
+    reading = psi.Reading(Doubled(), psi.point, count=1, features=True)
+    images = jnp.array([3.0, 0.0, 0.0, 4.0]).reshape(1, 2, 2, 1)
+    found = reading({"gain": jnp.array([1.0])}, images)
+    np.testing.assert_allclose(found, [[np.sqrt(4 / 3) * np.array([0.6, 0, 0, 0.8])]], rtol=1e-6)
+
+
+def test_a_turned_hidden_layer_counts_like_a_turned_gaze():
+    rng = np.random.default_rng(0)
+    changes = []
+    for size in (3, 300):
+        before = rng.standard_normal((20000 // size, size))
+        before /= np.linalg.norm(before, axis=1, keepdims=True)
+        across = rng.standard_normal(before.shape)
+        across -= (across * before).sum(1, keepdims=True) * before
+        across /= np.linalg.norm(across, axis=1, keepdims=True)
+        after = 7 * (np.cos(0.1) * before + np.sin(0.1) * across)
+        changes.append(np.abs(psi.features(jnp.asarray(after)) - before * np.sqrt(size / 3)).mean())
+    # Half of 0.1 in three numbers; a little less in many, which are distributed otherwise.
+    assert changes == pytest.approx([0.05, 0.046], abs=0.002)
+
+
+def test_a_hidden_layer_of_nothing_has_a_gradient():
+    assert np.isfinite(jax.grad(lambda x: psi.features(x).sum())(jnp.zeros((1, 3)))).all()
+
+
+@pytest.mark.parametrize(
+    ("network", "size"),
+    [
+        (GazeEstimator(3, 0.02), 20),
+        (Hourglass(joints=2, features=16, depth=1, stacks=2), 5 * 5 * 16),
+    ],
+)
+def test_the_networks_keep_their_last_hidden_layer(network, size):
+    images = jnp.ones((1, 20, 20, 1))
+    params = jax.eval_shape(network.init, jax.random.key(0), images)
+    assert set(params) == {"params"}
+    reading = psi.Reading(network, psi.point, count=2, features=True)
+    stacked = jax.tree.map(lambda x: jax.ShapeDtypeStruct((2, *x.shape), x.dtype), params["params"])
+    assert jax.eval_shape(reading, stacked, images).shape == (1, 2, size)
 
 
 def test_a_direction_has_length_one():

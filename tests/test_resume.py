@@ -186,6 +186,7 @@ def test_a_finished_run_is_left_alone(unbroken):
 def test_estimators_of_psi_are_trained_once_and_saved_with_the_run(tmp_path, unbroken):
     reading = {"loss.psi": "estimator", "loss.reading.steps": 2, "loss.reading.images": 32}
     reading |= {"evaluate.estimator.batch": 8, "evaluate.estimator.width": 0.05}
+    reading |= {"loss.reading.of": "features", "loss.reading.target": 1e-6}
     code, _, err = finish(tmp_path / "whole", **reading)
     assert code == 0, err
     process = start(tmp_path / "killed", **reading)
@@ -199,3 +200,6 @@ def test_estimators_of_psi_are_trained_once_and_saved_with_the_run(tmp_path, unb
     assert_equal(whole, resumed)
     assert {len(leaf) for leaf in jax.tree.leaves(whole.estimators)} == {2}
     assert final_state(unbroken).estimators is None
+    # Drift is above the target at steps 4, 8 and 11.
+    assert float(whole.reading_weight) == pytest.approx(40 * 1.5**3)
+    assert final_state(unbroken).reading_weight is None

@@ -205,6 +205,17 @@ def test_spectral_norm_and_the_global_loss_act_on_the_logits(tiny_config):
     assert jnp.allclose(once[2], twice[2], atol=1e-6)
 
 
+def test_a_weight_of_nothing_cannot_be_moved(tiny_config):
+    tiny_config.loss.psi = "estimator"
+    tiny_config.loss.reading.update(weight=0.0, target=0.5)
+    with pytest.raises(UserError, match=r"config\.loss\.reading\.weight is 0.*to begin with"):
+        make_setup(tiny_config)
+    tiny_config.loss.reading.weight = 1.0
+    assert make_setup(tiny_config).hold_reading
+    tiny_config.loss.reading.target = 0.0
+    assert not make_setup(tiny_config).hold_reading
+
+
 def test_reading_needs_a_task(tiny_config):
     tiny_config.loss.psi = "estimator"
     assert make_setup(tiny_config).reading.count == 2

@@ -257,6 +257,10 @@ def test_what_estimators_read_holds_the_refiner_back():
     moved = after.refiner.params["shift"] - state.refiner.params["shift"]
     np.testing.assert_allclose(moved, -RATE * 0.7 * (1 + 2 * 3), rtol=1e-5)
     jax.tree.map(np.testing.assert_array_equal, after.estimators, state.estimators)
+    held = create_train_state(jax.random.key(0), setup.replace(hold_reading=True))
+    held = held.replace(reading_weight=held.reading_weight * 1.5)
+    _, metrics = refiner_step(held, batch, setup, adversarial=False)
+    np.testing.assert_allclose(metrics["refiner/loss"], 0.7 * (0.25 + 3 * 0.75), rtol=1e-5)
 
 
 class MeanBrightness(nn.Module):

@@ -42,11 +42,6 @@ SHARE, RATIO = 0.25, 1.5
 # Estimators that are trained for a first look, and their share of a quick evaluation's updates.
 FIRST_LOOK, FIRST_LOOK_SHARE = 2, 2
 
-REMEDY = (
-    "Draw the renderings so that labels are spread alike (docs/own_simulator.md, section 1): a refiner "
-    "makes up for the difference by moving labels."
-)
-
 
 def measure_label_distributions(
     estimators: Sequence[Estimator],
@@ -89,7 +84,7 @@ def measure_label_distributions(
         "held_out_images": len(held_out),
         "real_images": len(real),
         "axes": axes,
-        "sentences": sentences(task, axes),
+        **conclusion(task, axes),
     }
 
 
@@ -122,14 +117,19 @@ def first_look(config: ConfigDict) -> dict[str, Any]:
     return measure_label_distributions(estimators, training, held_out, real.images, config.seed)
 
 
-def sentences(task: str, axes: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """What the figures of all axes say, and what to do; one sentence where nothing clear is found."""
+def conclusion(task: str, axes: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """What the figures of all axes say in words.
+
+    Returns:
+        "differ": whether labels are spread differently, clearly and by so much that it matters;
+        "sentences": in which way, and what cannot be told.
+    """
     unit, kind = TASKS[task].unit, COORDINATES[task]
-    said = []
+    said, unreadable = [], []
     for name, less, more in zip(kind.names, kind.less, kind.more, strict=True):
         axis = axes[name]
         if axis["slope"] < LEAST_SLOPE:
-            said.append(
+            unreadable.append(
                 f"These estimators cannot read {name}: on renderings that they have not seen, "
                 f"{axis['slope']:.0%} of a change of the label shows."
             )
@@ -150,9 +150,10 @@ def sentences(task: str, axes: Mapping[str, Mapping[str, Any]]) -> list[str]:
                 f"{axis['synthetic']['std']:.1f} {unit} as it is read (standard deviation), that of "
                 f"the real images by {axis['real']['std']:.1f}."
             )
-    if not said:
-        return ["Labels of the renderings and readings of the real images are spread alike."]
-    return [*said, REMEDY]
+    if not (said or unreadable):
+        same = "Labels of the renderings and readings of the real images are spread alike."
+        return {"differ": False, "sentences": [same]}
+    return {"differ": bool(said), "sentences": [*said, *unreadable]}
 
 
 def _read(

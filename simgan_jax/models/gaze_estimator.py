@@ -30,7 +30,7 @@ class GazeEstimator(nn.Module):
 
     @nn.compact
     def __call__(self, images: Float[Array, "b h w c"]) -> Float[Array, "b o"]:
-        """Maps images in [-1, 1] to raw outputs.
+        """Maps images in [-1, 1] to raw outputs; "hidden" among the intermediates is the last layer's.
 
         Raises:
             ValueError: the images are smaller than 18 x 18 pixels.
@@ -49,6 +49,7 @@ class GazeEstimator(nn.Module):
         x = max_pool(x, 2)
         x = x.reshape(len(x), -1)
         x = nn.relu(nn.Dense(self._scaled(1000), dtype=self.dtype, name="dense_0")(x))
+        self.sow("intermediates", "hidden", x)
         x = nn.Dense(self.outputs, dtype=self.dtype, name="dense_1")(x)
         return x.astype(jnp.float32)
 

@@ -51,6 +51,8 @@ class Hourglass(nn.Module):
     def __call__(self, images: Float[Array, "b h w c"]) -> Float[Array, "s b h2 w2 j"]:
         """Maps images in [-1, 1] to the log heat maps of every stack, the last being the best.
 
+        "hidden" among the intermediates is what each stack's maps are made of.
+
         Raises:
             ValueError: `downsample` is not 1, 2 or 4.
         """
@@ -73,6 +75,7 @@ class Hourglass(nn.Module):
             y = _Hourglass(full, self.depth, self.dtype, name=f"hourglass_{i}")(x)
             y = Residual(full, self.dtype, name=f"residual_{i}")(y)
             y = _normalized_relu(nn.Conv(full, (1, 1), dtype=self.dtype, name=f"linear_{i}")(y))
+            self.sow("intermediates", "hidden", y)
             maps = nn.Conv(self.joints, (1, 1), dtype=self.dtype, name=f"maps_{i}")(y)
             outputs.append(maps.astype(jnp.float32))
             if i + 1 < self.stacks:

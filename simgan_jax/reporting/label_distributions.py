@@ -17,6 +17,10 @@ COLUMNS = [
     "difference",
     "corrected",
 ]
+REMEDY = (
+    "Draw the renderings so that labels are spread alike (docs/own_simulator.md, section 1): a refiner "
+    "makes up for the difference by moving labels."
+)
 NOTE = (
     "Mean ± standard deviation over images, in {unit}. Labels of real images are not used: estimators "
     "trained on augmented renderings read them. Readings are pulled towards the mean of the "
@@ -43,13 +47,14 @@ def label_table(found: Any) -> Table | None:
     if not rows:
         return None
     note = NOTE.format(unit=found.get("unit", "?"), looks=", ".join(looks) or "an unknown amount")
-    return Table("Labels of both sides", " ".join([*_sentences(found), note]), COLUMNS, rows)
+    said = " ".join(text for text, _ in label_advice(found)) or _sentences(found)
+    return Table("Labels of both sides", f"{said} {note}".lstrip(), COLUMNS, rows)
 
 
 def label_advice(found: Any) -> list[tuple[str, str]]:
     """The advice of `reporting.advice` that follows from it: none where labels are spread alike."""
-    said = _sentences(found)
-    return [(" ".join(said), "")] if len(said) > 1 else []
+    differ = isinstance(found, Mapping) and found.get("differ") is True
+    return [(f"{_sentences(found)} {REMEDY}", "")] if differ else []
 
 
 def print_label_distributions(found: Mapping[str, Any]) -> None:
@@ -64,9 +69,9 @@ def print_label_distributions(found: Mapping[str, Any]) -> None:
         console.print(table.note, markup=False)
 
 
-def _sentences(found: Any) -> list[str]:
-    said = found.get("sentences") if isinstance(found, Mapping) else None
-    return [x for x in said if isinstance(x, str)] if isinstance(said, list) else []
+def _sentences(found: Mapping[str, Any]) -> str:
+    said = found.get("sentences")
+    return " ".join(x for x in said if isinstance(x, str)) if isinstance(said, list) else ""
 
 
 def _spread(axis: Any, key: str) -> str:

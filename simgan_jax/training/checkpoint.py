@@ -31,6 +31,8 @@ FOLDER = "checkpoints"
 # A damaged checkpoint is moved here, out of the way of the one that takes its place.
 DAMAGED = "damaged_checkpoints"
 
+# Fields of a state that the first checkpoints did not have.
+LATER = ("estimators", "reading_weight")
 # Damage beside a digest that does not fit: what Orbax cannot do without, and what TensorStore says of
 # the rest. Found by cutting short, changing and removing every file.
 NEEDED = ("digest/metadata", "state/_METADATA", "state/manifest.ocdbt")
@@ -247,13 +249,13 @@ def _nothing_said() -> Iterator[None]:
 def _leaves(state: TrainState) -> dict[str, Any]:
     """The fields of a state as Orbax can hold them.
 
-    Without a history of no images, whose array has no bytes, and without estimators where there are
-    none: runs of versions that knew no such field have none on disk.
+    Without a history of no images, whose array has no bytes, and without those of `LATER` that are
+    None: runs of versions that knew no such field have none on disk.
     """
     if not state.history.images.size:
         state = state.replace(history=state.history.replace(images=None))
     fields = {field.name: getattr(state, field.name) for field in dataclasses.fields(state)}
-    return {name: x for name, x in fields.items() if name != "estimators" or x is not None}
+    return {name: x for name, x in fields.items() if name not in LATER or x is not None}
 
 
 def _plain(leaf: Any) -> Array:

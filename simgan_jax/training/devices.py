@@ -44,6 +44,7 @@ STATE_AXES = TrainState(
     ema=None,
     self_regularization=None,
     estimators=None,
+    reading_weight=None,
 )
 
 Step = Callable[[TrainState, Any, Setup], tuple[TrainState, Metrics]]

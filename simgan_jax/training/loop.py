@@ -78,7 +78,7 @@ def _train(config: ConfigDict, workdir: Path, setup: Setup, require: Require) ->
             checkpoints.save(state, setup)
     first = int(state.step)
     provenance.write(workdir, config, sets, first)
-    probe = Probe(setup, workdir / "samples", synthetic, real.images)
+    probe = Probe(setup, workdir / "samples", synthetic, real.images, config.task)
     resident = fit_on_devices(config, sets)
     if resident:
         sets = devices.replicate(sets, setup)

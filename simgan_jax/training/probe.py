@@ -1,5 +1,6 @@
 """The same few images, refined at each look at a run: pictures, statistics, label shift."""
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -9,11 +10,14 @@ from jaxtyping import Array, PyTree, Shaped
 
 from simgan_jax import ranges
 from simgan_jax.data import Arrays
+from simgan_jax.estimators.estimator import Estimator
+from simgan_jax.estimators.tasks import TASKS
 from simgan_jax.io import image_files
 from simgan_jax.metrics import label_shift
 from simgan_jax.setup import Setup
-from simgan_jax.state import sample_noise
+from simgan_jax.state import TrainState, refiner_params, sample_noise
 from simgan_jax.training import doctor
+from simgan_jax.training.frozen import frozen_estimators
 from simgan_jax.training.processes import is_first
 
 # Synthetic images that are refined at each look, and rows of the picture.
@@ -29,6 +33,7 @@ class Probe:
         folder: Path,
         synthetic: Arrays,
         real: Shaped[np.ndarray, "n h w c"],
+        task: str = "none",
     ):
         """Prepares refining and measuring.
 
@@ -37,7 +42,9 @@ class Probe:
             folder: for pictures; made when there is one.
             synthetic: labelled images.
             real: images.
+            task: of the run; a name of `tasks.TASKS` where the setup has estimators.
         """
+        self._setup, self._task = setup, task
         # Copies, that do not hold on to whole sets.
         self._folder, self._before = folder, np.array(synthetic.images[:SIZE])
         self._real = np.array(real[:ROWS])
@@ -46,18 +53,19 @@ class Probe:
         self._window = label_shift.window(labels, self._before.shape[:3])
         self._refine = jax.jit(partial(refine_probe, setup=setup))
 
-    def look(self, step: int, params: PyTree[Array]) -> dict[str, float]:
+    def look(self, step: int, state: TrainState) -> dict[str, float]:
         """Refines the images; draws synthetic | refined | real, and measures.
 
         Args:
             step: of the run; the picture's name.
-            params: of the refiner.
+            state: of the run, on the devices.
 
         Returns:
             `doctor.sample_statistics`; samples/followed: share of the images whose labelled content is
-            found again; samples/label_shift: its mean motion in these, in pixels, if there are any.
+            found again; samples/label_shift: its mean motion in these, in pixels, if there are any;
+            samples/reading_drift: `drift` of the state's estimators, if there are any.
         """
-        after = np.asarray(self._refine(params, self._before))
+        after = np.asarray(self._refine(refiner_params(state), self._before))
         if is_first():
             self._draw(step, after)
         refined, synthetic = ranges.to_unit(after), ranges.to_unit(self._before)
@@ -67,6 +75,8 @@ class Probe:
         row = doctor.sample_statistics(refined, synthetic, self._background)
         if shift["followed"]:
             row["samples/label_shift"] = shift["mean"]
+        if estimators := frozen_estimators(self._task, self._setup, state.estimators):
+            row["samples/reading_drift"] = drift(estimators, self._before, after)
         return row | {"samples/followed": shift["followed"]}
 
     def _draw(self, step: int, after: Shaped[np.ndarray, "n h w c"]) -> None:
@@ -74,6 +84,21 @@ class Probe:
         columns = np.stack([self._before[:rows], after[:rows], self._real[:rows]], axis=1)
         self._folder.mkdir(exist_ok=True)
         image_files.write_image(self._folder / f"{step:06d}.png", image_files.grid(columns))
+
+
+def drift(
+    estimators: Sequence[Estimator],
+    before: Shaped[np.ndarray, "n h w c"],
+    after: Shaped[np.ndarray, "n h w c"],
+) -> float:
+    """How far what estimators read drifts from images before to those after, in the task's unit.
+
+    The mean signed motion over images, since images whose readings move to and fro teach nothing false;
+    its size over estimators, each of which may be deceived another way; of the axis with most of it.
+    """
+    signed = TASKS[estimators[0].task].signed
+    means = np.stack([signed(one(after), one(before)).mean(0) for one in estimators])
+    return float(np.abs(means).mean(0).max())
 
 
 def refine_probe(

@@ -21,7 +21,11 @@ from simgan_jax.training.checkpoint import Checkpoints
 from simgan_jax.training.processes import is_first
 
 # What earlier versions did, which knew no such setting.
-EARLIER = {"config.loss.reading.augmentation": [1.0]}
+EARLIER = {
+    "config.loss.reading.augmentation": [1.0],
+    "config.loss.reading.of": "predictions",
+    "config.loss.reading.target": 0.0,
+}
 PACKAGES = ("simgan_jax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
 
 

@@ -10,12 +10,12 @@ from ml_collections import ConfigDict
 
 from simgan_jax.errors import UserError
 from simgan_jax.setup import Setup
-from simgan_jax.state import TrainState, refiner_params
+from simgan_jax.state import TrainState
 from simgan_jax.training import doctor, logs
 from simgan_jax.training.checkpoint import Checkpoints
-from simgan_jax.training.lambda_control import hold_label_shift
 from simgan_jax.training.phases import Phase, due
 from simgan_jax.training.probe import Probe
+from simgan_jax.training.weight_control import hold_label_shift, hold_reading_drift
 
 
 class Watch:
@@ -44,7 +44,7 @@ class Watch:
             first: steps done.
             last: steps of the whole run.
         """
-        self._intervals, self._target = config.watch, config.loss.label_shift_target
+        self._intervals, self._loss = config.watch, config.loss
         self._setup, self._workdir, self._probe = setup, workdir, probe
         self._log, self._checkpoints = log, checkpoints
         self._step, self._last = first, last
@@ -57,7 +57,7 @@ class Watch:
         """To be called after each call of a program, with what it returned and its steps.
 
         Returns:
-            The state; its lambda has changed if the configuration sets a target for the label shift.
+            The state; its weights have changed if the configuration sets targets that they shall hold.
 
         Raises:
             UserError: a metric is not finite, or the checkpoint could not be written.
@@ -71,10 +71,12 @@ class Watch:
             return state
         row = self._read_meter()
         if sample:
-            row |= self._probe.look(self._step, refiner_params(state))
-            if self._target and phase.name == "adversarial":
-                state = hold_label_shift(state, row, self._target, self._setup)
+            row |= self._probe.look(self._step, state)
+            if phase.name == "adversarial":
+                state = self._hold(state, row)
             row["samples/lambda"] = float(state.self_regularization)
+            if state.reading_weight is not None:
+                row["samples/reading_weight"] = float(state.reading_weight)
         self._log.write(self._step, phase.name, row)
         if sample:
             self._complain()
@@ -87,6 +89,14 @@ class Watch:
         """Checks what has not been looked at and saves, out of turn."""
         self._read_meter()
         self._checkpoints.save(state, self._setup)
+
+    def _hold(self, state: TrainState, row: dict[str, float]) -> TrainState:
+        """The state with weights that hold what the configuration sets a target for."""
+        if target := self._loss.label_shift_target:
+            state = hold_label_shift(state, row, target, self._setup)
+        if self._setup.hold_reading:
+            state = hold_reading_drift(state, row, self._loss.reading.target, self._setup)
+        return state
 
     def _read_meter(self) -> dict[str, float]:
         """What the meter says; stops the run if that is not finite."""
