@@ -183,23 +183,23 @@ def test_a_finished_run_is_left_alone(unbroken):
     assert (unbroken / logs.FILE).read_text() == before
 
 
-def test_estimators_of_psi_are_trained_once_and_saved_with_the_run(tmp_path, unbroken):
-    reading = {"loss.psi": "estimator", "loss.reading.steps": 2, "loss.reading.images": 32}
-    reading |= {"evaluate.estimator.batch": 8, "evaluate.estimator.width": 0.05}
-    reading |= {"loss.reading.of": "features", "loss.reading.target": 1e-6}
-    code, _, err = finish(tmp_path / "whole", **reading)
-    assert code == 0, err
-    process = start(tmp_path / "killed", **reading)
-    wait_for_step(tmp_path / "killed", 3)
-    process.kill()
-    process.communicate()
-    assert Checkpoints(tmp_path / "killed").steps()[0] == 0, "saved before the first step"
-    code, _, err = finish(tmp_path / "killed", **reading)
-    assert code == 0, err
-    whole, resumed = final_state(tmp_path / "whole"), final_state(tmp_path / "killed")
-    assert_equal(whole, resumed)
-    assert {len(leaf) for leaf in jax.tree.leaves(whole.estimators)} == {2}
-    assert final_state(unbroken).estimators is None
-    # Drift is above the target at steps 4, 8 and 11.
-    assert float(whole.reading_weight) == pytest.approx(40 * 1.5**3)
-    assert final_state(unbroken).reading_weight is None
+def test_estimators_of_psi_and_the_weight_that_holds_them_go_on_as_they_were(tmp_path, tiny_config):
+    tiny_config.loss.psi = "estimator"
+    # No drift is as small: the weight grows at every look.
+    tiny_config.loss.reading.update(steps=2, images=32, of="features", target=1e-9)
+    tiny_config.evaluate.estimator.update(batch=8, width=0.05)
+    tiny_config.watch.update(sample_every=1, checkpoint_every=2, keep=20)
+    whole, resumed = tmp_path / "whole", tmp_path / "resumed"
+    assert train(tiny_config, whole)
+    assert Checkpoints(whole).steps() == [0, 2, 4, 6]
+    # What is left where a run is killed before its second look at the adversarial phase.
+    left = shutil.ignore_patterns("6", "samples", "*.jsonl")
+    shutil.copytree(whole, resumed, ignore=left)
+    assert Checkpoints(resumed).steps() == [0, 2, 4]
+    assert train(tiny_config, resumed)
+    state = final_state(whole)
+    assert_equal(final_state(resumed), state)
+    assert {len(leaf) for leaf in jax.tree.leaves(state.estimators)} == {2}
+    assert float(state.reading_weight) == pytest.approx(40 * 1.5**3)
+    weights = [row.get("samples/reading_weight") for row in logs.read(whole / logs.FILE)]
+    assert weights == pytest.approx([40, 40, 40, 60, 90, 135])
