@@ -17,8 +17,13 @@ class UserError(ValueError):
 
 
 def printable(text: str) -> str:
-    """A text that can be printed and stored, with backslashes for bytes of names that are no UTF-8."""
-    return text.encode("utf-8", "backslashreplace").decode()
+    """A text in one line that a terminal shows and does not obey, and that can be stored.
+
+    Names of files may hold line breaks, escape sequences, and bytes that are no UTF-8; they become
+    backslashes and letters.
+    """
+    shown = (c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    return "".join(shown)
 
 
 def missing(path: Path) -> UserError:

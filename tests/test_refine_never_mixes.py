@@ -264,6 +264,23 @@ def test_what_cannot_be_read_stops_or_is_counted(refiner, first, tmp_path, suffi
     assert copied == {"1.png", f"a{suffix}", f"b{suffix}", "labels.csv"}
 
 
+def test_a_picture_without_a_suffix_is_named_and_other_files_are_copied(refiner, first, tmp_path):
+    (first / "LICENSE").write_text("free")
+    (first / "0.png").rename(first / "IMG_0")
+    with pytest.raises(UserError, match="IMG_0: a PNG without a suffix; give it one"):
+        refine_folder(refiner, first, tmp_path / "out", Options())
+    manifest = refine_folder(refiner, first, tmp_path / "out", Options(on_error="skip"))
+    assert manifest.records.keys() == {"1.png", "2.png", "3.png", "labels.csv", "LICENSE"}
+
+
+def test_a_name_cannot_command_the_terminal(refiner, first, tmp_path, capsys):
+    (first / "a\n\x1b[2J\u202e.png").write_bytes(b"no image")
+    with pytest.raises(UserError, match=r"a\\n\\x1b\[2J\\u202e\.png: not readable"):
+        refine_folder(refiner, first, tmp_path / "out", Options())
+    refine_folder(refiner, first, tmp_path / "out", Options(on_error="skip"))
+    assert "\x1b" not in capsys.readouterr().out
+
+
 def test_a_job_without_a_picture_is_an_error(refiner, first, tmp_path):
     for options in (Options(copy="*"), Options(images="*.tif"), Options(copy="*.png")):
         with pytest.raises(UserError, match="none of 5 files is a picture to refine with these"):

@@ -78,4 +78,6 @@ def test_nothing_else_is_overwritten(finished, tmp_path):
         share(finished, finished)
     with pytest.raises(UserError, match=r"config\.json: no such file"):
         share(tmp_path, tmp_path / "out")
+    with pytest.raises(UserError, match="a card tells of a run; name the folder of one"):
+        share(finished / "config.json", tmp_path / "out")
     assert json.loads((finished / "config.json").read_text())

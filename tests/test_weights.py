@@ -184,6 +184,14 @@ def test_the_folder_of_a_run_stands_for_the_run_whatever_was_exported_into_it(fi
         load_refiner(file.parent)
 
 
+def test_a_file_of_another_kind_is_named(tmp_path):
+    (tmp_path / "a.onnx").write_bytes(b"\x08\x07")
+    with pytest.raises(
+        UserError, match=r"a\.onnx: not a refiner's weights; name a run, or what was"
+    ):
+        load_refiner(tmp_path / "a.onnx")
+
+
 class Bomb:
     """Leaves a mark when it is unpickled."""
 

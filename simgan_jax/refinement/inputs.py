@@ -166,6 +166,9 @@ class Folder:
         chosen = _matches(name, self._options.images or "*")
         chosen = chosen and not _matches(name, self._options.copy)
         suffix = Path(name).suffix.lower()
+        if chosen and not suffix and (form := _picture_format(self._folder / name)):
+            self.failed[name] = f"{self._folder / name}: a {form} without a suffix; give it one"
+            return None
         if not chosen or suffix not in image_files.SUFFIXES | image_files.FOREIGN:
             return Entry(name, source)
         header = self._guarded(image_files.read_header, name)
@@ -220,6 +223,14 @@ def _status(path: Path) -> os.stat_result:
     if not os.access(path, os.R_OK):
         raise UserError(f"{path}: may not be read; change its permissions")
     return status
+
+
+def _picture_format(path: Path) -> str:
+    """The format of a file that is a picture; "" of any other."""
+    try:
+        return image_files.read_header(path).format
+    except UserError:
+        return ""
 
 
 def _samples(headers: Iterable[str]) -> list[str]:

@@ -258,6 +258,11 @@ def load_refiner(
     if (workdir is None) == (pretrained is None):
         raise UserError("name either the folder of a run or a pretrained refiner")
     path = weights.pretrained(pretrained) if workdir is None else Path(workdir).expanduser()
+    if path.is_file() and path.suffix not in weights.SUFFIXES:
+        raise UserError(
+            f"{path}: not a refiner's weights; name a run, or what was exported from one as hub, "
+            "safetensors or npz"
+        )
     file = path if path.suffix in weights.SUFFIXES and not path.is_dir() else weights.find(path)
     if file is None:
         config, params, step = restore_refiner(path, step)

@@ -40,7 +40,10 @@ def share(
         UserError: no run there; an output folder of something else, or that cannot be written.
     """
     output = Path(output).expanduser()
-    run = read_run(Path(workdir).expanduser())
+    workdir = Path(workdir).expanduser()
+    if workdir.is_file():
+        raise UserError(f"{workdir}: a card tells of a run; name the folder of one")
+    run = read_run(workdir)
     weights, card = output / WEIGHTS, output / CARD
     if card.exists() and not weights.exists():
         raise UserError(f"{card}: is not of a refiner; name another folder")
