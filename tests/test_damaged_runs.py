@@ -1,5 +1,6 @@
 """The report of a run whose files are damaged, missing or of another version."""
 
+import json
 import shutil
 
 import numpy as np
@@ -65,3 +66,11 @@ def contents(workdir):
     """Every file's bytes, but for the pages."""
     files = [x for x in workdir.rglob("*") if x.is_file() and x.suffix not in (".html", ".md")]
     return {x: x.read_bytes() for x in files}
+
+
+def test_a_run_of_a_folder_whose_name_is_no_utf_8_has_a_report(bare):
+    config = json.loads((bare / "config.json").read_text())
+    config["data"]["real"] = {"source": "folder", "path": "photos_\udcff"}
+    (bare / "config.json").write_text(json.dumps(config))
+    write_report(bare)
+    assert "photos_\\udcff" in read_page(bare)

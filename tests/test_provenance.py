@@ -74,6 +74,13 @@ def test_a_folder_that_cannot_be_made_is_an_error(tmp_path, tiny_config):
         provenance.claim(tmp_path / "file" / "run", tiny_config)
 
 
+@pytest.mark.parametrize("ask", [provenance.claim, provenance.require_claimable])
+def test_a_folder_whose_name_no_checkpoint_can_have_is_refused(tmp_path, tiny_config, ask):
+    with pytest.raises(UserError, match="the name is no UTF-8"):
+        ask(tmp_path / "run\udcff", tiny_config)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_folder_that_is_no_run_is_an_error(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match=r"config.json: no such file; --workdir"):

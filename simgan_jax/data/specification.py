@@ -3,6 +3,7 @@
 import difflib
 import importlib
 import inspect
+import json
 import math
 import re
 import types
@@ -82,6 +83,25 @@ def check(keywords: Mapping[str, Any], source: str, where: str) -> None:
     for name, argument in known.items():
         if argument.needed and name not in keywords:
             raise UserError(f"{where}: {name} is missing: {argument.meaning}")
+
+
+def read(text: str, argument: Argument | None) -> Any:
+    """The value that a text on a command line stands for.
+
+    Args:
+        text: JSON, or True, False, or a text.
+        argument: what it is for; None where there is no such.
+
+    Returns:
+        The text itself where the source takes one and nothing else that it could be: a folder may be
+        called 7.
+    """
+    try:
+        value = json.loads(text.lower() if text in ("True", "False") else text)
+    except json.JSONDecodeError:
+        return text
+    is_text = argument and not _fits(value, argument.hint) and _fits(text, argument.hint)
+    return text if is_text else value
 
 
 def _alternatives(hint: Any) -> tuple[Any, ...]:

@@ -1,8 +1,5 @@
 """What a command line names as input: a folder, or a data set with its keyword arguments."""
 
-import importlib
-import inspect
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +7,7 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from simgan_jax import data
+from simgan_jax.data.specification import describe, read
 from simgan_jax.errors import UserError
 
 SETS = ("synthetic", "real", "test")
@@ -38,27 +36,32 @@ def specification(source: str, config: ConfigDict) -> dict[str, Any]:
 
     Args:
         source: `name:key=value,key=value`, a name in `data.SOURCES`, whose height and width are those
-            of the run by default; or a set of the run.
+            of the run by default; or a set of the run, some of whose arguments may be other ones.
         config: of the run.
 
     Raises:
-        UserError: another form.
+        UserError: another form, or a set that the run does not have.
     """
     name, _, arguments = source.partition(":")
-    if name not in data.SOURCES:
-        return config.data[name].to_dict()
-    spec: dict[str, Any] = {"source": name}
-    accepted = inspect.signature(importlib.import_module(data.SOURCES[name]).load).parameters
-    spec |= {key: config.image[key] for key in ("height", "width") if key in accepted}
+    if name in data.SOURCES:
+        spec: dict[str, Any] = {"source": name}
+        known = describe(data.SOURCES[name])
+        spec |= {key: config.image[key] for key in ("height", "width") if key in known}
+    else:
+        spec = config.data[name].to_dict() if config.data.get(name) else {}
+        if spec.get("source") not in data.SOURCES:
+            raise UserError(f"--input={name}: the run has no such set; it has {_sets(config)}")
+        known = describe(data.SOURCES[spec["source"]])
     for argument in filter(None, arguments.split(",")):
         key, found, text = argument.partition("=")
         if not found:
             raise UserError(f"--input: {argument!r} is not of the form key=value")
-        try:
-            spec[key] = json.loads(text.lower() if text in ("True", "False") else text)
-        except json.JSONDecodeError:
-            spec[key] = text
+        spec[key] = read(text, known.get(key))
     return spec
+
+
+def _sets(config: ConfigDict) -> str:
+    return ", ".join(name for name in SETS if config.data.get(name))
 
 
 def check_apart(output: Path, *folders: Path) -> None:

@@ -37,7 +37,8 @@ def write_report(workdir: str | Path) -> Path:
     """
     run = read_run(Path(workdir))
     for name, text in render(describe(run)).items():
-        write_bytes(run.workdir / name, text.encode())
+        # A name of a file may be no UTF-8.
+        write_bytes(run.workdir / name, text.encode(errors="backslashreplace"))
     return run.workdir / "report.html"
 
 

@@ -37,6 +37,7 @@ def claim(workdir: Path, config: ConfigDict) -> None:
     Raises:
         UserError: the folder belongs to a run of another configuration, or cannot be made.
     """
+    _require_name(workdir)
     if not is_first() or _is_claimed(workdir, config):
         return
     try:
@@ -54,10 +55,22 @@ def require_claimable(workdir: Path, config: ConfigDict) -> None:
     Raises:
         UserError: the folder belongs to a run of another configuration, or cannot be made.
     """
+    _require_name(workdir)
     _is_claimed(workdir, config)
     there = existing_part(workdir)
     if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
         raise UserError(f"{workdir}: cannot write there ({there}); give another --workdir")
+
+
+def _require_name(workdir: Path) -> None:
+    """Raises UserError for a name that is no UTF-8: TensorStore, which writes checkpoints, needs it."""
+    try:
+        str(workdir.absolute()).encode()
+    except UnicodeEncodeError as error:
+        raise UserError(
+            f"{workdir}: the name is no UTF-8, and no checkpoint can be written there; give another "
+            "--workdir"
+        ) from error
 
 
 def existing_part(folder: Path) -> Path:
