@@ -243,6 +243,25 @@ def test_float_differences_are_undone(tmp_path):
     np.testing.assert_array_equal(pixels, np.round(array.astype(np.float64) * 65535))
 
 
+def test_bytes_are_not_counted_as_pixels(tmp_path, monkeypatch):
+    array = samples(3, np.uint16)[0]
+    tifffile.imwrite(tmp_path / "a.tif", array, photometric="rgb", compression="zlib")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 6 * 11)  # of which 396 bytes would be too many
+    np.testing.assert_array_equal(image_files.read(tmp_path / "a.tif").pixels[0], array)
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+def test_tiles_far_larger_than_the_image_are_refused(tmp_path, bits):
+    array = samples(1, np.dtype(f"u{bits // 8}"), size=(20, 20))[0, ..., 0]
+    tifffile.imwrite(tmp_path / "a.tif", array, tile=(16, 16))
+    with tifffile.TiffFile(tmp_path / "a.tif", mode="r+") as file:
+        tags = file.pages[0].tags
+        tags["TileWidth"].overwrite(2**14)
+        tags["TileLength"].overwrite(2**15)
+    with pytest.raises(UserError, match=r"a\.tif: 16,384 x 32,768 pixels, a decompression bomb"):
+        image_files.read(tmp_path / "a.tif")
+
+
 @pytest.mark.parametrize("byteorder", "<>")
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 def test_white_may_be_zero(tmp_path, dtype, byteorder):

@@ -1,6 +1,5 @@
 """Images of files brought to one size, number of channels and type."""
 
-import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -36,12 +35,8 @@ def opaque(path: Path, picture: Picture) -> Shaped[np.ndarray, "n h w c"]:
 
 def threads(headers: Sequence[Header]) -> int:
     """How many files to decode at a time, so that they take about `DECODED_BYTES` or are one."""
-    largest = max((_bytes(header) for header in headers), default=1)
+    largest = max((header.bytes for header in headers), default=1)
     return max(1, min(os.cpu_count() or 1, DECODED_BYTES // (COPIES * largest)))
-
-
-def _bytes(header: Header) -> int:
-    return math.prod(header.shape) * np.dtype(header.dtype).itemsize
 
 
 def warn_of_unused_range(name: str, images: Shaped[np.ndarray, "n h w c"]) -> None:

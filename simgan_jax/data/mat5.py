@@ -16,7 +16,8 @@ import numpy as np
 
 from simgan_jax.errors import UserError, missing
 
-MAX_BYTES = 1_000_000_000
+MAX_BYTES = 500_000_000
+MAX_VARIABLE_BYTES = 250_000_000  # packed numbers may unpack to eight times as many bytes
 _MAX_DEPTH = 8
 _COMPRESSED, _MATRIX = 15, 14
 _STORED = {
@@ -131,7 +132,7 @@ def _variables(
     while cursor.left() >= 8:
         kind, body = cursor.element()
         if kind == _COMPRESSED:
-            unpacked = _unpack(body, budget)
+            unpacked = _unpack(body, min(budget, MAX_VARIABLE_BYTES))
             budget -= len(unpacked)
             kind, body = _Cursor(memoryview(unpacked), order).element()
         if kind != _MATRIX:
@@ -185,6 +186,8 @@ def _matrix(cursor: _Cursor, names: Sequence[str] | None, depth: int) -> tuple[s
 def _array(numbers: np.ndarray, dtype: str, shape: tuple[int, ...]) -> np.ndarray:
     if math.prod(shape) != len(numbers):
         raise _DamagedError(f"{len(numbers)} numbers in an array of shape {shape}")
+    if len(numbers) * np.dtype(dtype).itemsize > MAX_VARIABLE_BYTES:
+        raise _DamagedError(f"an array of more than {MAX_VARIABLE_BYTES:,} bytes")
     # MATLAB stores whole numbers in the smallest type that holds them.
     return numbers.astype(np.dtype(dtype)).reshape(shape, order="F")
 

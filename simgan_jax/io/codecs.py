@@ -10,6 +10,9 @@ from simgan_jax.io.pictures import Header, Picture, Unsupported
 
 FORMATS = {"PNG": png, "JPEG": jpeg, "TIFF": tiff, "BMP": bmp, "NPY": npy}
 JPEG_QUALITY = 95
+# Decoding takes four times the memory. A gigabyte is not exceeded, nor two seconds by a small file.
+MOST_BYTES, MODEST_BYTES = 2**28, 2**27
+MOST_RATIO = 200  # of honest pictures; of packed zeros it is 1000
 
 
 def encode(picture: Picture, jpeg_quality: int = JPEG_QUALITY) -> bytes:
@@ -27,6 +30,26 @@ def encode(picture: Picture, jpeg_quality: int = JPEG_QUALITY) -> bytes:
     return FORMATS[picture.header.format].encode(picture)
 
 
+def _check_size(header: Header, packed: int) -> None:
+    """Refuses what would take too much memory, or much more than such a file can honestly hold.
+
+    Args:
+        header: of a file.
+        packed: its size in bytes.
+
+    Raises:
+        Unsupported: a decompression bomb, or very large.
+    """
+    size = header.bytes
+    most = min(MOST_BYTES, max(MODEST_BYTES, MOST_RATIO * packed))
+    if header.format != "NPY" and size > most:  # which is mapped, and as large as it says
+        height, width = header.shape[1:3]
+        raise Unsupported(
+            f"{width:,} x {height:,} pixels, {size:,} bytes in a file of {packed:,}, a decompression "
+            f"bomb? At most {most:,} bytes are read"
+        )
+
+
 @contextmanager
 def opened(path: Path) -> Iterator[tuple[Header, Callable[[], Picture]]]:
     """Yields a file's header and the function that decodes it.
@@ -41,7 +64,9 @@ def opened(path: Path) -> Iterator[tuple[Header, Callable[[], Picture]]]:
             formats = [form for form in FORMATS.values() if start.startswith(form.MAGIC)]
             if not formats:
                 raise ValueError(f"none of {', '.join(FORMATS)}")
-            yield formats[0].opened(file)
+            header, decode = formats[0].opened(file)
+            _check_size(header, path.stat().st_size)
+            yield header, decode
     except Unsupported as error:
         raise UserError(f"{path}: {error}") from error
     except FileNotFoundError as error:

@@ -9,8 +9,6 @@ from jaxtyping import Shaped
 
 from simgan_jax.io import orientation
 
-MOST_BYTES = 2**28  # of the pixels of a file
-
 
 @dataclass(frozen=True)
 class Header:
@@ -32,6 +30,12 @@ class Header:
     shape: tuple[int, int, int, int]
     alpha: bool = False
     orientation: int = orientation.UPRIGHT
+
+    @property
+    def bytes(self) -> int:
+        """Of all values, opacity too."""
+        values = math.prod(self.shape[:3]) * (self.shape[3] + self.alpha)
+        return values * np.dtype(self.dtype).itemsize
 
 
 @dataclass(frozen=True)
@@ -71,16 +75,7 @@ def header_of(
         dtype: of the samples.
         palette: whether they are looked up in one.
         orient: what the file says of how to show them.
-
-    Raises:
-        Unsupported: they take more than `MOST_BYTES`, and are not in the file as they are.
     """
-    size = math.prod(shape) * np.dtype(dtype).itemsize
-    if form != "NPY" and size > MOST_BYTES:
-        raise Unsupported(
-            f"{shape[2]:,} x {shape[1]:,} pixels of {size:,} bytes, a decompression bomb? At most "
-            f"{MOST_BYTES:,} are read"
-        )
     alpha = shape[3] in (2, 4)
     channels = shape[3] - alpha
     mode = "P" if palette else {1: "L", 3: "RGB"}[channels] + ("A" if alpha else "")

@@ -19,7 +19,7 @@ from simgan_jax.metrics.angles import pitch_yaw
 HEIGHT, WIDTH = 36, 60
 LISTS = Path("Evaluation Subset", "sample list for eye image")
 SIDES = ("left", "right")
-_DAY_BYTES = 200_000_000
+_DAY_BYTES = 100_000_000
 _LINE = re.compile(r"(day\d{2})/([\w.-]{1,40}) (left|right)", re.ASCII)
 
 

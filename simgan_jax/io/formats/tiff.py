@@ -85,6 +85,8 @@ def opened(file: BinaryIO) -> tuple[Header, Callable[[], Picture]]:
         )
     (layout,) = layouts
     pillow.check_size(*layout.width, *layout.height, len(directories))
+    if layout.tile:
+        pillow.check_size(*layout.tile, *layout.tile_height)
     if max(layout.bits) < 8 and layout.photometric != (LOOKED_UP,):
         raise Unsupported("fewer than 8 bits a pixel; convert it to 8-bit grey")
     by_pillow = _pillow_keeps_all(form, layout)

@@ -43,6 +43,7 @@ class Layout(NamedTuple):
     planar: tuple[int, ...] = (TOGETHER,)
     predictor: tuple[int, ...] = (1,)
     tile: tuple[int, ...] = ()
+    tile_height: tuple[int, ...] = ()
     extra: tuple[int, ...] = ()
     kinds: tuple[int, ...] = (UNSIGNED,)
 
@@ -64,7 +65,7 @@ class Layout(NamedTuple):
 
 LAYOUT_TAGS = (
     *(WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC, ORIENTATION, PLANAR, PREDICTOR),
-    *(TILE_WIDTH, EXTRA_SAMPLES, SAMPLE_FORMAT),
+    *(TILE_WIDTH, TILE_HEIGHT, EXTRA_SAMPLES, SAMPLE_FORMAT),
 )
 
 

@@ -10,6 +10,7 @@ from typing import BinaryIO
 
 import numpy as np
 from jaxtyping import Shaped, UInt8
+from PIL import Image
 from PIL.TiffImagePlugin import TiffImageFile
 
 from simgan_jax.io.formats.tiff_layout import (
@@ -35,7 +36,7 @@ from simgan_jax.io.formats.tiff_layout import (
     WIDTH,
     Layout,
 )
-from simgan_jax.io.pictures import MOST_BYTES, Header, Unsupported, header_of
+from simgan_jax.io.pictures import Header, Unsupported, header_of
 from simgan_jax.io.tiff_tags import LONG, LONG8, Directory, Form, Writer
 
 TYPES = {
@@ -89,7 +90,7 @@ def decode(
     """All images of a file as they are stored, but with black as 0.
 
     Raises:
-        Unsupported: tiles that may be a decompression bomb, or an unknown predictor.
+        Unsupported: an unknown predictor.
     """
     planes = len(layout.bits) if layout.planar == (APART,) else 1
     samples = np.empty((len(directories), *layout.size, len(layout.bits)), header.dtype)
@@ -106,6 +107,8 @@ def decode(
     predictor = layout.predictor[0] if layout.compression[0] in PREDICTED else 1
     for number in range(len(directories) * planes):
         views.seek(number)
+        # Where Pillow would count the bytes as pixels, and suspect a decompression bomb.
+        views.im = Image.core.new(views.mode, views.size)
         rows = np.asarray(views)
         tile = layout.tile[0] * step * samples.itemsize if layout.tile else rows.shape[1]
         values = [
@@ -142,8 +145,6 @@ def _view(
     if layout.tile:
         width = math.ceil(width / layout.tile[0]) * layout.tile[0]
         tags[TILE_WIDTH] = (layout.tile[0] * size,)
-    if width * size * height > MOST_BYTES:
-        raise Unsupported("tiles much larger than the image; save it in strips")
     return tags | {WIDTH: (width * size,)}
 
 
