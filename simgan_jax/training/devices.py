@@ -123,7 +123,7 @@ def stream(
 ) -> Iterator[MiniBatches]:
     """Batches of the given steps, gathered on the host by a thread that stays a few batches ahead.
 
-    A process gathers what its own devices take, whatever the number of the others.
+    A process gathers what its own devices take.
 
     Args:
         key: the state's.
@@ -137,19 +137,15 @@ def stream(
     indices = jax.jit(lambda step: sample(key, step, sizes, updates, setup))
     sharding = NamedSharding(_mesh(setup), PartitionSpec(AXIS))
 
-    def gather(images: np.ndarray, index: np.ndarray) -> Array:
+    def gather(name: str, index: np.ndarray) -> Array:
+        images = data[name]
         shape = (*index.shape, *images.shape[1:])
         return jax.make_array_from_callback(shape, sharding, lambda own: images[index[own[0]]])
 
     def batches() -> Iterator[MiniBatches]:
         for step in steps:
             parts = jax.device_get(indices(np.int32(step)))
-            yield MiniBatches(
-                *(
-                    {name: gather(data[name], index) for name, index in part.items()}
-                    for part in parts
-                )
-            )
+            yield MiniBatches(*({name: gather(name, x[name]) for name in x} for x in parts))
 
     return prefetch(batches(), ahead)
 
