@@ -57,6 +57,8 @@ def default() -> ConfigDict:
 
     c.discriminator = ConfigDict()
     c.discriminator.layers = "eyes"
+    # A second discriminator, whose loss is added: wide sees 63 px, and so what patches do not show.
+    c.discriminator.second = "none"
     c.discriminator.dtype = "float32"
     c.discriminator.spectral_norm = False
 

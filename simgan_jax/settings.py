@@ -155,6 +155,7 @@ SETTINGS: dict[str, Setting] = {
     "refiner.residual": switch("whether what the network computes is added to the image"),
     "refiner.remat": switch("recompute blocks in the backward pass: less memory, more time"),
     "discriminator.layers": choice("of the patch discriminator", *LAYERS),
+    "discriminator.second": choice("layers of another one beside it", "none", *LAYERS),
     "discriminator.dtype": choice("of the computation; parameters are float32", *DTYPES),
     "discriminator.spectral_norm": switch("divide its kernels by their spectral norms"),
     "loss.adversarial": choice("the adversarial loss", *ADVERSARIAL),

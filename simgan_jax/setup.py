@@ -32,6 +32,8 @@ class Setup:
     Attributes:
         refiner: linen module, images in [-1, 1] to images of the same shape in [-1, 1].
         discriminator: linen module, images to patch logits [b, h, w, 2].
+        second_discriminator: another one beside it, of larger patches, whose losses are added; None for
+            the paper's one.
         refiner_optimizer: optax transformation of the refiner's gradients.
         discriminator_optimizer: the same for the discriminator.
         image_shape: (height, width, channels).
@@ -62,6 +64,7 @@ class Setup:
     refiner_optimizer: optax.GradientTransformation
     discriminator_optimizer: optax.GradientTransformation
     image_shape: tuple[int, int, int]
+    second_discriminator: nn.Module | None = None
     image_dtype: str = "uint8"
     batch: int = 512
     refiner_updates: int = 2
@@ -92,11 +95,31 @@ class Setup:
         inputs = (images,) if noise is None else (images, noise)
         return self.refiner.apply({"params": params}, *inputs)
 
-    def discriminate(self, params: Any, images: Float[Array, "b h w c"]) -> losses.Logits:
-        """Logits of every patch, or with the global loss of the whole image, [b, 1, 1, 2]."""
+    def discriminate(
+        self, params: Any, images: Float[Array, "b h w c"]
+    ) -> dict[str, losses.Logits]:
+        """Logits of every patch, or with the global loss of the whole image, [b, 1, 1, 2].
+
+        Args:
+            params: of the discriminator; with a second one {"first": its own, "second": the other's}.
+            images: [-1, 1].
+
+        Returns:
+            By what names of metrics end with: "" for the discriminator, "_second" for a second one.
+        """
+        if self.second_discriminator is None:
+            return {"": self._logits(self.discriminator, params, images)}
+        return {
+            "": self._logits(self.discriminator, params["first"], images),
+            "_second": self._logits(self.second_discriminator, params["second"], images),
+        }
+
+    def _logits(
+        self, network: nn.Module, params: Any, images: Float[Array, "b h w c"]
+    ) -> losses.Logits:
         if self.spectral_norm:
             params = spectral_normalize(params)
-        logits = self.discriminator.apply({"params": params}, images)
+        logits = network.apply({"params": params}, images)
         return logits if self.local else losses.pool_patches(logits)
 
     def replace(self, **changes: Any) -> "Setup":
@@ -131,8 +154,9 @@ def make_setup(config: ConfigDict, psi: Psi | None = None) -> Setup:
         residual=config.refiner.get("residual", False),
         remat=config.refiner.remat,
     )
-    layers = LAYERS[config.discriminator.layers]
-    discriminator = Discriminator(layers, jnp.dtype(config.discriminator.dtype))
+    dtype = jnp.dtype(config.discriminator.dtype)
+    second = config.discriminator.get("second", "none")
+    discriminator = Discriminator(LAYERS[config.discriminator.layers], dtype)
     if min(shape[:2]) < discriminator.receptive_field:
         raise UserError(
             f"config.image is {shape[0]} x {shape[1]}, smaller than the discriminator's patch of "
@@ -146,6 +170,7 @@ def make_setup(config: ConfigDict, psi: Psi | None = None) -> Setup:
     return Setup(
         refiner=refiner,
         discriminator=discriminator,
+        second_discriminator=None if second == "none" else Discriminator(LAYERS[second], dtype),
         refiner_optimizer=_optimizer("refiner", config),
         discriminator_optimizer=_optimizer("discriminator", config),
         image_shape=shape,

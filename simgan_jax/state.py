@@ -15,8 +15,8 @@ from simgan_jax.setup import Setup
 
 # The uses of a run's key. Each folds in its own number first, so that no two share random numbers:
 # initial networks, updates of the refiner and of the discriminator, the walk through the data, initial
-# estimators.
-INITIAL, REFINER, DISCRIMINATOR, DATA, ESTIMATORS = range(5)
+# estimators, an initial second discriminator.
+INITIAL, REFINER, DISCRIMINATOR, DATA, ESTIMATORS, SECOND = range(6)
 
 
 @struct.dataclass
@@ -47,7 +47,7 @@ class TrainState:
         key: typed key; never changes, every random number is a function of it and of counters.
         step: int32 [], steps of the run: pre-training updates, then outer iterations.
         refiner: R.
-        discriminator: D.
+        discriminator: D; a second one beside it lies in the same parameters, `Setup.discriminate`.
         history: buffer of refined images, on several devices each device's own part.
         ema: refiner parameters averaged over all updates, later ones weighing more; None when the
             setup keeps none.
@@ -82,6 +82,9 @@ def create_train_state(key: Key[Array, ""], setup: Setup) -> TrainState:
     inputs = (images,) if noise is None else (images, noise)
     refiner = setup.refiner.init(refiner_key, *inputs)["params"]
     discriminator = setup.discriminator.init(discriminator_key, images)["params"]
+    if setup.second_discriminator:
+        second = setup.second_discriminator.init(jax.random.fold_in(key, SECOND), images)["params"]
+        discriminator = {"first": discriminator, "second": second}
     return TrainState(
         key=key,
         step=jnp.zeros((), jnp.int32),

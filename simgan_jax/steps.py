@@ -11,7 +11,7 @@ A batch is a dict of images, uint8 or uint16 in full range or floats in [-1, 1]:
                the label; `setup.mask_weights` weighs their self-regularisation
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 import jax
@@ -121,13 +121,15 @@ def refiner_step(
             held = state.reading_weight
             weight = setup.reading_weight if held is None else held
             regularization += weight * terms["reading"]
+        deceived = {}
         if adversarial:
-            logits = setup.discriminate(state.discriminator.params, refined)
-            terms["adversarial"] = losses.ADVERSARIAL[setup.adversarial].refiner(logits, REAL)
+            judged = setup.discriminate(state.discriminator.params, refined)
+            refiner_side = losses.ADVERSARIAL[setup.adversarial].refiner
+            deceived = {f"adversarial{x}": refiner_side(one, REAL) for x, one in judged.items()}
         total = losses.refiner_loss(
-            terms.get("adversarial", 0.0), regularization, lambda_=state.self_regularization
+            _total(deceived.values()), regularization, lambda_=state.self_regularization
         )
-        return total.mean(), terms | {"loss": total}
+        return total.mean(), terms | deceived | {"loss": total}
 
     gradients, metrics = mean_gradients(loss, state.refiner.params, examples, setup)
     refiner = state.refiner.update(gradients, setup.refiner_optimizer)
@@ -176,6 +178,8 @@ def discriminator_gradients(
 ) -> tuple[PyTree, Metrics]:
     """Gradients of equation 2, the mean over refined and over real images weighing the same.
 
+    Of two discriminators each minimises its own loss; the second one's terms end with "_second".
+
     Args:
         params: of the discriminator.
         examples: real [b, H, W, C], now and perhaps past [b/2, H, W, C].
@@ -183,10 +187,7 @@ def discriminator_gradients(
     """
     adversarial = losses.ADVERSARIAL[setup.adversarial].discriminator
 
-    def loss(params, part):
-        real = to_unit(part["real"])
-        images = [real, part["now"]] + ([part["past"]] if "past" in part else [])
-        logits = setup.discriminate(params, jnp.concatenate(images))
+    def terms_of(suffix, logits, params, real, part):
         real_logits, refined_logits = logits[: len(real)], logits[len(real) :]
         now_logits, past_logits = jnp.split(refined_logits, [len(part["now"])])
         on_real = adversarial(real_logits, REAL).mean()
@@ -201,10 +202,18 @@ def discriminator_gradients(
         if "past" in part:
             terms["accuracy_history"] = losses.accuracy(past_logits, REFINED)
         if setup.r1:
-            penalty = losses.r1_penalty(lambda x: setup.discriminate(params, x), real)
+            penalty = losses.r1_penalty(lambda x: setup.discriminate(params, x)[suffix], real)
             terms["r1"] = penalty
             total += setup.r1 / 2 * penalty.mean()
-        return total, terms | {"loss": total}
+        return terms | {"loss": total}
+
+    def loss(params, part):
+        real = to_unit(part["real"])
+        images = [real, part["now"]] + ([part["past"]] if "past" in part else [])
+        judged = setup.discriminate(params, jnp.concatenate(images))
+        found = {x: terms_of(x, logits, params, real, part) for x, logits in judged.items()}
+        terms = {f"{name}{x}": value for x in found for name, value in found[x].items()}
+        return _total(one["loss"] for one in found.values()), terms
 
     return mean_gradients(loss, params, examples, setup)
 
@@ -240,6 +249,12 @@ def repeat(
 ) -> tuple[TrainState, Metrics]:
     """Takes one step for each leading row of `batches`; the metrics are means over the steps."""
     return scan_mean(lambda state, batch: step(state, batch, setup), state, batches)
+
+
+def _total(parts: Iterable[Array]) -> Array | float:
+    """Their sum, 0 of none; of one it is that one, bit for bit."""
+    first, *others = [*parts] or [0.0]
+    return sum(others, first)
 
 
 def step_key(state: TrainState, role: int, setup: Setup) -> Key[Array, ""]:

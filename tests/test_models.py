@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from simgan_jax.models import Discriminator, Refiner
-from simgan_jax.models.discriminator import EYES, HANDS, spectral_normalize
+from simgan_jax.models.discriminator import EYES, HANDS, WIDE, spectral_normalize
 from simgan_jax.models.gaze_estimator import max_pool
 from simgan_jax.ranges import from_unit, to_unit
 
@@ -31,6 +31,8 @@ def test_patches_of_the_papers_discriminators():
 
     assert patches(Discriminator(), EYE) == (1, 9, 14, 2)
     assert patches(Discriminator(HANDS), jnp.zeros((1, 224, 224, 1))) == (1, 7, 7, 2)
+    assert patches(Discriminator(WIDE), EYE) == (1, 3, 4, 2)
+    assert Discriminator(WIDE).receptive_field == 63
 
 
 def reach(module, side, place, seeds):

@@ -183,8 +183,11 @@ def test_a_finished_run_is_left_alone(unbroken):
     assert (unbroken / logs.FILE).read_text() == before
 
 
-def test_estimators_of_psi_and_the_weight_that_holds_them_go_on_as_they_were(tmp_path, tiny_config):
+def test_estimators_their_weight_and_a_second_discriminator_go_on_as_they_were(
+    tmp_path, tiny_config
+):
     tiny_config.loss.psi = "estimator"
+    tiny_config.discriminator.second = "wide"
     # No drift is as small: the weight grows at every look.
     tiny_config.loss.reading.update(steps=2, images=32, of="features", target=1e-9)
     tiny_config.evaluate.estimator.update(batch=8, width=0.05)

@@ -195,7 +195,7 @@ def test_spectral_norm_and_the_global_loss_act_on_the_logits(tiny_config):
 
     @jax.jit
     def logits(params):
-        return [s.discriminate(params, images) for s in (setup, whole, normed)]
+        return [s.discriminate(params, images)[""] for s in (setup, whole, normed)]
 
     once = logits(params)
     twice = logits(jax.tree.map(lambda x: 2 * x, params))
@@ -203,6 +203,17 @@ def test_spectral_norm_and_the_global_loss_act_on_the_logits(tiny_config):
     assert jnp.allclose(once[1][0, 0, 0], once[0].mean((0, 1, 2)), atol=1e-6)
     assert not jnp.allclose(once[0], twice[0], atol=1e-3)
     assert jnp.allclose(once[2], twice[2], atol=1e-6)
+
+
+def test_a_second_discriminator_may_see_more_than_the_image(tiny_config):
+    assert make_setup(tiny_config).second_discriminator is None
+    tiny_config.discriminator.second = "wide"
+    setup = make_setup(tiny_config)
+    assert setup.second_discriminator.receptive_field == 63 > 24
+    state = jax.eval_shape(lambda: create_train_state(jax.random.key(0), setup))
+    images = jax.ShapeDtypeStruct((5, 24, 24, 1), "float32")
+    logits = jax.eval_shape(setup.discriminate, state.discriminator.params, images)
+    assert {k: x.shape for k, x in logits.items()} == {"": (5, 6, 6, 2), "_second": (5, 2, 2, 2)}
 
 
 def test_a_weight_of_nothing_cannot_be_moved(tiny_config):

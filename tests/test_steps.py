@@ -131,6 +131,44 @@ def test_a_train_step_with_a_full_history_equals_numpy():
     assert changed.sum() == 4
 
 
+def test_two_discriminators_add_up():
+    """Each learns as if alone; the refiner follows the sum of both."""
+    batch = make_batch()
+    alone = make_setup(self_regularization=0.0, r1=0.5)
+    both = alone.replace(second_discriminator=alone.discriminator)
+    one = create_train_state(jax.random.key(0), alone)
+    first = one.discriminator.params
+    second = jax.tree.map(lambda x: x - 2.0, first)
+    other = one.replace(discriminator=one.discriminator.replace(params=second))
+    two = create_train_state(jax.random.key(0), both)
+    assert set(two.discriminator.params) == {"first", "second"}
+    two = two.replace(
+        discriminator=two.discriminator.replace(params={"first": first, "second": second})
+    )
+
+    synthetic = {"synthetic": batch["synthetic"][0]}
+    steps = [refiner_step(s, synthetic, p) for s, p in ((one, alone), (other, alone), (two, both))]
+    shifts = [state.refiner.params["shift"] - one.refiner.params["shift"] for state, _ in steps]
+    np.testing.assert_allclose(shifts[2], shifts[0] + shifts[1], rtol=1e-4)
+    found = [metrics["refiner/adversarial"] for _, metrics in steps]
+    assert found[0] != found[1]
+    np.testing.assert_allclose(found[2], found[0], rtol=1e-6)
+    np.testing.assert_allclose(steps[2][1]["refiner/adversarial_second"], found[1], rtol=1e-6)
+    np.testing.assert_allclose(steps[2][1]["refiner/loss"], found[0] + found[1], rtol=1e-6)
+
+    seen = {"synthetic": batch["synthetic"][2], "real": batch["real"][0]}
+    steps = [discriminator_step(s, seen, p) for s, p in ((one, alone), (other, alone), (two, both))]
+    (a, _), (b, _), (c, metrics) = steps
+    learned = {"first": a.discriminator.params, "second": b.discriminator.params}
+    close(c.discriminator.params, learned)
+    for name in ("loss", "loss_real", "accuracy_real", "r1"):
+        np.testing.assert_allclose(
+            metrics[f"discriminator/{name}_second"],
+            steps[1][1][f"discriminator/{name}"],
+            rtol=1e-6,
+        )
+
+
 def test_pretraining_the_refiner_leaves_the_discriminator_out():
     setup, batch = make_setup(), make_batch()
     state = create_train_state(jax.random.key(0), setup)
@@ -183,7 +221,7 @@ def test_micro_batches_change_no_number(micro_batch):
 def test_global_loss_has_one_term_an_image():
     setup, batch = make_setup(local=False), make_batch()
     state = create_train_state(jax.random.key(0), setup)
-    logits = setup.discriminate(state.discriminator.params, jnp.zeros((5, 3, 4, 1)))
+    logits = setup.discriminate(state.discriminator.params, jnp.zeros((5, 3, 4, 1)))[""]
     assert logits.shape == (5, 1, 1, 2)
     _, metrics = train_step(state, batch, setup)
     assert metrics["discriminator/accuracy_real"] * 8 % 1 == 0

@@ -22,6 +22,7 @@ from simgan_jax.training.processes import is_first
 
 # What earlier versions did, which knew no such setting.
 EARLIER = {
+    "config.discriminator.second": "none",
     "config.loss.reading.augmentation": [1.0],
     "config.loss.reading.of": "predictions",
     "config.loss.reading.target": 0.0,
