@@ -295,6 +295,7 @@ def test_figures_and_table_are_made(full, tmp_path):
     lines = summary(full | {"notes": ["mind the gap"]})
     assert lines[0].startswith("refined against synthetic: ")
     assert lines[-1] == "note: mind the gap"
+    assert set(full["label_distributions"]["sentences"]) < set(lines)
 
 
 def test_corners_that_move_apart_are_measured_on_both_sides():

@@ -47,6 +47,7 @@ def summary(report: Mapping[str, Any]) -> list[str]:
         )
     if estimate := report["label_shift"].get("estimate"):
         lines.append(reading_line(estimate))
+    lines += report.get("label_distributions", {}).get("sentences", [])
     lines.append(artefact_line(report["artefacts"]))
     realism = report["realism"]
     lines.append(
