@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import PurePosixPath
 
 import numpy as np
-from jaxtyping import Shaped
+from jaxtyping import Int, Shaped
 
 from simgan_jax.io.pictures import Header
 
@@ -66,12 +66,10 @@ def by_pixels(pixels: Shaped[np.ndarray, "n h w c"]) -> str:
     Args:
         pixels: of one file; the first image is looked at.
     """
-    codes = pixels[0, ..., 0].astype(np.int64)
-    for channel in range(1, pixels.shape[3]):
-        codes = codes << 16 | pixels[0, ..., channel]
-    top, left = (max(0, (size - SIDE) // 2) for size in codes.shape)
-    middle = codes[top : top + SIDE, left : left + SIDE]
-    return _regions(middle if (middle != middle[0, 0]).any() else codes)
+    image = pixels[0]
+    top, left = (max(0, (size - SIDE) // 2) for size in image.shape[:2])
+    middle = image[top : top + SIDE, left : left + SIDE]
+    return _regions(_codes(middle if (middle != middle[0, 0]).any() else image))
 
 
 def group(name: str) -> str:
@@ -79,7 +77,15 @@ def group(name: str) -> str:
     return re.sub(r"\d+", "#", name)
 
 
-def _regions(codes: Shaped[np.ndarray, "h w"]) -> str:
+def _codes(image: Shaped[np.ndarray, "h w c"]) -> Int[np.ndarray, "h w"]:
+    """One number for each colour."""
+    codes = image[..., 0].astype(np.int64)
+    for channel in range(1, image.shape[2]):
+        codes = codes << 16 | image[..., channel]
+    return codes
+
+
+def _regions(codes: Int[np.ndarray, "h w"]) -> str:
     pairs = ((codes[:, 1:], codes[:, :-1]), (codes[1:], codes[:-1]))
     equal = sum(np.count_nonzero(a == b) for a, b in pairs) / max(1, sum(a.size for a, _ in pairs))
     if equal < INSIDE:
@@ -93,7 +99,7 @@ def _regions(codes: Shaped[np.ndarray, "h w"]) -> str:
     return f"{count:,} values in flat regions"
 
 
-def _is_of_objects(ranks: Shaped[np.ndarray, "h w"], count: int) -> bool:
+def _is_of_objects(ranks: Int[np.ndarray, "h w"], count: int) -> bool:
     inside, around, steps = np.zeros(count), np.zeros(count), []
     for a, b in ((ranks[:, 1:], ranks[:, :-1]), (ranks[1:], ranks[:-1])):
         same = a == b

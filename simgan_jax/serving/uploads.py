@@ -22,7 +22,7 @@ from simgan_jax.refinement.refiner import Refine
 # Of all pictures sent at once, in pixels: five of a telephone.
 MOST_PIXELS = 2**26
 # Side of the square in the middle of a picture that is shown.
-SHOWN = 1024
+SHOWN = 640
 LEFT_OUT = "left_out.txt"
 
 
