@@ -9,9 +9,9 @@ at quality 95 without chroma subsampling. A data set (a name in `data.SOURCES` w
 arguments, or synthetic, real, test of the run's configuration) comes out as 0000000.png, ... with
 labels.npz.
 
-What looks like labels (masks, maps of classes or objects, depth beside colour, arrays of points) is asked
-about: --copy='masks/*,*_depth.png' copies it, --images='rgb/*' refines nothing but what matches. Pictures
-of other formats and files that cannot be read stop the job, or are counted with --on_error=skip.
+What looks like labels (masks, maps of classes or objects, depth beside colour, arrays of points) is
+asked about: --copy='masks/*,*_depth.png' copies it, --images='rgb/*' refines what matches, copies the
+rest. Pictures of other formats and files that cannot be read stop the job; --on_error=skip counts them.
 
 One output folder holds one input, refined in one way; --overwrite replaces what another job left there.
 A file appears when it is whole. Started again, the same command redoes nothing that is finished; with
