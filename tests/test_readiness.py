@@ -117,6 +117,23 @@ def test_a_dry_run_refuses_a_folder_that_cannot_be_written_or_is_of_another_run(
         provenance.require_claimable(tmp_path / "run", tiny_config)
 
 
+def test_a_dry_run_refuses_too_few_images_for_the_estimators_of_psi(tiny_config, tmp_path):
+    tiny_config.loss.psi = "estimator"
+    tiny_config.loss.reading.images = 8
+    with pytest.raises(UserError, match="8 labelled training images, 1 of them for validation"):
+        dry_run(tiny_config, tmp_path / "run")
+
+
+def test_a_dry_run_refuses_other_data_than_those_of_the_run(bare):
+    sets = {"synthetic": np.zeros((4, 2, 2, 1), np.uint8)}
+    provenance.write(bare, provenance.read_config(bare), sets)
+    provenance.require_same_data(bare, {"synthetic": sets["synthetic"] + 1})  # nothing is saved
+    (bare / "checkpoints" / "3").mkdir(parents=True)
+    provenance.require_same_data(bare, sets)
+    with pytest.raises(UserError, match="the synthetic images have changed"):
+        provenance.require_same_data(bare, {"synthetic": sets["synthetic"] + 1})
+
+
 @pytest.mark.parametrize(
     "spec, said",
     [

@@ -44,7 +44,10 @@ def dry_run(config: ConfigDict, workdir: Path, require: Require = no_more) -> No
     state = jax.eval_shape(lambda: create_train_state(jax.random.key(0), setup))
     synthetic, real = load_sets(config, setup)
     require(config, synthetic, real)
+    if setup.reading:
+        psi_estimators.require_enough(config, synthetic)
     sets = select(config, synthetic, real)
+    provenance.require_same_data(workdir, sets)
     history, kept = _bytes(state.history), config.watch.keep
     networks = _bytes(state) - history
     rows = {

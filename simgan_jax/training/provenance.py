@@ -27,6 +27,7 @@ EARLIER = {
     "config.loss.reading.of": "predictions",
     "config.loss.reading.target": 0.0,
 }
+ENVIRONMENT = "environment.json"
 PACKAGES = ("simgan_jax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
 
 
@@ -130,21 +131,38 @@ def write(workdir: Path, config: ConfigDict, sets: Batch, step: int = 0) -> None
     """
     if not is_first():
         return
-    path = workdir / "environment.json"
-    found = {name: {"shape": list(x.shape), "sha256": checksum(x)} for name, x in sets.items()}
+    path, found = workdir / ENVIRONMENT, _checksums(sets)
     before = _read_environment(path) if step else {}
     if not before:
         write_json(path, _part() | {"seed": config.seed, "data": found})
         return
-    known = before.get("data") or {}
+    _require_same(workdir, before, found)
+    parts = [*before.get("resumed", []), {"step": step} | _part()]
+    write_json(path, before | {"resumed": parts})
+
+
+def require_same_data(workdir: Path, sets: Batch) -> None:
+    """Refuses what `write` would for a run that goes on, and writes nothing.
+
+    Raises:
+        UserError: the run was begun with other data.
+    """
+    if Checkpoints(workdir).steps():
+        _require_same(workdir, _read_environment(workdir / ENVIRONMENT), _checksums(sets))
+
+
+def _checksums(sets: Batch) -> dict[str, Any]:
+    return {name: {"shape": list(x.shape), "sha256": checksum(x)} for name, x in sets.items()}
+
+
+def _require_same(workdir: Path, before: Mapping[str, Any], found: Mapping[str, Any]) -> None:
+    known = before.get("data") or found
     for name in found:
-        if name in known and found[name] != known[name]:
+        if found[name] != known.get(name):
             raise UserError(
                 f"{workdir} was begun with other data: the {name} images have changed since; bring "
                 "them back to resume, or give another --workdir"
             )
-    parts = [*before.get("resumed", []), {"step": step} | _part()]
-    write_json(path, before | {"resumed": parts})
 
 
 def _read_environment(path: Path) -> dict[str, Any]:
@@ -154,7 +172,7 @@ def _read_environment(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         return {}
     except DamagedFile as error:
-        warn(f"{error}; written anew: whether the data are those of before cannot be told")
+        warn(f"{error}; whether the data are those that the run began with cannot be told")
         return {}
 
 

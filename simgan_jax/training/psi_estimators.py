@@ -14,8 +14,9 @@ from jaxtyping import Array, Float, PyTree
 from ml_collections import ConfigDict
 
 from simgan_jax.data import Arrays
-from simgan_jax.estimators.estimator import train
+from simgan_jax.estimators.estimator import held_back, train
 from simgan_jax.estimators.settings import make_settings
+from simgan_jax.estimators.tasks import label_of
 
 # So that their seeds are none of the evaluation's, which counts from 0 up.
 FIRST_SEED = 1_000_000
@@ -43,6 +44,17 @@ def train_psi_estimators(config: ConfigDict, synthetic: Arrays) -> PyTree[Float[
     first = FIRST_SEED + config.seed * len(augmented)
     trained = [train(config.task, some, settings, first + i, x) for i, x in enumerate(augmented)]
     return jax.tree.map(lambda *leaves: jnp.stack(leaves), *(one.params for one in trained))
+
+
+def require_enough(config: ConfigDict, synthetic: Arrays) -> None:
+    """Refuses what `train_psi_estimators` would.
+
+    Raises:
+        UserError: the label is missing, or there are too few images.
+    """
+    some = synthetic[: config.loss.reading.images]
+    label_of(config.task, some, "config.data.synthetic")
+    held_back(len(some), make_settings(config.evaluate.estimator.to_dict()))
 
 
 def strengths(config: ConfigDict) -> list[float]:
