@@ -132,8 +132,9 @@ DEEP = header(dtype="uint16", shape=(1, 48, 64, 1))
         ({"woman_with_mask.jpg": JPEG, "man.jpg": JPEG}, set()),
         ({"unmasked/1.png": COLOUR, "2.png": COLOUR}, set()),
         ({"depth/1.png": DEEP, "depth/2.png": DEEP}, set()),
-        ({"phone/1.jpg": JPEG, "lab/2.tif": DEEP}, set()),
-        ({"1.png": COLOUR, "1.tif": header(dtype="uint16", shape=(1, 99, 64, 1))}, set()),
+        ({"phone/1.jpg": JPEG, "lab/2.png": DEEP}, set()),
+        ({"phone1.jpg": JPEG, "lab1.tif": header("TIFF", "uint16", (1, 48, 64, 1))}, set()),
+        ({"1.png": COLOUR, "d1.png": header(dtype="uint16", shape=(1, 99, 64, 1))}, set()),
     ],
 )
 def test_names_and_kinds_tell_labels_from_pictures_beside_them(pictures, labels):

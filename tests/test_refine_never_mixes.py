@@ -223,6 +223,27 @@ def test_two_processes_share_a_folder_by_parts_of_one_job_alone(at_work, tmp_pat
     assert not (tmp_path / "out/.refine").exists()
 
 
+def test_a_part_that_begins_while_another_makes_the_folder_is_not_refused(refiner, first, tmp_path):
+    (tmp_path / "out/.refine").mkdir(parents=True)
+    refine_folder(refiner, first, tmp_path / "out", Options(shard=(1, 2)))
+    assert (tmp_path / "out/refine_manifest.1-of-2.json").exists()
+
+
+def test_the_journal_of_a_killed_job_keeps_another_input_out(refiner, out, first, tmp_path):
+    manifest = json.loads((out / "refine_manifest.json").read_text())
+    files = manifest.pop("files")
+    (out / "refine_manifest.json").unlink()
+    (out / ".refine").mkdir()
+    lines = [json.dumps(x) for x in ({"about": manifest}, files)]
+    (out / ".refine/0-of-1.jsonl").write_text("\n".join(lines)[:-30])
+    second = fill(tmp_path / "second", range(2), seed=1)
+    with pytest.raises(UserError, match="was made of another input"):
+        refine_folder(refiner, second, out, Options())
+    refine_folder(refiner, first, out, Options())
+    refine_folder(refiner, second, out, REPLACE)
+    assert tree(out).keys() == {"0.png", "1.png", "labels.csv", "refine_manifest.json"}
+
+
 def test_masks_beside_pictures_are_asked_about_before_anything_is_written(refiner, first, tmp_path):
     mask = np.zeros((20, 30), np.uint8)
     mask[5:15, 5:20] = 1

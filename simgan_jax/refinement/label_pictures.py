@@ -50,7 +50,8 @@ def by_names(
     colour = {_frame(x, h) for x, h in headers.items() if h.dtype == "uint8" and h.shape[3] == 3}
     reasons = {}
     for name, header in headers.items():
-        deep = (header.dtype, header.shape[3]) == ("uint16", 1)
+        # Depth comes as PNG; TIFF of 16 bit are photographs as often.
+        deep = (header.format, header.dtype, header.shape[3]) == ("PNG", "uint16", 1)
         if name in arrays and (reason := _array(header, sizes)):
             reasons[name] = reason
         elif several and words[name]:

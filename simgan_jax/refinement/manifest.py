@@ -190,7 +190,8 @@ class Manifest:
 
 
 def _is_filled(folder: Path) -> bool:
-    return folder.is_dir() and any(folder.iterdir())
+    """Whether there is more than what another part makes first."""
+    return folder.is_dir() and any(path.name != JOURNALS for path in folder.iterdir())
 
 
 def _more(names: list[str]) -> str:
