@@ -9,7 +9,7 @@ labels; the columns of one label are all there or none, and columns with other n
                  or gaze_pitch_deg, gaze_yaw_deg      degrees
     head_pose    head_pitch, head_yaw                 radians; signs as for gaze
                  or head_pitch_deg, head_yaw_deg      degrees
-    pupil        pupil_x, pupil_y or iris_x, iris_y   pixels of the file; first pixel's centre is (0, 0)
+    pupil        pupil_x, pupil_y or iris_x, iris_y   pixels of the image; first one's centre is (0, 0)
     joints_uvd   joint0_u, joint0_v, joint0_d, ...    pixels, pixels, mm; joint1_u and so on, no gaps
     participant  participant                          a whole number, as day and group: a recording
 """
