@@ -225,8 +225,17 @@ def test_links_that_lead_nowhere_are_skipped_and_counted(grey, capsys):
     assert "skipped 1 of 6 files" in capsys.readouterr().err
 
 
-def test_a_setting_that_is_missing_or_unknown_is_named(tmp_path):
-    with pytest.raises(UserError, match=r"data source folder: missing 1 required .* 'path'"):
-        load({"source": "folder"})
-    with pytest.raises(UserError, match=r"data source folder: got an unexpected .* 'size'"):
-        load({"source": "folder", "path": str(tmp_path), "size": 3})
+def test_pictures_of_formats_that_are_not_read_are_counted(grey, capsys):
+    (grey / "IMG_1.HEIC").write_bytes(b"\0")
+    (grey / "b/x.webp").write_bytes(b"\0")
+    assert len(folder.load(str(grey))) == 5
+    said = capsys.readouterr().err
+    assert (
+        f"{grey}: left out 2 pictures of formats that are not read, first {grey}/IMG_1.HEIC" in said
+    )
+    folder.load(str(grey), pattern="*.png")
+    assert "not read" not in capsys.readouterr().err
+    with pytest.raises(
+        UserError, match=r"no image there matches '\*.webp' .*; 1 pictures of formats"
+    ):
+        folder.load(str(grey), pattern="*.webp")

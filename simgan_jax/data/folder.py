@@ -4,7 +4,6 @@ import os
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from fnmatch import fnmatch
 from pathlib import Path
 from typing import NamedTuple
 
@@ -71,9 +70,7 @@ def load(
             raise UserError(f"data source folder: {name} is {value!r}; one of {', '.join(known)}")
     if not path:
         raise UserError("data source folder: path is empty; name the folder of the images")
-    paths = [p for p in image_files.find(path) if fnmatch(p.relative_to(path).as_posix(), pattern)]
-    if not paths:
-        raise UserError(f"{path}: no image there matches {pattern!r}")
+    paths = image_files.find(path, pattern)
 
     failures: dict[Path, UserError] = {}
 

@@ -25,8 +25,14 @@ FOREIGN = {
 }
 
 
-def find(folder: str | Path) -> list[Path]:
+def find(folder: str | Path, pattern: str = "*") -> list[Path]:
     """All image files below a folder by their suffix, sorted; hidden files and folders left out.
+
+    Pictures of formats that are not read are counted in a warning.
+
+    Args:
+        folder: to look in.
+        pattern: that paths below the folder match.
 
     Raises:
         UserError: no such folder, or no image in it.
@@ -34,9 +40,20 @@ def find(folder: str | Path) -> list[Path]:
     folder = Path(folder)
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder")
-    paths = [p for p in walk(folder) if p.suffix.lower() in SUFFIXES]
+    named = [p for p in walk(folder) if fnmatch(p.relative_to(folder).as_posix(), pattern)]
+    paths = [p for p in named if p.suffix.lower() in SUFFIXES]
+    foreign = [p for p in named if p.suffix.lower() in FOREIGN]
+    left = (
+        f"{len(foreign):,} pictures of formats that are not read, first {foreign[0]}; save them as PNG"
+        if foreign
+        else ""
+    )
     if not paths:
-        raise UserError(f"{folder}: no images there ({', '.join(sorted(SUFFIXES))})")
+        what = "images there" if pattern == "*" else f"image there matches {pattern!r}"
+        known = ", ".join(sorted(SUFFIXES))
+        raise UserError(f"{folder}: no {what} ({known})" + (left and f"; {left}"))
+    if left:
+        warn(f"{folder}: left out {left}")
     return paths
 
 
