@@ -111,7 +111,7 @@ def test_a_folder_comes_back_as_an_archive_with_labels_as_they_were(client, refi
     assert got.keys() == {*sent, "left_out.txt"} - {"in/.DS_Store", "in/photo.heic"}
     for name in ("in/masks/a.png", "in/labels.csv"):
         assert got[name] == sent[name]
-    assert got["left_out.txt"].startswith(b"in/photo.heic: not readable as an image")
+    assert got["left_out.txt"].startswith(b"in/photo.heic: HEIC is not read; convert")
     assert Image.open(io.BytesIO(got["in/deep/b.tif"])).mode == "I;16"
 
 

@@ -172,6 +172,10 @@ class Folder:
         if not chosen or suffix not in image_files.SUFFIXES | image_files.FOREIGN:
             return Entry(name, source)
         header = self._guarded(image_files.read_header, name)
+        if header is None and suffix in image_files.FOREIGN:
+            self.failed[name] = (
+                f"{self._folder / name}: {suffix[1:].upper()} is not read; convert it to PNG or TIFF"
+            )
         return header and Entry(name, source, header)
 
     def _labels(self, name: str) -> str:
