@@ -7,6 +7,7 @@ from PIL import Image
 
 from simgan_jax.data import fitting, folder, load
 from simgan_jax.errors import UserError
+from simgan_jax.io import image_files
 
 
 def save(path, array):
@@ -200,7 +201,7 @@ def test_twelve_bits_in_sixteen_are_named(tmp_path, capsys):
 @pytest.mark.parametrize("source", ["folder", "table"])
 def test_large_photographs_are_scaled_one_by_one(tmp_path, source, monkeypatch):
     monkeypatch.setattr(fitting, "DECODED_BYTES", 1)  # one at a time, however many cores there are
-    names = [f"{i}.jpg" for i in range(12)]
+    names = [f"{i}.png" for i in range(12)]
     Image.linear_gradient("L").resize((800, 500)).convert("RGB").save(tmp_path / names[0])
     for name in names[1:]:
         (tmp_path / name).hardlink_to(tmp_path / names[0])
@@ -215,6 +216,23 @@ def test_large_photographs_are_scaled_one_by_one(tmp_path, source, monkeypatch):
         tracemalloc.stop()
     decoded = 800 * 500 * 3
     assert peak < 5 * decoded
+
+
+@pytest.mark.parametrize("size", [(800, 480), (804, 484), (801, 481)])
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_jpeg_decoded_at_a_part_of_its_size_shows_the_same(tmp_path, size, orientation):
+    exif = Image.Exif()
+    exif[ORIENTATION] = orientation
+    noise = np.random.default_rng(0).integers(0, 255, (12, 20, 3), np.uint8)
+    photograph = Image.fromarray(noise).resize(size)
+    photograph.save(tmp_path / "a.jpg", exif=exif, quality=95)
+    height, width = (30, 50) if orientation == 1 else (50, 30)
+    quick = folder.load(str(tmp_path), height, width, fit="cover").images[0]
+    part = image_files.read(tmp_path / "a.jpg", least=(3 * height, 3 * width)).pixels
+    assert (part.shape[1] * part.shape[2] < size[0] * size[1]) == (size != (801, 481))
+    whole = image_files.read(tmp_path / "a.jpg").pixels
+    slow = fitting.fitted(whole, np.empty((0, height, width, 3), np.uint8), "cover")[0]
+    assert np.abs(quick.astype(int) - slow).mean() < 0.6
 
 
 def test_links_that_lead_nowhere_are_skipped_and_counted(grey, capsys):

@@ -16,6 +16,7 @@ FITS = ("none", "resize", "crop", "cover")
 # Decoded images in memory beside a set, and how often each is there: Pillow's, ours, floats to scale.
 DECODED_BYTES, COPIES = 2**30, 8
 LEAST_RANGE = 0.1
+ENOUGH = 3  # times the size that an image is scaled to
 
 
 def opaque(path: Path, picture: Picture) -> Shaped[np.ndarray, "n h w c"]:
@@ -56,6 +57,13 @@ def scaled(had: tuple[int, int], want: tuple[int, int], fit: str) -> tuple[int, 
         return had
     scale = max(want[0] / had[0], want[1] / had[1])
     return max(want[0], round(had[0] * scale)), max(want[1], round(had[1] * scale))
+
+
+def enough(header: Header, like: Shaped[np.ndarray, "m h w c"], fit: str) -> tuple[int, int]:
+    """Height and width from which an image is scaled as well as from its whole size."""
+    had, want = header.shape[1:3], like.shape[1:3]
+    to = scaled(had, want, fit)
+    return had if to == had else (ENOUGH * to[0], ENOUGH * to[1])
 
 
 def fitted(

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from simgan_jax.data.arrays import Arrays
-from simgan_jax.data.fitting import FITS, fitted, opaque, threads, warn_of_unused_range
+from simgan_jax.data.fitting import FITS, enough, fitted, opaque, threads, warn_of_unused_range
 from simgan_jax.errors import UserError, warn
 from simgan_jax.io import image_files
 from simgan_jax.io.pictures import Header
@@ -95,7 +95,7 @@ def load(
 
     def fill(file: File) -> int:
         rows = slice(file.row, min(file.row + file.header.shape[0], total))
-        picture = attempt(image_files.read, file.path)
+        picture = attempt(image_files.read, file.path, enough(file.header, images, fit))
         pixels = picture and attempt(opaque, file.path, picture)
         if pixels is None:
             good[rows] = False

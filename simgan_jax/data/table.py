@@ -26,7 +26,15 @@ import numpy as np
 from simgan_jax.data import csv_file, table_labels
 from simgan_jax.data.arrays import Arrays
 from simgan_jax.data.csv_file import Row
-from simgan_jax.data.fitting import FITS, fitted, opaque, scaled, threads, warn_of_unused_range
+from simgan_jax.data.fitting import (
+    FITS,
+    enough,
+    fitted,
+    opaque,
+    scaled,
+    threads,
+    warn_of_unused_range,
+)
 from simgan_jax.data.label_values import shown
 from simgan_jax.data.table_labels import TURNING, VECTOR, Move, Way
 from simgan_jax.errors import UserError, warn
@@ -149,7 +157,8 @@ def load(
 
     def fill(place: int) -> None:
         row = kept[place]
-        pixels = faults.attempt(row, _image, entries[row].file)
+        entry = entries[row]
+        pixels = faults.attempt(row, _image, entry.file, enough(entry.header, images, fit))
         if pixels is not None:
             images[place] = fitted(pixels, images, fit)[0]
             good[place] = True
@@ -255,8 +264,8 @@ def _move(entry: Entry, want: tuple[int, int], fit: str, frame: str) -> Move:
     return Move(turn, had, scale[::-1], offset[::-1])
 
 
-def _image(path: Path) -> np.ndarray:
-    return opaque(path, image_files.read(path))
+def _image(path: Path, least: tuple[int, int]) -> np.ndarray:
+    return opaque(path, image_files.read(path, least))
 
 
 def _values(ways: list[Way], entries: list[Entry]) -> dict[str, np.ndarray]:

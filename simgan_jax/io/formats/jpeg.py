@@ -3,13 +3,14 @@
 import io
 import struct
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import BinaryIO, NamedTuple
 
 from PIL.JpegImagePlugin import JpegImageFile
 
 from simgan_jax.io.formats import pillow
-from simgan_jax.io.orientation import of_exif
+from simgan_jax.io.orientation import of_exif, size
 from simgan_jax.io.pictures import Header, Picture, picture_of, samples_of
 
 MAGIC = (b"\xff\xd8\xff",)
@@ -50,7 +51,22 @@ def encode(picture: Picture, quality: int) -> bytes:
     return start + jfif + b"".join(segment.whole for segment in picture.about) + rest
 
 
-def _decode(image: JpegImageFile, header: Header, file: BinaryIO) -> Picture:
+def _decode(
+    image: JpegImageFile, header: Header, file: BinaryIO, least: tuple[int, int] = (0, 0)
+) -> Picture:
+    """Decodes an image, at a part of its size if `least` (height, width as shown) allows that.
+
+    A half, a quarter or an eighth are the means of whole pixels where they divide the size.
+    """
+    width, height = image.size
+    low, narrow = size(*least, header.orientation)
+    for part in (8, 4, 2) if any(least) else ():
+        whole = width % part == height % part == 0
+        if whole and height >= part * low and width >= part * narrow:
+            image.draft(image.mode, (width // part, height // part))
+            reduced = size(image.height, image.width, header.orientation)
+            header = replace(header, shape=(1, *reduced, header.shape[3]))
+            break
     return picture_of(header, pillow.samples(image), _describing_segments(file))
 
 
@@ -67,9 +83,9 @@ def _describing_segments(file: BinaryIO) -> list[Segment]:
             break
         if marker[0] in ALONE:
             continue
-        size = file.read(2)
-        content = file.read(max(0, int.from_bytes(size) - 2))
-        segment = Segment(marker + content[:8], b"\xff" + marker + size + content)
+        length = file.read(2)
+        content = file.read(max(0, int.from_bytes(length) - 2))
+        segment = Segment(marker + content[:8], b"\xff" + marker + length + content)
         if marker[0] in DESCRIBING and not segment.name.startswith(LEFT_OUT):
             kept.append(segment)
     return kept
