@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import jax
 import pytest
 
 import simgan_jax.__main__ as simgan
@@ -90,14 +91,52 @@ def test_the_command_alone_says_what_there_is(capsys, monkeypatch, arguments):
         assert f"\n  simgan {verb} " in said
 
 
-@pytest.mark.parametrize("verb", simgan.VERBS)
-def test_help_of_a_command_fits_a_screen(verb, tmp_path):
-    done = ask(verb, "--help", cwd=tmp_path)
-    assert done.returncode == 0
-    assert ("\nflags:\n" in done.stdout) == (verb != "doctor")
-    lines = done.stdout.splitlines()
-    assert len(lines) <= 50
-    assert max(map(len, lines)) <= 105
+# What each command says to --help, a process of its own each, whose imports they share.
+HELP = """
+import importlib, os, sys
+from simgan_jax.__main__ import VERBS
+modules = {verb: importlib.import_module(name) for verb, name in VERBS.items()}
+for verb, module in modules.items():
+    print(f"== {verb}", flush=True)
+    if not os.fork():
+        module.run([f"simgan {verb}", "--help"])
+    assert os.wait()[1] == 0
+"""
+
+
+def test_help_of_every_command_fits_a_screen():
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", HELP],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    pages = dict(page.split("\n", 1) for page in done.stdout.split("== ")[1:])
+    assert pages.keys() == simgan.VERBS.keys()
+    for verb, page in pages.items():
+        assert ("\nflags:\n" in page) == (verb != "doctor")
+        lines = page.splitlines()
+        assert len(lines) <= 50
+        assert max(map(len, lines)) <= 105
+
+
+@pytest.mark.parametrize("platform", ["cuda", "nowhere"])
+def test_a_platform_that_is_not_there_gets_one_line(platform):
+    if platform == "cuda" and jax.default_backend() == "gpu":
+        pytest.skip("it is there")
+    code = "import jax; from simgan_jax import command; command.run(lambda argv: jax.devices())"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env=os.environ | {"JAX_PLATFORMS": platform},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 2
+    said = f"simgan: JAX_PLATFORMS={platform}: JAX cannot use that here"
+    assert done.stderr.splitlines()[-1].startswith(said)
+    assert "Traceback" not in done.stderr
 
 
 def test_a_home_is_found_where_the_shell_does_not_look_for_it(monkeypatch):

@@ -9,7 +9,6 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import jax
 import numpy as np
 import pytest
 from absl import flags
@@ -161,17 +160,6 @@ def test_a_mistake_gets_one_clear_line_and_status_2(answers, arguments, said):
     assert line.startswith("simgan: ")
     assert said in line
     assert answer.stdout == ""
-
-
-@pytest.mark.parametrize("platform", ["cuda", "nowhere"])
-def test_a_platform_that_is_not_there_gets_one_line(tmp_path, platform):
-    if platform == "cuda" and jax.default_backend() == "gpu":
-        pytest.skip("it is there")
-    answer = ask(TINY, "--dry_run", f"--workdir={tmp_path / 'run'}", JAX_PLATFORMS=platform)
-    assert answer.returncode == 2
-    assert f"simgan: JAX_PLATFORMS={platform}: JAX cannot use that here" in answer.stderr
-    assert "Traceback" not in answer.stderr
-    assert not (tmp_path / "run").exists()
 
 
 def test_a_mistake_found_anywhere_is_printed_as_it_is(capsys):
