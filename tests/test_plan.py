@@ -1,9 +1,12 @@
 """Rows by name, and plans from the configuration."""
 
+import numpy as np
 import pytest
 
+from simgan_jax.data import Arrays
 from simgan_jax.errors import UserError
 from simgan_jax.evaluation.plan import Row, default_settings, make_plan
+from simgan_jax.evaluation.run import enlarged, own
 
 
 @pytest.mark.parametrize(
@@ -42,3 +45,16 @@ def test_plans_come_from_the_configuration_and_are_checked():
     config.quick.rows = ("synthetic", "refined_double")
     with pytest.raises(UserError, match=r"config.evaluate.quick.rows: 'refined_double'"):
         make_plan(config, "quick")
+
+
+def test_four_times_the_images_are_asked_of_a_generator_and_not_of_a_folder_that_gives_all():
+    plan = make_plan(default_settings(), "full")
+    assert enlarged({"source": "procedural_eyes", "count": 500}, plan)["count"] == 4 * 500 + 1000
+    assert enlarged({"source": "folder", "count": 0}, plan)["count"] == 0
+    assert enlarged({"source": "unity_eyes"}, plan) == {"source": "unity_eyes"}
+
+
+def test_a_checkpoint_is_chosen_by_the_images_that_training_has_had():
+    images = Arrays(np.zeros((9, 2, 2, 1), np.uint8))
+    assert len(own(images, {"count": 4})) == 4
+    assert len(own(images, {"count": 0})) == len(own(images, {})) == 9

@@ -153,9 +153,7 @@ def _evaluate_run(
     choice = None if choose_anew else earlier_choice(workdir)
     when = "chosen earlier" if choice else "chosen"
     if not choice:
-        # Not those that "_4x" adds: what this report leaves to the choice, a smaller one measures.
-        own = sets.synthetic[: config.data.synthetic.get("count")]
-        choice = choose(workdir, own, sets.real)
+        choice = choose(workdir, own(sets.synthetic, config.data.synthetic), sets.real)
     say(f"checkpoint {choice['step']} {when} by realism and label shift: {choice['rule']}")
     refine = load_refiner(workdir)  # the chosen checkpoint, or the one before if that is damaged
     network = make_setup(config).discriminator
@@ -216,9 +214,17 @@ def load_sets(config: ConfigDict, plan: Plan) -> Sets:
 def enlarged(spec: Mapping[str, Any], plan: Plan) -> dict[str, Any]:
     """The synthetic set's specification, with the images that "_4x" needs if it is a generator's."""
     spec, times = dict(spec), max((row.times for row in plan.rows), default=1)
-    if "count" in spec and times > 1:
-        spec["count"] = max(spec["count"], times * min(plan.images, spec["count"]) + plan.probe)
+    if (count := spec.get("count")) and times > 1:  # 0 takes all that a folder has
+        spec["count"] = max(count, times * min(plan.images, count) + plan.probe)
     return spec
+
+
+def own(synthetic: Arrays, spec: Mapping[str, Any]) -> Arrays:
+    """The images that training has had, without those of `enlarged`.
+
+    A checkpoint is chosen by these: what a large report leaves to the choice, a smaller one measures.
+    """
+    return synthetic[: spec.get("count") or None]
 
 
 def evaluate_and_print(
