@@ -187,13 +187,17 @@ def test_photographs_of_a_phone_are_read_upright(tmp_path):
     assert (images[:, 4:] < 20).all()
 
 
-def test_twelve_bits_in_sixteen_are_named(tmp_path, capsys):
-    ramp = np.linspace(0, 4095, 48).astype(np.uint16).reshape(6, 8)
+@pytest.mark.parametrize("bits", [8, 10, 12])
+def test_few_bits_in_sixteen_are_named(tmp_path, capsys, bits):
+    ramp = np.linspace(0, 2**bits - 1, 48).astype(np.uint16).reshape(6, 8)
     save(tmp_path / "a.png", ramp)
     folder.load(str(tmp_path))
     said = capsys.readouterr().err
-    assert f"{tmp_path}: all values are from 0 to 4,095, of 0 to 65,535; 12 bits in 16?" in said
-    save(tmp_path / "a.png", ramp * 16)
+    assert (
+        f"{tmp_path}: all values are from 0 to {2**bits - 1:,}, of 0 to 65,535; {bits} bits" in said
+    )
+    assert f"Multiply them by {2 ** (16 - bits)}" in said
+    save(tmp_path / "a.png", ramp * 2 ** (16 - bits))
     folder.load(str(tmp_path))
     assert not capsys.readouterr().err
 

@@ -131,6 +131,8 @@ def test_names_that_are_no_utf8_are_prepared_and_listed(pictures, tmp_path, caps
     assert "train 4;" in capsys.readouterr().out
     listed = (tmp_path / "out/unity_eyes/grey/1.0.0/skipped.txt").read_text()
     assert listed == f"{folder}/\\udce8.jpg: no JSON file of its name; left out\n"
+    with pytest.raises(UserError, match=r"out.udce9: its name is no UTF-8; name another place"):
+        prepare("unity_eyes", folder, os.fsdecode(os.fsencode(tmp_path) + b"/out\xe9"), workers=1)
 
 
 def test_a_script_without_a_main_guard_is_told_so(tmp_path):

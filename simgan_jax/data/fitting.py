@@ -45,7 +45,9 @@ def warn_of_unused_range(name: str, images: Shaped[np.ndarray, "n h w c"]) -> No
     most = np.iinfo(images.dtype).max
     low, high = int(images.min()), int(images.max())
     if high - low < LEAST_RANGE * most:
-        hint = "; 12 bits in 16? Multiply them by 16" if most > 4095 >= high else ""
+        deep = images.dtype == np.uint16
+        bits = next((bits for bits in (8, 10, 12) if deep and high < 2**bits), 0)
+        hint = f"; {bits} bits in 16? Multiply them by {2 ** (16 - bits)}" if bits else ""
         warn(f"{name}: all values are from {low:,} to {high:,}, of 0 to {most:,}{hint}")
 
 

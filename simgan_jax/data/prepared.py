@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Shaped
 
 from simgan_jax.data.builder import ManualBuilder, one_line
-from simgan_jax.errors import UserError
+from simgan_jax.errors import UserError, printable
 from simgan_jax.io.progress import progress
 
 ARRAYS = "arrays"
@@ -49,8 +49,11 @@ def make_builder(
         config: name of a configuration; the first by default.
 
     Raises:
-        UserError: the set is prepared there, and its description is damaged.
+        UserError: the set is prepared there, and its description is damaged; or a folder whose name is
+            no UTF-8, which array_record does not write to.
     """
+    if data_dir and printable(str(data_dir)) != str(data_dir):
+        raise UserError(f"{data_dir}: its name is no UTF-8; name another place for prepared sets")
     try:
         return kind(data_dir=data_dir or None, config=config)
     except (
