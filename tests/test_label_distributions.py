@@ -10,11 +10,13 @@ from simgan_jax.errors import UserError
 from simgan_jax.estimators.coordinates import COORDINATES
 from simgan_jax.estimators.estimator import Estimator
 from simgan_jax.evaluation.label_distributions import (
+    compare_framing,
     conclusion,
     first_look,
     measure_label_distributions,
 )
 from simgan_jax.metrics.angles import from_pitch_yaw
+from simgan_jax.metrics.darkest_disc import darkest_disc
 from simgan_jax.reporting.label_distributions import REMEDY, label_advice, label_table
 
 # Grey levels of the renderings; a pitch of 0.5 degrees a level from 100 up is their label.
@@ -123,6 +125,41 @@ def test_what_cannot_be_read_is_no_difference():
     found = conclusion("iris", {"x": axis(), "y": axis(slope=0.29, corrected=None)})
     assert found["differ"] is False
     assert found["sentences"][0].startswith("These estimators cannot read y: on renderings that")
+
+
+def discs(places, count=6):
+    """Dark discs of radius 6 px on noise, 24 x 40 px, each place `count` times."""
+    y, x = np.mgrid[:24, :40]
+    rng = np.random.default_rng(0)
+    places = np.repeat(np.asarray(places, float), count, axis=0)
+    near = np.hypot(x - places[:, :1, None], y - places[:, 1:, None]) < 6
+    noise = rng.normal(0, 20, near.shape)
+    return (np.where(near, 60, 160) + noise).clip(0, 255).astype(np.uint8)[..., None]
+
+
+def test_the_darkest_disc_is_found_on_light_and_noise():
+    places = [(12, 11), (20, 8), (29, 15)]
+    found = darkest_disc(discs(places, count=1))
+    np.testing.assert_allclose(found, places, atol=1)
+
+
+def test_framing_is_compared_by_the_middle_of_many_places():
+    synthetic, real = discs([(16, 11), (18, 11), (20, 11)]), discs([(21, 12), (23, 12), (25, 12)])
+    found = compare_framing(synthetic, real)
+    np.testing.assert_allclose(found["difference"], [5, 1], atol=1)
+    axes = {name: axis() for name in ("pitch", "yaw")}
+    framing = found | {"difference": [5.0, 1.0], "interval": [[4, 6], [0.5, 1.5]]}
+    assert conclusion("gaze", axes, framing) == {
+        "differ": True,
+        "sentences": [
+            "The darkest disc, mostly the iris, lies 5 px further left in the renderings: frame them "
+            "alike."
+        ],
+    }
+    framing["difference"] = [0.0, -3.0]
+    framing["interval"] = [[0, 0], [-3, -2]]
+    (said,) = conclusion("gaze", axes, framing)["sentences"]
+    assert "lies 3 px further down in the renderings" in said
 
 
 def test_hands_are_compared_by_place_and_size():

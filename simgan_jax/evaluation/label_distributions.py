@@ -29,6 +29,7 @@ from simgan_jax.estimators.tasks import TASKS, label_of
 from simgan_jax.evaluation import image_split
 from simgan_jax.evaluation.plan import default_settings, make_plan
 from simgan_jax.io.progress import progress
+from simgan_jax.metrics.darkest_disc import darkest_disc
 from simgan_jax.metrics.intervals import interval, resampled_means
 from simgan_jax.training import devices
 
@@ -39,6 +40,8 @@ LEAST_SLOPE = 0.3
 # Smaller differences are not spoken of: of means, as a share of the labels' own spread; of spreads, as
 # a ratio.
 SHARE, RATIO = 0.25, 1.5
+# Tasks of images of eyes; what their framing may differ by, whole pixels; bootstrap samples.
+EYES, LEAST_PX, RESAMPLES = ("gaze", "iris"), 2, 300
 # Estimators that are trained for a first look, and their share of a quick evaluation's updates.
 FIRST_LOOK, FIRST_LOOK_SHARE = 2, 2
 
@@ -78,13 +81,41 @@ def measure_label_distributions(
         }
         for i, name in enumerate(kind.names)
     }
+    framing = compare_framing(held_out.images, real, seed) if task in EYES else None
     return {
         "unit": TASKS[task].unit,
         "estimators": len(estimators),
         "held_out_images": len(held_out),
         "real_images": len(real),
         "axes": axes,
-        **conclusion(task, axes),
+        "darkest_disc": framing,
+        **conclusion(task, axes, framing),
+    }
+
+
+def compare_framing(
+    synthetic: Shaped[np.ndarray, "n h w c"], real: Shaped[np.ndarray, "m h w c"], seed: int = 0
+) -> dict[str, Any]:
+    """Where irises lie in the picture, without an estimator: medians of the darkest discs' places.
+
+    Returns:
+        "synthetic" and "real": (x, y) in pixels; "difference" of real less synthetic, its "interval"
+        [low, high] along each axis (95 %, bootstrap over images).
+    """
+    rng = np.random.default_rng(seed)
+    places = [darkest_disc(images) for images in (synthetic, real)]
+    drawn = [
+        np.stack(
+            [np.median(x[rng.integers(len(x), size=len(x))], axis=0) for _ in range(RESAMPLES)]
+        )
+        for x in places
+    ]
+    before, after = (np.median(x, axis=0) for x in places)
+    return {
+        "synthetic": before.tolist(),
+        "real": after.tolist(),
+        "difference": (after - before).tolist(),
+        "interval": [interval(axis) for axis in (drawn[1] - drawn[0]).T],
     }
 
 
@@ -117,8 +148,12 @@ def first_look(config: ConfigDict) -> dict[str, Any]:
     return measure_label_distributions(estimators, training, held_out, real.images, config.seed)
 
 
-def conclusion(task: str, axes: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """What the figures of all axes say in words.
+def conclusion(
+    task: str,
+    axes: Mapping[str, Mapping[str, Any]],
+    framing: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """What the figures of all axes, and of `compare_framing` where it is known, say in words.
 
     Returns:
         "differ": whether labels are spread differently, clearly and by so much that it matters;
@@ -149,6 +184,20 @@ def conclusion(task: str, axes: Mapping[str, Mapping[str, Any]]) -> dict[str, An
                 f"The renderings' {name} is spread {'more' if ratio > 1 else 'less'} widely: by "
                 f"{axis['synthetic']['std']:.1f} {unit} as it is read (standard deviation), that of "
                 f"the real images by {axis['real']['std']:.1f}."
+            )
+    if framing:
+        words = (("left", "right"), ("up", "down"))
+        moved = [
+            f"{abs(difference):.0f} px further {way[difference < 0]}"
+            for difference, (low, high), way in zip(
+                framing["difference"], framing["interval"], words, strict=True
+            )
+            if abs(difference) >= LEAST_PX and (low > 0 or high < 0)
+        ]
+        if moved:
+            said.append(
+                f"The darkest disc, mostly the iris, lies {' and '.join(moved)} in the renderings: "
+                "frame them alike."
             )
     if not (said or unreadable):
         same = "Labels of the renderings and readings of the real images are spread alike."
