@@ -14,10 +14,10 @@ CHUNK = 256  # bounds the memory
 def darkest_disc(images: Shaped[np.ndarray, "n h w c"]) -> Float[np.ndarray, "n 2"]:
     """Centre (x, y) in pixels of the disc that is darkest against the ring around it.
 
-    For the middle of many pictures, not for one: of 400 embedded eyes of 36 x 60 pixels it is off by 2.7
-    px in the median, by more than 4 in 12 % (rendered) or 22 % (by the camera); the median place is off
-    by 0.5 px at most. The disc's radius hardly goes with the iris's (correlation 0.1 to 0.2), and so it
-    is not given.
+    For the middle of many pictures, not for one: of 400 embedded eyes of 36 x 60 pixels it is off by
+    2.7 px in the median, by more than 4 in 12 % (rendered) or 22 % (by the camera); the median place is
+    off by 0.5 px at most. The disc's radius hardly goes with the iris's (correlation 0.1 to 0.2), and
+    so it is not given.
 
     Args:
         images: of any scale; channels are averaged, borders repeated.
