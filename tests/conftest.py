@@ -67,21 +67,9 @@ def four_devices() -> None:
 @pytest.fixture
 def tiny_config():
     """A whole run on embedded eyes of 24 x 24 pixels: six steps, networks of two features."""
-    from configs import gaze
+    import tiny
 
-    c = gaze.get_config("tiny")
-    c.image.height = c.image.width = 24
-    c.refiner.features = 2
-    c.data.synthetic.count = c.data.real.count = 32
-    c.data.test.count = 16
-    c.history.size = 16
-    c.train.pretrain_refiner = 2
-    c.train.pretrain_discriminator = 1
-    c.train.steps = 3
-    c.watch.log_every = 1
-    c.watch.sample_every = 3
-    c.watch.checkpoint_every = 3
-    return c
+    return tiny.config()
 
 
 @pytest.fixture

@@ -2,18 +2,16 @@
 
 import hashlib
 import json
-import os
 import re
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import numpy as np
 import pytest
 from absl import flags
 from PIL import Image
-from test_resume import SETTINGS
+from tiny import EVALUATION, ROOT, SETTINGS, arguments, environment
 
 from configs import folder, gaze
 from simgan_jax import command
@@ -23,33 +21,16 @@ from simgan_jax.training.checkpoint import Checkpoints
 from simgan_jax.training.loop import load_sets, train
 from simgan_jax.training.provenance import read_config
 
-ROOT = Path(__file__).parents[1]
 TINY = "--config=configs/gaze.py:tiny"
-# Networks as in the tests of resuming, whose programs it shares; as few steps as there can be.
-SMALL = SETTINGS | {
-    "data.synthetic.count": 48,
-    "data.real.count": 48,
-    "train.pretrain_refiner": 1,
-    "train.pretrain_discriminator": 1,
-    "train.steps": 2,
-    "watch.sample_every": 2,
-    "evaluate.estimator.batch": 8,
-    "evaluate.estimator.width": 0.05,
-    "evaluate.quick.discriminator_steps": 2,
-    "evaluate.quick.estimator_steps": 2,
-    "evaluate.quick.images": 32,
-    "evaluate.quick.probe": 16,
-    "evaluate.quick.rows": "('synthetic', 'refined')",
-}
+SMALL = SETTINGS | EVALUATION | {"evaluate.quick.rows": "('synthetic', 'refined')"}
 
 
-def ask(*arguments, **environment):
-    """Runs the program on one device, or as the environment says."""
-    known = {"JAX_NUM_CPU_DEVICES": "1", "JAX_PLATFORMS": "cpu", "PYTHONPATH": str(ROOT)}
+def ask(*arguments, **more):
+    """Runs the program, with more in its environment."""
     return subprocess.run(
         [sys.executable, "-m", "simgan_jax.main", *arguments],
         cwd=ROOT,
-        env=os.environ | known | environment,
+        env=environment(**{"JAX_PLATFORMS": "cpu"} | more),
         capture_output=True,
         text=True,
         timeout=300,
@@ -57,8 +38,7 @@ def ask(*arguments, **environment):
 
 
 def command_line(workdir):
-    settings = (f"--config.{key}={value}" for key, value in SMALL.items())
-    return [TINY, f"--workdir={workdir}", *settings]
+    return [TINY, f"--workdir={workdir}", *arguments(SMALL)]
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +59,7 @@ def test_a_run_leaves_all_that_the_readme_promises(finished):
     for name in names:
         assert list(workdir.glob(name)), name
     assert list((workdir / "tensorboard").glob("events.*"))
-    assert Checkpoints(workdir).steps() == [2, 4]
+    assert Checkpoints(workdir).steps() == [3, 6]
 
 
 def test_the_last_line_says_what_to_open(finished):

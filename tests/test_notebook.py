@@ -1,32 +1,14 @@
 import zipfile
-from pathlib import Path
 
 import nbformat
 import numpy as np
 import pytest
 from nbclient import NotebookClient
+from tiny import EVALUATION, ROOT, SETTINGS
 
 from simgan_jax.io import image_files
 
-ROOT = Path(__file__).parent.parent
 NOTEBOOK = ROOT / "experiments" / "colab.ipynb"
-# Less than the variant tiny: what takes time is compiling, not these sizes.
-SETTINGS = {
-    "train.pretrain_refiner": 2,
-    "train.pretrain_discriminator": 2,
-    "train.steps": 4,
-    "watch.log_every": 2,
-    "watch.sample_every": 4,
-    "watch.checkpoint_every": 8,
-    "data.synthetic.count": 64,
-    "data.real.count": 64,
-    "data.test.count": 64,
-    "evaluate.estimator.batch": 16,
-    "evaluate.quick.images": 32,
-    "evaluate.quick.probe": 32,
-    "evaluate.quick.discriminator_steps": 2,
-    "evaluate.quick.estimator_steps": 2,
-}
 
 
 @pytest.fixture
@@ -40,15 +22,16 @@ def test_the_notebook_is_valid_and_holds_no_output(notebook):
     assert all(not cell.outputs and cell.execution_count is None for cell in cells)
 
 
-def test_the_notebook_runs_from_top_to_bottom(notebook, tmp_path):
+def test_the_notebook_runs_from_top_to_bottom(notebook, tmp_path, monkeypatch):
     uploads, refined = tmp_path / "uploads", tmp_path / "refined"
     uploads.mkdir()
     colour = np.random.default_rng(0).integers(0, 256, (40, 60, 3), np.uint8)
     image_files.write_image(uploads / "mine.png", colour)
     (uploads / "labels.csv").write_text("file,x\nmine.png,1\n")
     (cell,) = [c for c in notebook.cells if "parameters" in c.metadata.get("tags", ())]
+    monkeypatch.setenv("JAX_NUM_CPU_DEVICES", "4")
     cell.source = (
-        f"VARIANT, WORKDIR, SETTINGS = 'tiny', {str(tmp_path / 'run')!r}, {SETTINGS}\n"
+        f"VARIANT, WORKDIR, SETTINGS = 'tiny', {str(tmp_path / 'run')!r}, {SETTINGS | EVALUATION}\n"
         f"UPLOADS, REFINED, REPOSITORY = {str(uploads)!r}, {str(refined)!r}, ''"
     )
     # The last cell packs archives into the current folder.

@@ -8,11 +8,11 @@ import socket
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import jax
 import numpy as np
 import pytest
+from tiny import EVALUATION, NETWORKS, ROOT, VARIANT, arguments
 
 from simgan_jax.errors import UserError
 from simgan_jax.setup import make_setup
@@ -22,32 +22,21 @@ from simgan_jax.training.loop import train
 from simgan_jax.training.processes import is_first, joined
 from simgan_jax.training.provenance import read_config
 
-ROOT = Path(__file__).parents[1]
 SECONDS = 240
-# Algorithm 1 alone: one program to compile. The smallest evaluation that there is.
-SETTINGS = {
-    "image.height": 24,
-    "image.width": 24,
-    "data.synthetic.count": 32,
-    "data.real.count": 32,
-    "data.test.count": 16,
-    "refiner.features": 2,
-    "history.size": 16,
-    "train.pretrain_refiner": 0,
-    "train.pretrain_discriminator": 0,
-    "train.refiner_updates": 1,
-    "train.steps": 3,
-    "watch.log_every": 1,
-    "watch.sample_every": 3,
-    "watch.checkpoint_every": 3,
-    "evaluate.estimator.batch": 8,
-    "evaluate.estimator.width": 0.05,
-    "evaluate.quick.discriminator_steps": 2,
-    "evaluate.quick.estimator_steps": 2,
-    "evaluate.quick.images": 16,
-    "evaluate.quick.probe": 16,
-    "evaluate.quick.rows": "('synthetic',)",
-}
+# Algorithm 1 alone: one program to compile.
+SETTINGS = (
+    NETWORKS
+    | EVALUATION
+    | {
+        "train.pretrain_refiner": 0,
+        "train.pretrain_discriminator": 0,
+        "train.refiner_updates": 1,
+        "train.steps": 3,
+        "watch.sample_every": 3,
+        "watch.checkpoint_every": 3,
+        "evaluate.quick.rows": "('synthetic',)",
+    }
+)
 
 
 @pytest.mark.parametrize(
@@ -88,13 +77,12 @@ def start(rank, port, workdir, **changes):
         # Both compile the same at the same time: quickly rather than well.
         "XLA_FLAGS": "--xla_backend_optimization_level=0",
     }
-    settings = SETTINGS | changes
     return subprocess.Popen(
         [
             *(sys.executable, "-m", "simgan_jax.main", "--distributed"),
-            f"--config={ROOT / 'configs' / 'gaze.py'}:tiny",
+            f"--config={VARIANT}",
             f"--workdir={workdir}",
-            *(f"--config.{key}={value}" for key, value in settings.items()),
+            *arguments(SETTINGS | changes),
         ],
         cwd=ROOT,
         env=os.environ | cluster,

@@ -1,6 +1,5 @@
 """A run that is killed, stopped or damaged goes on as if nothing had happened."""
 
-import os
 import shutil
 import signal
 import subprocess
@@ -11,6 +10,7 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
+from tiny import NETWORKS, ROOT, VARIANT, arguments, config, environment
 
 from simgan_jax.errors import UserError
 from simgan_jax.setup import make_setup
@@ -19,18 +19,11 @@ from simgan_jax.training.checkpoint import FOLDER, Checkpoints
 from simgan_jax.training.loop import train
 from simgan_jax.training.provenance import read_config
 
-ROOT = Path(__file__).parents[1]
 # A whole run in seconds: 11 steps, a checkpoint every second one.
-SETTINGS = {
-    "data.synthetic.count": 32,
-    "data.real.count": 16,
-    "data.test.count": 16,
-    "refiner.features": 2,
-    "history.size": 16,
+SETTINGS = NETWORKS | {
     "train.pretrain_refiner": 2,
     "train.pretrain_discriminator": 1,
     "train.steps": 8,
-    "watch.log_every": 1,
     "watch.sample_every": 4,
     "watch.checkpoint_every": 2,
     "watch.keep": 20,
@@ -38,34 +31,17 @@ SETTINGS = {
 LAST = 11
 
 
-def command(workdir, **changes):
-    """The command line of a run that only trains."""
-    settings = SETTINGS | changes
-    return [
-        sys.executable,
-        str(ROOT / "tests" / "only_train.py"),
-        f"--config={ROOT / 'configs' / 'gaze.py'}:tiny",
-        f"--workdir={workdir}",
-        *(f"--config.{key}={value}" for key, value in settings.items()),
-    ]
-
-
-def start(workdir, **changes):
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "JAX_NUM_CPU_DEVICES": "1"}
+def start(workdir):
+    """The run as a process of its own, which only trains."""
+    program = [sys.executable, str(ROOT / "tests" / "only_train.py"), f"--config={VARIANT}"]
     return subprocess.Popen(
-        command(workdir, **changes),
+        [*program, f"--workdir={workdir}", *arguments(SETTINGS)],
         cwd=ROOT,
-        env=environment,
+        env=environment(),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
-
-
-def finish(workdir, **changes):
-    process = start(workdir, **changes)
-    out, err = process.communicate(timeout=240)
-    return process.returncode, out, err
 
 
 def wait_for_step(workdir, step):
@@ -97,8 +73,7 @@ def assert_equal(first, second):
 @pytest.fixture(scope="module")
 def unbroken(tmp_path_factory):
     workdir = tmp_path_factory.mktemp("unbroken")
-    code, _, err = finish(workdir)
-    assert code == 0, err
+    assert train(config(SETTINGS), workdir)
     return workdir
 
 
@@ -108,8 +83,7 @@ def test_a_killed_run_ends_as_an_unbroken_one(unbroken, tmp_path, step):
     wait_for_step(tmp_path, step)
     process.kill()
     process.communicate()
-    code, _, err = finish(tmp_path)
-    assert code == 0, err
+    assert train(config(SETTINGS), tmp_path)
     assert_equal(final_state(tmp_path), final_state(unbroken))
     steps = [row["step"] for row in logs.read(tmp_path / logs.FILE)]
     assert steps == list(range(1, LAST + 1))
@@ -124,7 +98,7 @@ def test_sigterm_saves_and_ends_cleanly(unbroken, tmp_path):
     assert "the same command goes on from there" in out
     stopped = Checkpoints(tmp_path).steps()[-1]
     assert 5 <= stopped < LAST
-    assert finish(tmp_path)[0] == 0
+    assert train(config(SETTINGS), tmp_path)
     assert_equal(final_state(tmp_path), final_state(unbroken))
 
 

@@ -9,8 +9,8 @@ import jax
 import numpy as np
 import pytest
 from PIL import Image
+from tiny import NETWORKS, config
 
-from configs import gaze
 from simgan_jax.data import Arrays
 from simgan_jax.errors import UserError
 from simgan_jax.setup import make_setup
@@ -32,18 +32,11 @@ LAST = 6
 
 def tiny():
     """Six steps: two of each phase."""
-    c = gaze.get_config("tiny")
-    c.image.height = c.image.width = 24
-    c.refiner.features = 2
-    c.data.synthetic.count = c.data.real.count = 32
-    c.data.test.count = 16
-    c.history.size = 16
-    c.train.refiner_updates = 1
-    c.train.pretrain_refiner = c.train.pretrain_discriminator = c.train.steps = 2
-    c.watch.log_every = 1
-    c.watch.sample_every = 3
-    c.watch.checkpoint_every = 3
-    return c
+    return config(
+        NETWORKS
+        | {f"train.{phase}": 2 for phase in ("pretrain_refiner", "pretrain_discriminator", "steps")}
+        | {"watch.sample_every": 3, "watch.checkpoint_every": 3}
+    )
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +101,7 @@ def test_a_run_leaves_settings_events_and_the_whole_state(run):
     assert Checkpoints(run).steps() == [3, LAST]
     state = final(run)
     assert state.step == LAST
-    assert state.refiner.updates == state.discriminator.updates == 4
+    assert (state.refiner.updates, state.discriminator.updates) == (6, 4)
     assert state.history.count == 16
 
 
