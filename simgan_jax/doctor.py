@@ -23,7 +23,8 @@ def main(argv: Sequence[str]) -> None:
         raise UserError("name a run or a folder of images: simgan doctor PATH")
     path = Path(argv[1])
     if not path.is_dir():
-        raise UserError(f"{path}: no such folder")
+        is_file = "is a file; simgan train --dry_run looks at what a CSV file names"
+        raise UserError(f"{path}: {is_file if path.exists() else 'no such folder'}")
     check = check_run if (path / "config.json").exists() else check_folder
     complaints = 0
     for complaint in check(path):

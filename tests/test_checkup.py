@@ -98,6 +98,7 @@ def test_the_status_says_whether_there_are_complaints(
 ):
     save(tmp_path / "good" / "a.png", 6, 8)
     (tmp_path / "empty").mkdir()
+    (tmp_path / "labels.csv").write_text("")
     monkeypatch.setattr(sys, "argv", ["simgan doctor", str(tmp_path / name)])
     with pytest.raises(SystemExit) as ended:
         doctor.run()
