@@ -158,6 +158,14 @@ def test_what_a_data_source_does_not_take_is_one_line(spec, said):
         data.check(spec)
 
 
+def test_a_path_may_be_one_in_python_and_is_a_text_in_a_configuration(tmp_path):
+    spec = {"source": "folder", "path": tmp_path / "none"}
+    with pytest.raises(UserError, match="none: no such folder"):
+        data.load(spec)
+    with pytest.raises(UserError, match="give it as a text"):
+        data.check(spec)
+
+
 def test_what_a_data_source_takes_is_not_refused():
     data.check({"source": "mpii_gaze", "held_out": "p03", "days": [8, 10], "data_dir": None})
     data.check({"source": "procedural_eyes", "kappa": [-2.5, -5.8], "distributions": {"yaw": {}}})

@@ -1,6 +1,7 @@
 """Data sets by name: `load(spec) -> Arrays`."""
 
 import importlib
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -44,13 +45,16 @@ def load(spec: Mapping[str, Any]) -> Arrays:
 
 
 def check(spec: Mapping[str, Any]) -> None:
-    """Refuses what `load` would refuse before it looks at a file.
+    """Refuses what `load` would refuse before it looks at a file, and what config.json cannot hold.
 
     Raises:
         UserError: unknown source or keyword, a missing one, a value of another type or out of range.
     """
-    for value in _checked(spec)[1].values():
+    source, keywords = _checked(spec)
+    for name, value in keywords.items():
         for part in value if isinstance(value, list | tuple) else [value]:
+            if isinstance(part, os.PathLike):
+                raise UserError(f"data source {source}: {name} is {part!r}; give it as a text")
             if isinstance(part, Mapping | ConfigDict) and "source" in part:
                 check(part)
 

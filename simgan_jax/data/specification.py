@@ -5,6 +5,7 @@ import importlib
 import inspect
 import json
 import math
+import os
 import re
 import types
 import typing
@@ -115,8 +116,10 @@ def _fits(value: Any, hint: Any) -> bool:
         return True
     if isinstance(hint, types.UnionType):
         return any(_fits(value, one) for one in typing.get_args(hint))
-    if hint in (bool, str, types.NoneType):
+    if hint in (bool, types.NoneType):
         return isinstance(value, hint)
+    if hint is str:
+        return isinstance(value, str | os.PathLike)
     if hint in (int, float):
         return _is_number(value, Integral if hint is int else Real) and value >= 0
     if (kind := typing.get_origin(hint)) is Mapping:
