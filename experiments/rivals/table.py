@@ -18,7 +18,7 @@ COLUMNS: dict[str, tuple[str, Callable[[float], str]]] = {
     "label shift, px": ("label_shift/mean", lambda x: f"{x:.2f}"),
     "KID": ("kid/{row}", lambda x: f"{x:.2f}"),
     "fresh discriminator": ("discriminator_accuracy/{row}", lambda x: f"{x:.0%}"),
-    "painted alike": ("artefacts/constant_share", lambda x: f"{x:.0%}"),
+    "pattern in every image": ("artefacts/beyond_tone", lambda x: f"{x:.1%}"),
     "whites lost": ("artefacts/whites_lost", lambda x: f"{x:.0%}"),
     "images seen": ("training/images", lambda x: f"{x:,.0f}"),
     "CPU minutes": ("training/cpu_seconds", lambda x: f"{x / 60:.0f}"),
