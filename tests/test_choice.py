@@ -2,6 +2,7 @@
 
 import json
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -11,6 +12,7 @@ from configs import gaze
 from simgan_jax import data
 from simgan_jax.data import Arrays
 from simgan_jax.errors import UserError
+from simgan_jax.estimators.estimator import Estimator
 from simgan_jax.evaluation.choice import Candidate, choose, competing, earlier_choice, select
 from simgan_jax.metrics import label_shift
 from simgan_jax.refinement.chosen_checkpoint import write_choice
@@ -18,12 +20,13 @@ from simgan_jax.setup import make_setup
 from simgan_jax.state import create_train_state
 from simgan_jax.training import devices, provenance
 from simgan_jax.training.checkpoint import Checkpoints
+from simgan_jax.training.frozen import frozen_estimators
 
 NAN = float("nan")
 
 
-def candidate(step, kid=0.5, label_shift=0.1, followed=1.0):
-    return Candidate(step, kid, label_shift, followed)
+def candidate(step, kid=0.5, label_shift=0.1, followed=1.0, **more):
+    return Candidate(step, kid, label_shift, followed, **more)
 
 
 def test_the_most_real_checkpoint_that_keeps_labels_is_selected():
@@ -53,6 +56,36 @@ def test_the_rule_says_what_was_done():
     assert rule == "least content lost: none can be followed in 90% of the images or more"
 
 
+def test_a_checkpoint_that_is_read_as_before_goes_before_a_more_real_one():
+    drifts = [
+        candidate(100, kid=0.9, drift=0.5),
+        candidate(200, kid=0.4, drift=-0.5),
+        candidate(300, kid=0.2, drift=-0.51),
+    ]
+    chosen, rule = select(drifts, 0.5, "degrees")
+    assert chosen.step == 200
+    assert rule.endswith("or more; each drifts by at most 0.5 degrees as it is read")
+    chosen, rule = select(drifts, 0.4, "degrees")
+    assert chosen.step == 300, "none is, so the most real one"
+    assert rule.endswith("; none drifts by at most 0.4 degrees as it is read")
+    moved = candidate(400, kid=0.1, label_shift=0.8, drift=0.1)
+    assert select([*drifts, moved], 0.5)[0].step == 200, "content that moves comes first"
+
+
+def test_a_checkpoint_that_paints_comes_after_one_that_does_not():
+    painted = [candidate(1, kid=0.1, whites_lost=0.13), candidate(2, kid=0.2, pattern=0.06)]
+    clean = candidate(3, kid=0.9, whites_lost=0.12, pattern=0.05)
+    chosen, rule = select([*painted, clean])
+    assert chosen.step == 3
+    assert rule.endswith("; each paints nothing of its own")
+    assert select(painted)[0].step == 1
+    assert select([*painted, clean._replace(drift=0.6)], 0.5)[0].step == 1, "labels come first"
+
+
+def test_what_is_unknown_is_held_against_none():
+    assert select([candidate(1, kid=0.1), candidate(2, kid=0.2, drift=0.1)], 0.5)[0].step == 1
+
+
 def same(head):
     return head
 
@@ -66,12 +99,13 @@ def scribbled(head):
     return {**head, "kernel": jnp.asarray(noise, head["kernel"].dtype)}
 
 
-def make_run(workdir, heads, **train):
+def make_run(workdir, heads, psi="identity", **train):
     """A run with a checkpoint for each of some changes of a refiner that changes nothing."""
     config = gaze.get_config("tiny")
     config.data.synthetic.count = config.data.real.count = 48
     config.data.test.count = 16
     config.refiner.residual = True
+    config.loss.psi, config.loss.reading.estimators = psi, 1
     config.train.update(ema=0.0, pretrain_refiner=0, pretrain_discriminator=0, **train)
     setup = devices.distribute(make_setup(config))
     provenance.claim(workdir, config)
@@ -101,6 +135,43 @@ def test_a_refiner_that_destroys_the_eyes_is_found_out(tmp_path):
     found = choose(tmp_path, *sets)
     assert found["step"] == 1
     assert found["candidates"][1]["followed"] < label_shift.LEAST_FOLLOWED
+
+
+class Brightness(nn.Module):
+    """Reads a pitch of gain degrees for each grey value of the image's mean, from black at 0."""
+
+    gain: float
+
+    @nn.compact
+    def __call__(self, images):
+        pitch = jnp.radians(self.gain) * 127.5 * (images.mean((1, 2, 3)) + 1)
+        return jnp.stack([jnp.zeros_like(pitch), -jnp.sin(pitch), -jnp.cos(pitch)], -1)
+
+
+def test_readers_tell_how_far_labels_drift_if_they_have_learned_to_read(tmp_path):
+    synthetic, real = make_run(tmp_path, {1: same, 2: brighter})
+    # What it reads is the label, so that it errs by nothing.
+    reader = Estimator("gaze", Brightness(0.05), {}, ())
+    told = Arrays(synthetic.images, synthetic.labels | {"gaze": reader(synthetic.images)})
+    still, moved = choose(tmp_path, told, real, [reader])["candidates"]
+    assert still["drift"] == pytest.approx(0, abs=0.01)
+    # Brighter by at most half of the range, some pixels are white before.
+    assert 1 < moved["drift"] < 0.05 * 64
+    assert json.loads((tmp_path / "chosen.json").read_text())["candidates"] == [still, moved]
+    assert choose(tmp_path, synthetic, real, [reader])["candidates"][1]["drift"] is None
+    assert choose(tmp_path, told, real)["candidates"][1]["drift"] is None
+
+
+def test_a_run_that_has_kept_to_estimators_asks_them(tmp_path):
+    synthetic, real = make_run(tmp_path, {1: same, 2: brighter}, psi="estimator")
+    setup = make_setup(provenance.read_config(tmp_path))
+    state = Checkpoints(tmp_path).newest(setup)
+    (reader,) = frozen_estimators("gaze", setup, state.estimators)
+    told = Arrays(synthetic.images, synthetic.labels | {"gaze": reader(synthetic.images)})
+    by_itself = choose(tmp_path, told, real)["candidates"]
+    assert by_itself == choose(tmp_path, told, real, [reader])["candidates"]
+    assert by_itself[0]["drift"] == pytest.approx(0, abs=1e-3)
+    assert abs(by_itself[1]["drift"]) > 0.01
 
 
 def test_the_choice_does_not_see_what_the_report_measures(tmp_path):

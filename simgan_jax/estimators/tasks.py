@@ -1,5 +1,6 @@
 """What estimators predict: gaze, hand joints or the iris's centre, with losses and errors."""
 
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -20,6 +21,11 @@ from simgan_jax.estimators.settings import EstimatorSettings
 from simgan_jax.metrics import angles, keypoints, label_shift
 from simgan_jax.models.gaze_estimator import GazeEstimator
 from simgan_jax.models.hourglass import decode, heatmap_loss, heatmaps, hourglass
+
+# Estimators that err by more than this share of what the mean label errs by have not learned to read.
+LEARNED = 0.9
+# Drifts beyond so many times `Task.drift_limit` are no accident: labels are wrong.
+HARMFUL = 2.0
 
 
 class Task(NamedTuple):
@@ -76,6 +82,11 @@ def label_of(task: str, arrays: Arrays, where: str) -> Float[np.ndarray, "n ..."
             f"{sorted(arrays.labels) or 'no labels'}; name a labelled set, or --config.task=none"
         )
     return np.asarray(arrays.labels[name], np.float32)
+
+
+def drift_limit(task: str | None, size: tuple[int, int]) -> float:
+    """`Task.drift_limit` of images of this height and width; infinite without a task."""
+    return TASKS[task].drift_limit(size) if task in TASKS else math.inf
 
 
 def has_label(task: str, arrays: Arrays | None) -> bool:

@@ -1,5 +1,6 @@
 """Which checkpoint of a run to use, decided without any label of a real image."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -9,13 +10,18 @@ from jaxtyping import Shaped
 
 from simgan_jax.data import Arrays
 from simgan_jax.errors import UserError, warn
+from simgan_jax.estimators import tasks
+from simgan_jax.estimators.estimator import Estimator
 from simgan_jax.evaluation import image_split
-from simgan_jax.evaluation.label_preservation import measure_shift
-from simgan_jax.metrics import label_shift
+from simgan_jax.evaluation.artefacts import measure_artefacts
+from simgan_jax.evaluation.label_preservation import measure_shift, reading_drift
+from simgan_jax.metrics import common_change, eye_whites, label_shift
 from simgan_jax.metrics.kid import features, kid
 from simgan_jax.refinement.chosen_checkpoint import read_choice, write_choice
 from simgan_jax.refinement.refiner import load_refiner
+from simgan_jax.setup import make_setup
 from simgan_jax.training.checkpoint import Checkpoints, DamagedCheckpoint
+from simgan_jax.training.frozen import frozen_estimators
 from simgan_jax.training.provenance import read_config
 
 
@@ -28,12 +34,19 @@ class Candidate(NamedTuple):
         label_shift: mean motion in pixels at a width of 55, over the images that could be followed; NaN
             if none could.
         followed: share of the images in which the labelled content was found again.
+        drift: mean motion of what frozen estimators read, signed, of the axis that moves most, in the
+            task's unit; NaN if there are no estimators that have learned to read.
+        pattern: share of the change that is one picture, beyond tone.
+        whites_lost: share of the whites of eyes that got as dark as the iris; NaN if none shows.
     """
 
     step: int
     kid: float
     label_shift: float
     followed: float
+    drift: float = math.nan
+    pattern: float = math.nan
+    whites_lost: float = math.nan
 
     @property
     def trusted(self) -> bool:
@@ -45,26 +58,51 @@ class Candidate(NamedTuple):
         """Whether labels of refined images can be trusted."""
         return self.trusted and self.label_shift <= label_shift.LARGEST
 
+    @property
+    def paints(self) -> bool:
+        """Whether something of the refiner's own is in the images."""
+        return self.pattern > common_change.LARGEST or self.whites_lost > eye_whites.MOST_LOST
 
-def select(candidates: Sequence[Candidate]) -> tuple[Candidate, str]:
+
+def select(
+    candidates: Sequence[Candidate], drift_limit: float = math.inf, unit: str = ""
+) -> tuple[Candidate, str]:
     """The checkpoint to use, and the rule by which: the most real of those that keep their labels.
 
-    Those that keep labels compete by KID alone. If there is none, the one that moves content least is
-    taken, of those that lose it in few images; and if all lose it in many, the one that loses fewest.
+    Of those that keep labels in place, the ones that are read as before go first, and of these the ones
+    that paint nothing; KID decides what is left. What is unknown is held against none. If no checkpoint
+    keeps labels in place, the one that moves content least is taken, of those that lose it in few
+    images; and if all lose it in many, the one that loses fewest.
 
     Args:
         candidates: at least one.
+        drift_limit: largest `Candidate.drift` that counts as read as before.
+        unit: of it.
     """
     limit = f"at most {label_shift.LARGEST} px at {label_shift.PAPER['width']} px width"
     followed = f"followed in {label_shift.LEAST_FOLLOWED:.0%} of the images or more"
-    if safe := [c for c in candidates if c.keeps_labels]:
-        rule = f"lowest KID among those that shift labels by {limit}, {followed}"
-        return min(safe, key=lambda c: c.kid), rule
-    if trusted := [c for c in candidates if c.trusted]:
-        rule = f"smallest label shift of those {followed}: none is {limit}"
-        return min(trusted, key=lambda c: c.label_shift), rule
-    rule = f"least content lost: none can be {followed}"
-    return max(candidates, key=lambda c: c.followed), rule
+    left = [c for c in candidates if c.keeps_labels]
+    if not left:
+        if trusted := [c for c in candidates if c.trusted]:
+            rule = f"smallest label shift of those {followed}: none is {limit}"
+            return min(trusted, key=lambda c: c.label_shift), rule
+        rule = f"least content lost: none can be {followed}"
+        return max(candidates, key=lambda c: c.followed), rule
+    rule = f"lowest KID among those that shift labels by {limit}, {followed}"
+    wishes = {
+        f"drifts by at most {drift_limit:g} {unit} as it is read": lambda c: (
+            not abs(c.drift) > drift_limit
+        ),
+        "paints nothing of its own": lambda c: not c.paints,
+    }
+    for wish, met in wishes.items():
+        meet = [c for c in left if met(c)]
+        if not meet:
+            rule += f"; none {wish}"
+        elif len(meet) < len(left):
+            rule += f"; each {wish}"
+        left = meet or left
+    return min(left, key=lambda c: c.kid), rule
 
 
 def competing(workdir: str | Path) -> list[int]:
@@ -84,11 +122,20 @@ def competing(workdir: str | Path) -> list[int]:
 
 
 def judge_checkpoints(
-    workdir: str | Path, synthetic: Arrays, real: Shaped[np.ndarray, "n h w c"]
+    workdir: str | Path,
+    synthetic: Arrays,
+    real: Shaped[np.ndarray, "n h w c"],
+    readers: Sequence[Estimator] = (),
 ) -> list[Candidate]:
-    """KID and label shift of every checkpoint that competes.
+    """What is known of every checkpoint that competes.
 
     Damaged ones are left out, with a warning.
+
+    Args:
+        workdir: of the run.
+        synthetic: labelled images to refine.
+        real: images.
+        readers: frozen estimators of the run's task, trained on synthetic images.
     """
     real_features = features(real)
     candidates = []
@@ -101,26 +148,60 @@ def judge_checkpoints(
         refined = refine(synthetic.images)
         shift = label_shift.summarize(measure_shift(synthetic, refined), synthetic.images.shape[2])
         distance = kid(features(refined), real_features, resamples=2)["value"]
-        candidates.append(Candidate(step, distance, shift["mean_at_55"], shift["followed"]))
+        artefacts = measure_artefacts(synthetic, refined, real)
+        candidates.append(
+            Candidate(
+                step=step,
+                kid=distance,
+                label_shift=shift["mean_at_55"],
+                followed=shift["followed"],
+                drift=_drift(readers, synthetic, refined),
+                pattern=artefacts["beyond_tone"]["share"],
+                whites_lost=artefacts.get("whites_lost", {}).get("share", math.nan),
+            )
+        )
     return candidates
 
 
-def choose(workdir: str | Path, synthetic: Arrays, real: Arrays) -> dict[str, Any]:
+def _drift(
+    readers: Sequence[Estimator], synthetic: Arrays, refined: Shaped[np.ndarray, "n h w c"]
+) -> float:
+    """`Candidate.drift`."""
+    if not readers:
+        return math.nan
+    found = reading_drift(readers, synthetic, refined)
+    learned = found["own_error"] <= tasks.LEARNED * found["mean_label_error"]
+    return found["largest"] if learned else math.nan
+
+
+def choose(
+    workdir: str | Path, synthetic: Arrays, real: Arrays, readers: Sequence[Estimator] = ()
+) -> dict[str, Any]:
     """Chooses a run's checkpoint by `select`, on the images of `image_split.to_choose`.
 
+    Args:
+        workdir: of the run.
+        synthetic: labelled images of its configuration.
+        real: images of its configuration.
+        readers: frozen estimators of its task, trained on synthetic images that the report does not
+            measure. By default those that the run itself has kept to, if it has.
+
     Returns:
-        What it writes into chosen.json: "step", "rule", "candidates", and the numbers of "images"
-        that it has looked at.
+        What chosen.json then holds: "step", "rule", "candidates" (of each as much as is known), and the
+        numbers of "images" that it has looked at.
 
     Raises:
         UserError: there is no checkpoint, or there are too few images.
     """
     image_split.require_enough(synthetic, real)
     seen, compared = image_split.to_choose(synthetic, real)
-    candidates = judge_checkpoints(workdir, seen, compared)
+    readers = readers or _kept(workdir)
+    candidates = judge_checkpoints(workdir, seen, compared, readers)
     if not candidates:
         raise UserError(f"{workdir}: no whole checkpoint; train first: python -m simgan_jax.main")
-    chosen, rule = select(candidates)
+    kind = tasks.TASKS[readers[0].task] if readers else None
+    limit = (kind.drift_limit(seen.images.shape[1:3]), kind.unit) if kind else ()
+    chosen, rule = select(candidates, *limit)
     content = {
         "step": chosen.step,
         "rule": rule,
@@ -128,7 +209,15 @@ def choose(workdir: str | Path, synthetic: Arrays, real: Arrays) -> dict[str, An
         "images": {"synthetic": len(seen), "real": len(compared)},
     }
     write_choice(workdir, content)
-    return content
+    return read_choice(workdir)
+
+
+def _kept(workdir: str | Path) -> list[Estimator]:
+    """The frozen estimators of a run's state, if it has some."""
+    config = read_config(workdir)
+    setup = make_setup(config)
+    state = Checkpoints(workdir).newest(setup) if setup.reading else None
+    return [] if state is None else frozen_estimators(config.task, setup, state.estimators)
 
 
 def earlier_choice(workdir: str | Path) -> dict[str, Any] | None:

@@ -119,6 +119,6 @@ def reading_drift(
         "limit": kind.drift_limit(before.images.shape[1:3]),
         "own_error": own,
         "mean_label_error": float(blind.mean()),
-        "largest_share": abs(largest) / own,
-        "std_share": max(axis["std"] for axis in axes.values()) / own,
+        "largest_share": abs(largest) / max(own, 1e-9),
+        "std_share": max(axis["std"] for axis in axes.values()) / max(own, 1e-9),
     }

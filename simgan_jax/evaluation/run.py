@@ -14,6 +14,7 @@ from simgan_jax import data
 from simgan_jax.data import Arrays
 from simgan_jax.errors import UserError
 from simgan_jax.estimators import tasks
+from simgan_jax.estimators.estimator import Estimator
 from simgan_jax.evaluation import figures, image_split
 from simgan_jax.evaluation.artefacts import measure_artefacts
 from simgan_jax.evaluation.choice import choose, earlier_choice
@@ -64,6 +65,7 @@ def evaluate(
     network: Discriminator = two_sample.NETWORK,
     seed: int = 0,
     say: Say = lambda line: None,
+    known: Mapping[Row, Sequence[Estimator]] | None = None,
 ) -> dict[str, Any]:
     """Measures a refiner; what is in the report: docs/evaluation.md.
 
@@ -75,10 +77,12 @@ def evaluate(
         network: architecture of the fresh discriminators.
         seed: of everything.
         say: gets a line when something has been measured.
+        known: rows that are trained already, by `train_readers` of the same plan, sets and seed.
 
     Raises:
         UserError: a label or images that the task needs are missing.
     """
+    known = known or {}
     synthetic, real, test, labelled = sets
     image_split.require_enough(synthetic, real)
     trained, probe, compared = image_split.to_report(synthetic, real, plan.probe)
@@ -99,7 +103,10 @@ def evaluate(
         return result
 
     labelled = without(real if labelled is None else labelled, test)
-    estimators, skipped = train_rows(plan, task, trained, refine, real.images, labelled, seed, say)
+    rest = replace(plan, rows=tuple(row for row in plan.rows if row not in known))
+    new, skipped = train_rows(rest, task, trained, refine, real.images, labelled, seed, say)
+    trained_rows = new | known
+    estimators = {row: trained_rows[row] for row in plan.rows if row in trained_rows}
     mean_of = labelled if tasks.has_label(task, labelled) and len(labelled) else trained
     result |= judge_rows(task, estimators, mean_of, test) | {"skipped": skipped}
     readers = [row for row in READERS if row in estimators]
@@ -110,6 +117,30 @@ def evaluate(
             "estimator": str(readers[0])
         } | measure_label_distributions(estimators[readers[0]], trained, probe, real.images, seed)
     return result
+
+
+def train_readers(
+    plan: Plan, task: str, sets: Sets, seed: int = 0, say: Say = lambda line: None
+) -> dict[Row, list[Estimator]]:
+    """The first row of `READERS` that the plan has: it needs no refiner, so it can help to choose one.
+
+    Args:
+        plan: of `evaluate`.
+        task: the same.
+        sets: the same.
+        seed: the same.
+        say: the same.
+
+    Returns:
+        {} where there is none, or no estimator is trained.
+    """
+    rows = tuple(row for row in READERS if row in plan.rows)[:1]
+    if not rows or sets.test is None or task == "none":
+        return {}
+    image_split.require_enough(sets.synthetic, sets.real)
+    trained, *_ = image_split.to_report(sets.synthetic, sets.real, plan.probe)
+    only, nothing = replace(plan, rows=rows), sets.real[:0]
+    return train_rows(only, task, trained, lambda x: x, sets.real.images, nothing, seed, say)[0]
 
 
 def evaluate_run(
@@ -152,12 +183,15 @@ def _evaluate_run(
     sets = load_sets(config, plan)
     choice = None if choose_anew else earlier_choice(workdir)
     when = "chosen earlier" if choice else "chosen"
+    readers = {}
     if not choice:
-        choice = choose(workdir, own(sets.synthetic, config.data.synthetic), sets.real)
+        readers = train_readers(plan, config.task, sets, config.seed, say)
+        images = own(sets.synthetic, config.data.synthetic)
+        choice = choose(workdir, images, sets.real, [x for many in readers.values() for x in many])
     say(f"checkpoint {choice['step']} {when} by realism and label shift: {choice['rule']}")
     refine = load_refiner(workdir)  # the chosen checkpoint, or the one before if that is damaged
     network = make_setup(config).discriminator
-    measured = evaluate(plan, config.task, sets, refine, network, config.seed, say)
+    measured = evaluate(plan, config.task, sets, refine, network, config.seed, say, readers)
     report = {"level": level, "checkpoint": refine.step, **measured}
     report["candidates"] = choice["candidates"]
     report["notes"] = notes_on(config.data.to_dict(), sets.test, choice)

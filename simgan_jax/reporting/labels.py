@@ -13,8 +13,6 @@ from simgan_jax.reporting.units import TASKS
 # paper's refiner moved eyes by.
 PAPER = label_shift.PAPER
 SAFE_SHIFT, PAPER_SHIFT = label_shift.LARGEST / PAPER["width"], PAPER["mean"] / PAPER["width"]
-# Estimators that err by more than this share of what the mean label errs by have not learned to read.
-LEARNED = 0.9
 
 
 def labels(config: Mapping[str, Any], evaluation: Mapping[str, Any]) -> Finding:
@@ -84,7 +82,7 @@ def _reading(config: Mapping[str, Any], evaluation: Mapping[str, Any]) -> Findin
     own, blind = (
         number(evaluation, "label_shift", "estimate", x) for x in ("own_error", "mean_label_error")
     )
-    if None not in (own, blind) and own > LEARNED * blind:
+    if None not in (own, blind) and own > tasks.LEARNED * blind:
         answer = "They stay in place; the estimators have not learned to read them."
         detail = (
             f"Whether they are read as before is not known: on synthetic images the estimators err by "
@@ -114,7 +112,7 @@ def _hold_reading(config: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def drift_status(bias: float, ends: tuple[float, float], limit: float) -> str:
-    """Good up to the limit, bad beyond twice that, unclear between.
+    """Good up to the limit, bad beyond `tasks.HARMFUL` times that, unclear between.
 
     Nor is it good or bad where the interval leaves the other open.
 
@@ -125,9 +123,9 @@ def drift_status(bias: float, ends: tuple[float, float], limit: float) -> str:
     """
     farthest = max(map(abs, ends))
     nearest = 0.0 if ends[0] <= 0 <= ends[1] else min(map(abs, ends))
-    if abs(bias) <= limit and farthest <= 2 * limit:
+    if abs(bias) <= limit and farthest <= tasks.HARMFUL * limit:
         return GOOD
-    return BAD if abs(bias) > 2 * limit and nearest > limit else UNCLEAR
+    return BAD if abs(bias) > tasks.HARMFUL * limit and nearest > limit else UNCLEAR
 
 
 def _read(
