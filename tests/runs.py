@@ -36,6 +36,7 @@ EVALUATION = {
             "within": 0.625,
             "per_seed": [5.9, 6.0, 6.1],
             "interval": [5.0, 7.0],
+            "own_error": 4.5,
             "participants": {"3": 5.0, "14": 7.25},
         },
         "mean_predictor": {"error": 9.0} | CURVE,
@@ -44,6 +45,10 @@ EVALUATION = {
     "notes": ["The crops are <centred> on the true joints."],
     "gap_closed": 0.4,
     "label_shift": {"mean": 0.3, "std": 0.2},
+    "artefacts": {
+        "beyond_tone": {"share": 0.01},
+        "picture": {"thousandths": ["0 -10", "? 20"], "centre": [1.0, 0.0]},
+    },
     "realism": {"kid": 0.05, "discriminator_accuracy": {"synthetic": 0.95, "refined": 0.75}},
     "seeds": 3,
 }
@@ -63,7 +68,11 @@ def make_finished(workdir):
     """A run with everything; its synthetic images are the simulator's, so labels can be drawn."""
     c = config()
     write(workdir, "config.json", c.to_dict())
-    write(workdir, "environment.json", {"command": ["main.py", "--config=<b>x</b>"], "seed": 0})
+    write(
+        workdir,
+        "environment.json",
+        {"command": ["main.py", "--config=<b>x</b>", "--config.seed=0"], "seed": 0},
+    )
     steps = {5: "refiner", 10: "refiner", 15: "discriminator", 25: "adversarial"}
     rows = [row(step, phase) for step, phase in steps.items()] + [row(35, "adversarial")]
     write(workdir, "metrics.jsonl", "".join(json.dumps(x) + "\n" for x in rows))

@@ -233,4 +233,5 @@ def test_a_label_shift_that_is_unknown_is_null_in_the_file_and_the_choice_stands
     make_run(tmp_path, {1: same})
     unknown = candidate(1, label_shift=NAN, followed=0.0)._asdict()
     write_choice(tmp_path, {"step": 1, "candidates": [unknown]})
-    assert earlier_choice(tmp_path)["candidates"] == [unknown | {"label_shift": None}]
+    nulls = dict.fromkeys(("label_shift", "drift", "pattern", "whites_lost"))
+    assert earlier_choice(tmp_path)["candidates"] == [unknown | nulls]

@@ -51,10 +51,23 @@ def test_a_healthy_run_is_left_alone():
             "content of 25% of the refined images is not found",
             "config.loss.self_regularization",
         ),
+        (
+            {"samples/reading_drift": 1.1},
+            "drift",
+            "otherwise, by 1.10",
+            "config.loss.reading.weight",
+        ),
+        (
+            {"samples/whites_lost": 0.25},
+            "painted",
+            "25% of the whites",
+            "config.loss.weight.label",
+        ),
+        ({"samples/pattern": 0.11}, "painted", "11% of the change is", "config.loss.weight.label"),
     ],
 )
 def test_each_failure_is_named_with_the_setting_to_move(change, name, said, setting):
-    (complaint,) = doctor.examine([HEALTHY | SAMPLES | change] * 3, LOSS)
+    (complaint,) = doctor.examine([HEALTHY | SAMPLES | change] * 3, LOSS, drift_limit=0.5)
     assert complaint.name == name
     assert said in complaint.sentence
     assert setting in complaint.remedy
@@ -99,6 +112,14 @@ def test_pretraining_is_not_judged():
 
 def test_a_tenth_of_the_images_may_be_lost():
     assert doctor.examine([HEALTHY | SAMPLES | {"samples/followed": 0.9}], LOSS) == []
+
+
+def test_few_images_must_drift_or_be_painted_far_beyond_what_is_harmless():
+    row = {"samples/reading_drift": 0.99, "samples/whites_lost": 0.24, "samples/pattern": 0.1}
+    assert doctor.examine([HEALTHY | SAMPLES | row], LOSS, drift_limit=0.5) == []
+    assert doctor.examine([HEALTHY | SAMPLES | {"samples/reading_drift": 9.0}], LOSS) == [], (
+        "no task"
+    )
 
 
 def test_only_the_newest_samples_count():

@@ -5,6 +5,7 @@ import io
 import json
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
@@ -60,6 +61,17 @@ def test_large_images_stay_within_the_budget():
     assert shown["steps"][shown["opened"]] == 8
     shown = show_examples(samples, [], chosen=5)
     assert shown["steps"][shown["opened"]] == 5
+
+
+def test_examples_come_the_most_changed_first():
+    synthetic = np.full((3, 4, 4, 1), 100, np.uint8)
+    refined = np.stack([synthetic, synthetic.copy()])
+    refined[1, 1], refined[1, 2] = 151, 49  # by 51 levels of 127.5, at the moment that opens
+    refined[0, 0] = 255
+    samples = Samples([10, 20], synthetic, refined, synthetic)
+    shown = show_examples(samples, [])
+    assert shown["changes"] == pytest.approx([0.4, 0.4, 0.0])
+    assert [decode(row["refined"][1])[0, 0] for row in shown["rows"]] == [151, 49, 100]
 
 
 def test_a_label_is_drawn_where_it_is():

@@ -107,6 +107,43 @@ def test_estimators_worse_than_the_mean_label_have_learned_nothing():
     assert better(CONFIG, figures).status == "good"
 
 
+@pytest.mark.parametrize(("row", "own", "clear"), [("refined", 7.6, False), ("refined", 7.5, True)])
+def test_estimators_that_have_learned_little_of_their_own_images_are_no_proof(row, own, clear):
+    figures = evaluation(6.0)
+    figures["estimators"]["mean_predictor"] = {"error": 10.0}
+    figures["estimators"][row]["own_error"] = own
+    finding = better(CONFIG, figures)
+    if clear:
+        assert finding.answer == "Yes: 25% less error."
+    else:
+        assert finding.status == "unclear"
+        assert finding.answer == (
+            "25% less error, but the estimators have learned too little to say."
+        )
+        assert "row refined err by 7.60° on images like those" in finding.detail
+
+
+@pytest.mark.parametrize(
+    ("looks", "clear"),
+    [
+        ([[9.0, 8.0, 7.0, 6.5, 6.2, 6.0, 5.8, 5.6]], False),  # 6.0 to 5.6 in the last quarter
+        ([[9.0, 8.0, 7.0, 6.0, 6.0, 6.0, 5.9, 5.8]], True),
+        (
+            [[9.0, 8.0, 7.0, 6.0, 6.0, 6.0, 5.9, 5.5], [6.0, 6.0, 6.0, 6.0, 6.0, 6.0, 7.0, 7.0]],
+            True,
+        ),
+        ([[]], True),
+        ("damaged", True),
+    ],
+)
+def test_estimators_whose_own_error_still_fell_are_no_proof(looks, clear):
+    figures = evaluation(6.0)
+    figures["estimators"]["synthetic"]["validation"] = looks
+    finding = better(CONFIG, figures)
+    assert (finding.status == "good") == clear
+    assert ("still fell by 7%" in finding.detail) != clear
+
+
 def test_low_frequencies_of_real_images_need_no_refiner_either():
     figures = evaluation() | {
         "comparisons": [

@@ -1,8 +1,9 @@
 """What the report says of what a refiner has painted."""
 
 import pytest
+from test_examples import decode
 
-from simgan_jax.reporting.painted import painted
+from simgan_jax.reporting.painted import painted, painted_picture
 
 CONFIG = {"loss": {"self_regularization": 0.5, "weight": {"label": "iris_mask"}}}
 
@@ -49,3 +50,23 @@ def test_the_answer_is_of_the_worst_measure():
 @pytest.mark.parametrize("figures", [{}, {"artefacts": {}}, {"artefacts": {"beyond_tone": None}}])
 def test_what_was_not_measured_is_unknown(figures):
     assert painted(CONFIG, figures).status == "unknown"
+
+
+def test_the_picture_is_blue_where_it_is_darker():
+    found = painted_picture(
+        {"artefacts": {"picture": {"thousandths": ["-250 0 ?", "125 0 0"], "centre": [1.0, 0.0]}}}
+    )
+    pixels = decode(found["uri"])
+    assert pixels[0, 0].tolist() == [26, 133, 255, 255]
+    assert pixels[0, 1, 3] == pixels[0, 2, 3] == 0
+    assert pixels[1, 0].tolist() == [230, 97, 0, 127]
+    assert (found["width"], found["height"], found["centre"]) == (3, 2, (1.0, 0.0))
+    assert found["largest"] == 0.25
+
+
+@pytest.mark.parametrize(
+    "picture",
+    [None, {}, {"thousandths": ["? ?"]}, {"thousandths": ["1", "1 2"]}, {"thousandths": 5}],
+)
+def test_a_picture_that_is_missing_or_damaged_is_left_out(picture):
+    assert painted_picture({"artefacts": {"picture": picture}}) is None

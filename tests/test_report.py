@@ -46,6 +46,9 @@ def test_a_finished_run_has_every_section(finished):
     assert "6.00 ± 0.10°" in text
     assert "62.5%" in text
     assert "Draw the simulator" in text
+    assert "at most by 0.02 (black to white is 2). Images are laid over each other" in text
+    assert '<td class="n">4.50°</td>' in text
+    assert '<th scope="row">seed</th><td>0</td>' in text
     assert len(text) < LARGEST
 
 

@@ -1,7 +1,7 @@
 """The tables of the report, cell by cell."""
 
+from simgan_jax.reporting.painted import artefact_table
 from simgan_jax.reporting.tables import (
-    artefact_table,
     comparison_table,
     estimator_rows,
     people_table,

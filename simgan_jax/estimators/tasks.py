@@ -23,7 +23,7 @@ from simgan_jax.models.gaze_estimator import GazeEstimator
 from simgan_jax.models.hourglass import decode, heatmap_loss, heatmaps, hourglass
 
 # Estimators that err by more than this share of what the mean label errs by have not learned to read.
-LEARNED = 0.9
+LEARNED = 0.75
 # Drifts beyond so many times `Task.drift_limit` are no accident: labels are wrong.
 HARMFUL = 2.0
 

@@ -4,7 +4,7 @@ import math
 from typing import Any
 
 import numpy as np
-from jaxtyping import Shaped
+from jaxtyping import Float, Shaped
 
 from simgan_jax.data import Arrays
 from simgan_jax.evaluation.image_split import spread
@@ -14,6 +14,8 @@ from simgan_jax.ranges import to_unit
 
 # Images that are measured, of each kind; and values of all of them, which bounds time and memory.
 IMAGES, VALUES = 500, 10_000_000
+# Pixels a side of a picture in evaluation.json.
+SIDE = 64
 
 
 def measure_artefacts(
@@ -34,9 +36,10 @@ def measure_artefacts(
     Returns:
         "constant_share" and "beyond_tone", of `common_change`: "share" and "interval"; "darkest" and
         "brightest" spots of the picture beyond tone: "x", "y", "change" and "from", which says where
-        x and y begin; "diversity": "ratio" and "interval" of `diversity`; and, with the labels
-        `iris_ellipse` and `lid` and a white that shows, "whites_lost": "share", "interval", "count"
-        and "dark" of `whites`. Intervals are of 95 %, bootstrap over images.
+        x and y begin; "picture" itself, as of `written`; "diversity": "ratio" and "interval" of
+        `diversity`; and, with the labels `iris_ellipse` and `lid` and a white that shows,
+        "whites_lost": "share", "interval", "count" and "dark" of `whites`. Intervals are of 95 %,
+        bootstrap over images.
     """
     count = max(2, min(IMAGES, VALUES // math.prod(after.shape[1:])))
     before, after, real = (spread(x, count) for x in (before, Arrays(after), Arrays(real)))
@@ -53,6 +56,7 @@ def measure_artefacts(
         "beyond_tone": {"share": pattern.share, "interval": pattern.interval},
         "darkest": pattern.darkest._asdict() | origin,
         "brightest": pattern.brightest._asdict() | origin,
+        "picture": written(pattern.picture, pupil),
         "diversity": {"ratio": ratio, "interval": interval},
     }
     if {"iris_ellipse", "lid"} <= set(before.labels):
@@ -65,3 +69,25 @@ def measure_artefacts(
                 "dark": found.dark,
             }
     return result
+
+
+def written(
+    picture: Float[np.ndarray, "h w c"], pupil: Float[np.ndarray, "n 2"] | None
+) -> dict[str, Any]:
+    """A mean change for JSON, no larger than a reader needs.
+
+    Args:
+        picture: where 2 is from black to white; NaN where unknown.
+        pupil: that it is around, of every image.
+
+    Returns:
+        "thousandths": a text a row of pixels, whole numbers and "?" where unknown; large pictures are
+        reduced; and "centre": (x, y) there of the pupils, None without.
+    """
+    block = -(-max(picture.shape[:2]) // SIDE)
+    height, width = (size // block for size in picture.shape[:2])
+    grey = picture.mean(-1)[: height * block, : width * block]
+    blocks = grey.reshape(height, block, width, block).mean((1, 3))
+    rows = [" ".join("?" if np.isnan(x) else f"{1000 * x:.0f}" for x in row) for row in blocks]
+    centre = None if pupil is None else np.rint(np.mean(pupil, 0)) / block
+    return {"thousandths": rows, "centre": None if centre is None else centre.tolist()}

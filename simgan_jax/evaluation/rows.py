@@ -145,14 +145,16 @@ def judge_rows(
         test: labelled real images.
 
     Returns:
-        "estimators" (rows as of `score`, and "own_error" on the part of their own training set that
-        stopped them early), "test_images", "test_groups" (what intervals over test images are over),
-        "comparisons" (as of `compare`), "gap_closed" and "gain" (as of `gains`).
+        "estimators" (rows as of `score`; "own_error" on the part of their own training set that stopped
+        them early, and "validation", that error at each look, by seed), "test_images", "test_groups"
+        (what intervals over test images are over), "comparisons" (as of `compare`), "gap_closed" and
+        "gain" (as of `gains`).
     """
     predictions = {str(row): [one(test.images) for one in many] for row, many in estimators.items()}
     rows = {name: score(task, p, test) for name, p in predictions.items()}
     for row, many in estimators.items():
         rows[str(row)]["own_error"] = float(np.mean([min(one.validation) for one in many]))
+        rows[str(row)]["validation"] = [list(one.validation) for one in many]
     floor = mean_prediction(task, mean_of, len(test))
     rows[FLOOR] = score(task, [floor], test) | {"std": 0.0}
     errors = {name: image_errors(task, p, test) for name, p in predictions.items()}

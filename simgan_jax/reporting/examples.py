@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
-from jaxtyping import Shaped
+from jaxtyping import Float, Shaped
 from markupsafe import Markup
 from ml_collections import ConfigDict
 from PIL import Image
@@ -96,7 +96,7 @@ def ungrid(
 def show_examples(
     samples: Samples, drawings: list[Markup], chosen: int | None = None
 ) -> dict[str, Any]:
-    """Data URIs of the examples, as many as the budget allows.
+    """Data URIs of the examples, as many as the budget allows, the most changed first.
 
     Args:
         samples: of the run.
@@ -115,6 +115,8 @@ def show_examples(
         opened = min(range(last + 1), key=lambda t: abs(samples.steps[t] - chosen))
     times = sorted(times - {min(times, key=lambda t: abs(t - opened))} | {opened})
     height, width = samples.real.shape[1:3]
+    changes = _changes(samples.synthetic, samples.refined[opened])
+    order = np.argsort(-changes, kind="stable")[: min(count, len(samples.real))]
     return {
         "steps": [samples.steps[t] for t in times],
         "opened": times.index(opened),
@@ -125,11 +127,20 @@ def show_examples(
                 "real": data_uri(samples.real[i]),
                 "drawing": drawings[i] if drawings else "",
             }
-            for i in range(min(count, len(samples.real)))
+            for i in order
         ],
+        "changes": changes[order].tolist(),
         "height": height,
         "width": width,
     }
+
+
+def _changes(
+    synthetic: Shaped[np.ndarray, "n h w c"], refined: Shaped[np.ndarray, "n h w c"]
+) -> Float[np.ndarray, "n"]:
+    """Mean absolute change of each image, of a range of 2."""
+    before, after = (np.asarray(ranges.to_unit(x)) for x in (synthetic, refined))
+    return np.abs(after - before).mean((1, 2, 3))
 
 
 def overlays(run: Run, samples: Samples | None) -> list[Markup]:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from simgan_jax.estimators import tasks
 from simgan_jax.reporting.finding import BAD, GOOD, UNCLEAR, UNKNOWN, Finding
 from simgan_jax.reporting.gain import better
 from simgan_jax.reporting.labels import labels
@@ -67,8 +68,10 @@ def health(config: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> Find
         detail = "The adversarial phase has no entries in metrics.jsonl."
         return Finding(question, UNKNOWN, "Nothing to judge yet.", detail)
     try:
-        complaints = doctor.examine(rows, config["loss"]["adversarial"])
-    except (KeyError, ValueError):  # of another version, or damaged
+        size = (config["image"]["height"], config["image"]["width"])
+        limit = tasks.drift_limit(config.get("task"), size)
+        complaints = doctor.examine(rows, config["loss"]["adversarial"], limit)
+    except (KeyError, TypeError, ValueError):  # of another version, or damaged
         detail = "The entries of metrics.jsonl or config.json lack what the doctor looks at."
         return Finding(question, UNKNOWN, "Cannot be judged.", detail)
     if not complaints:

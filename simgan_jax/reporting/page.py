@@ -1,7 +1,6 @@
 """One self-contained page about a run: `python -m simgan_jax.report --workdir=DIR`."""
 
 import functools
-import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,11 +10,13 @@ import jinja2
 from simgan_jax.io.atomic import write_bytes
 from simgan_jax.reporting import tables
 from simgan_jax.reporting.advice import advice
+from simgan_jax.reporting.command_lines import changed_settings, command_lines
 from simgan_jax.reporting.comparisons import image_groups
 from simgan_jax.reporting.curves import cumulative_charts, training_charts
 from simgan_jax.reporting.examples import heat_maps, overlays, read_samples, show_examples
 from simgan_jax.reporting.findings import judge
 from simgan_jax.reporting.label_distributions import label_advice, label_table
+from simgan_jax.reporting.painted import artefact_table, painted_picture
 from simgan_jax.reporting.run_folder import Run, number, read_run
 from simgan_jax.reporting.units import TASKS, Task
 from simgan_jax.training import provenance
@@ -79,7 +80,7 @@ def describe(run: Run) -> dict[str, Any]:
     measured = (
         tables.realism_table(run.evaluation),
         tables.shift_table(run.evaluation, task.unit),
-        tables.artefact_table(run.evaluation),
+        artefact_table(run.evaluation),
         label_table(run.evaluation.get("label_distributions")),
     )
     image = [run.config.get("image", {}).get(x, "?") for x in ("height", "width", "channels")]
@@ -108,9 +109,11 @@ def describe(run: Run) -> dict[str, Any]:
         "comparisons": tables.comparison_table(run.evaluation, task.unit),
         "people": tables.people_table(run.evaluation, task.unit),
         "tables": [table for table in measured if table],
+        "painted": painted_picture(run.evaluation),
         "image": " x ".join(str(x) for x in image),
         "sources": sources(run.config),
         "checksums": checksums(run.environment),
+        "changed": changed_settings(run.environment),
         "settings": sorted(provenance.flat(run.config).items()),
         "environment": list(provenance.flat(run.environment).items()),
         "commands": commands,
@@ -144,18 +147,3 @@ def checksums(environment: Mapping[str, Any]) -> list[tuple[str, str, str]]:
         for name, entry in (found.items() if isinstance(found, Mapping) else ())
         if isinstance(entry, Mapping)
     ]
-
-
-def command_lines(environment: Mapping[str, Any]) -> list[str]:
-    """The commands of the run as typed, that of its first part first; a repeated one once."""
-    return list(dict.fromkeys(filter(None, map(_command_line, provenance.parts(environment)))))
-
-
-def _command_line(part: Mapping[str, Any]) -> str:
-    words = part.get("command")
-    if not isinstance(words, list) or not words:
-        return ""
-    words = [str(word) for word in words]
-    if words[0] == "main.py":
-        words[:1] = ["python", "-m", "simgan_jax.main"]
-    return shlex.join(words)

@@ -28,42 +28,6 @@ WORDS = {
 }
 AXES = {"pitch": "pitch (up, down)", "yaw": "yaw (left, right)", "x": "x", "y": "y"}
 
-# Of artefacts: key, key of the figure, name, format, what it says.
-ARTEFACTS = (
-    (
-        "constant_share",
-        "share",
-        "common to all changes",
-        "z.0%",
-        "So much of what the refiner changes is one picture, the same in every image. "
-        "A change of light and contrast, which is innocent, counts too.",
-    ),
-    (
-        "beyond_tone",
-        "share",
-        "of this, a pattern",
-        "z.1%",
-        "What is left of it without brightness and contrast: near 0, nothing is painted alike "
-        "into all images.",
-    ),
-    (
-        "diversity",
-        "ratio",
-        "variety of refined images",
-        ".2f",
-        "How much refined images differ from each other, real ones being 1: well below, "
-        "the refiner draws a few pictures again and again.",
-    ),
-    (
-        "whites_lost",
-        "share",
-        "whites of eyes lost",
-        ".0%",
-        "Whites brighter than the iris before refining and as dark as it afterwards. Shadows "
-        "darken some: 9% would be lost were the embedded eyes seen by the camera of the photographs.",
-    ),
-)
-
 
 class Table(NamedTuple):
     """A table as text.
@@ -96,7 +60,7 @@ def estimator_rows(evaluation: Mapping[str, Any]) -> list[dict[str, Any]]:
         if error is not None:
             row = {"name": plain(name), "style": row_style(name), "error": error}
             row["std"], row["within"] = number(figures, "std"), number(figures, "within")
-            row["interval"] = pair(figures, "interval")
+            row["interval"], row["own"] = pair(figures, "interval"), number(figures, "own_error")
             rows.append(row)
     rows.sort(key=lambda row: -row["error"])
     worst = max((row["error"] for row in rows), default=1.0) or 1.0
@@ -173,23 +137,21 @@ def realism_table(evaluation: Mapping[str, Any]) -> Table | None:
     rows = [
         [
             "KID, kernel inception distance: features of a small network",
-            _figure(figures, "kid_synthetic", interval="kid_synthetic_interval"),
-            _figure(figures, "kid", interval="kid_interval"),
-            _figure(figures, "kid_real"),
+            figure(figures, "kid_synthetic", interval="kid_synthetic_interval"),
+            figure(figures, "kid", interval="kid_interval"),
+            figure(figures, "kid_real"),
         ],
         [
             "sliced Wasserstein distance: random patches",
-            *(_figure(figures, f"sliced_wasserstein.{x}", ".3f") for x in sets),
+            *(figure(figures, f"sliced_wasserstein.{x}", ".3f") for x in sets),
         ],
         [
             "distance of power spectra, decibels",
-            *(_figure(figures, f"spectrum_db.{x}") for x in sets),
+            *(figure(figures, f"spectrum_db.{x}") for x in sets),
         ],
     ]
     for key, name in (("discriminator_accuracy", "patches"), ("whole_image_accuracy", "images")):
-        cells = [
-            _figure(figures, f"{key}.{x}", ".0%", interval=f"{key}_interval.{x}") for x in sets
-        ]
+        cells = [figure(figures, f"{key}.{x}", ".0%", interval=f"{key}_interval.{x}") for x in sets]
         rows.append([f"share of {name} that a new classifier names rightly", *cells])
     rows = [row for row in rows if any(row[1:])]
     note = (
@@ -205,15 +167,15 @@ def shift_table(evaluation: Mapping[str, Any], unit: str) -> Table | None:
     """How far refinement moves the labelled content and what an estimator reads; None: not measured."""
     figures = evaluation.get("label_shift")
     images = number(figures, "images")
-    found = _figure(figures, "followed", ".1%", f" of {images:.0f}" if images else "")
+    found = figure(figures, "followed", ".1%", f" of {images:.0f}" if images else "")
     at_55 = f"mean, were images {PAPER['width']} px wide (paper: {PAPER['mean']} ± {PAPER['std']})"
     rows = [
         ["images whose content was found again", found],
-        ["mean motion", _figure(figures, "mean", unit=" px", std="std", interval="interval")],
-        ["median", _figure(figures, "median", unit=" px")],
-        [at_55, _figure(figures, "mean_at_55", unit=" px")],
-        ["drift to the right", _figure(figures, "dx", "+z.2f", " px", std="dx_std")],
-        ["drift down", _figure(figures, "dy", "+z.2f", " px", std="dy_std")],
+        ["mean motion", figure(figures, "mean", unit=" px", std="std", interval="interval")],
+        ["median", figure(figures, "median", unit=" px")],
+        [at_55, figure(figures, "mean_at_55", unit=" px")],
+        ["drift to the right", figure(figures, "dx", "+z.2f", " px", std="dx_std")],
+        ["drift down", figure(figures, "dy", "+z.2f", " px", std="dy_std")],
     ]
     for side in ("left", "right"):
         moved = pair(figures, "corners", side)
@@ -222,17 +184,17 @@ def shift_table(evaluation: Mapping[str, Any], unit: str) -> Table | None:
     rows += [
         [
             "surface over joints, median depth",
-            _figure(figures, "surface_mm.median", "+z.2f", " mm"),
+            figure(figures, "surface_mm.median", "+z.2f", " mm"),
         ],
-        ["joints without a surface afterwards", _figure(figures, "surface_mm.lost", ".1%")],
+        ["joints without a surface afterwards", figure(figures, "surface_mm.lost", ".1%")],
         [
             "change of what an estimator reads",
-            _figure(figures, "estimate.mean", unit=unit, std="estimate.std"),
+            figure(figures, "estimate.mean", unit=unit, std="estimate.std"),
         ],
     ]
     for axis, name in AXES.items():
         path = f"estimate.axes.{axis}"
-        change = _figure(figures, f"{path}.bias", "+z.2f", unit, std=f"{path}.std")
+        change = figure(figures, f"{path}.bias", "+z.2f", unit, std=f"{path}.std")
         rows.append([f"its drift in {name}", change])
     rows = [row for row in rows if row[1]]
     note = (
@@ -242,32 +204,7 @@ def shift_table(evaluation: Mapping[str, Any], unit: str) -> Table | None:
     return Table("Label shift", note, [], rows) if rows else None
 
 
-def artefact_table(evaluation: Mapping[str, Any]) -> Table | None:
-    """What was painted into images that realism and label shift overlook; None if not measured."""
-    figures = evaluation.get("artefacts")
-    rows = [
-        [name, _figure(figures, f"{key}.{value}", form, interval=f"{key}.interval"), text]
-        for key, value, name, form, text in ARTEFACTS
-    ]
-    for name in ("darkest", "brightest"):
-        x, y, change = (number(figures, name, part) for part in ("x", "y", "change"))
-        if None not in (x, y, change):
-            centre = (
-                "the pupil" if figures[name].get("from") == "pupil" else "the upper left corner"
-            )
-            text = f"Where the pattern is {name}: x to the right and y down from {centre}. "
-            text += "The change is of a range of 2 from black to white."
-            rows.append([f"{name} spot", f"{change:+z.2f} at ({x:.0f}, {y:.0f})", text])
-    rows = [row for row in rows if row[1]]
-    note = (
-        "What is painted into the images that a classifier of patches overlooks, such as a second "
-        "pupil or a frame. In brackets: 95% interval over images."
-    )
-    columns = ["measure", "found", "what it says"]
-    return Table("Artefacts", note, columns, rows) if rows else None
-
-
-def _figure(
+def figure(
     tree: Any,
     path: str,
     form: str = "z.2f",

@@ -1,13 +1,15 @@
 """What goes wrong in SimGAN training, read from a run's metrics, and which setting to move."""
 
+import math
 from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Array, Float
 
+from simgan_jax.estimators.tasks import HARMFUL
 from simgan_jax.losses import ADVERSARIAL
-from simgan_jax.metrics import label_shift
+from simgan_jax.metrics import common_change, eye_whites, label_shift
 
 # A complaint needs the metric to be out of bounds in this many log lines in a row.
 PATIENCE = 3
@@ -59,12 +61,15 @@ def sample_statistics(
     }
 
 
-def examine(rows: list[Mapping[str, float]], adversarial: str) -> list[Complaint]:
+def examine(
+    rows: list[Mapping[str, float]], adversarial: str, drift_limit: float = math.inf
+) -> list[Complaint]:
     """Complaints about a run; [] for a healthy one.
 
     Args:
         rows: of metrics.jsonl, oldest first; only the adversarial phase is judged.
         adversarial: the run's loss, a name of `losses.ADVERSARIAL`.
+        drift_limit: of what estimators read, see `estimators.tasks`.
     """
     undecided = ADVERSARIAL[adversarial].undecided[0]
     rows = [row for row in rows if row["phase"] == "adversarial"]
@@ -90,7 +95,11 @@ def examine(rows: list[Mapping[str, float]], adversarial: str) -> list[Complaint
                     "config.train.refiner_updates, or lower config.loss.self_regularization",
                 )
             )
-    return complaints + [complaint for row in samples for complaint in _of_samples(row)]
+    return complaints + [
+        complaint
+        for row in samples
+        for complaint in _of_samples(row) + _of_labels(row, drift_limit)
+    ]
 
 
 def _of_samples(row: Mapping[str, float]) -> list[Complaint]:
@@ -123,7 +132,15 @@ def _of_samples(row: Mapping[str, float]) -> list[Complaint]:
                 "config.train.refiner_updates",
             )
         )
-    # Runs of earlier versions have measured no label shift.
+    return complaints
+
+
+def _of_labels(row: Mapping[str, float], drift_limit: float) -> list[Complaint]:
+    """What happened to labels, and what was painted; runs of earlier versions have measured less.
+
+    Few images are looked at: figures must be far beyond what is harmless.
+    """
+    complaints = []
     followed = row.get("samples/followed", 1.0)
     if followed < label_shift.LEAST_FOLLOWED:
         complaints.append(
@@ -131,6 +148,31 @@ def _of_samples(row: Mapping[str, float]) -> list[Complaint]:
                 "lost",
                 f"the labelled content of {1 - followed:.0%} of the refined images is not found again",
                 "raise config.loss.self_regularization or set config.loss.label_shift_target",
+            )
+        )
+    drift = row.get("samples/reading_drift", 0.0)
+    if drift > HARMFUL * drift_limit:
+        complaints.append(
+            Complaint(
+                "drift",
+                f"estimators read refined images otherwise, by {drift:.2f} on an axis; "
+                f"{drift_limit:.2g} would be harmless",
+                "raise config.loss.reading.weight or set config.loss.reading.target",
+            )
+        )
+    lost, pattern = (row.get(f"samples/{x}", 0.0) for x in ("whites_lost", "pattern"))
+    painted = []
+    if lost > 2 * eye_whites.MOST_LOST:
+        painted.append(f"{lost:.0%} of the whites of eyes became as dark as the iris")
+    if pattern > 2 * common_change.LARGEST:
+        painted.append(f"{pattern:.0%} of the change is one picture, the same in every image")
+    if painted:
+        complaints.append(
+            Complaint(
+                "painted",
+                " and ".join(painted),
+                "raise config.loss.self_regularization, or weigh all that must stay "
+                "(config.loss.weight.label)",
             )
         )
     return complaints

@@ -1,12 +1,14 @@
-"""The same few images, refined at each look at a run: pictures, statistics, label shift."""
+"""The same few images, refined at each look at a run: pictures, statistics, what became of labels."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
 import jax
 import numpy as np
-from jaxtyping import Array, PyTree, Shaped
+from jaxtyping import Array, Float, PyTree, Shaped
 
 from simgan_jax import ranges
 from simgan_jax.data import Arrays
@@ -14,6 +16,8 @@ from simgan_jax.estimators.estimator import Estimator
 from simgan_jax.estimators.tasks import TASKS
 from simgan_jax.io import image_files
 from simgan_jax.metrics import label_shift
+from simgan_jax.metrics.common_change import common_change
+from simgan_jax.metrics.eye_whites import whites
 from simgan_jax.setup import Setup
 from simgan_jax.state import TrainState, refiner_params, sample_noise
 from simgan_jax.training import doctor
@@ -49,7 +53,7 @@ class Probe:
         self._folder, self._before = folder, np.array(synthetic.images[:SIZE])
         self._real = np.array(real[:ROWS])
         self._background = getattr(setup.refiner, "background", None)
-        labels = synthetic[:SIZE].labels
+        self._labels = labels = synthetic[:SIZE].labels
         self._window = label_shift.window(labels, self._before.shape[:3])
         self._refine = jax.jit(partial(refine_probe, setup=setup))
 
@@ -63,7 +67,8 @@ class Probe:
         Returns:
             `doctor.sample_statistics`; samples/followed: share of the images whose labelled content is
             found again; samples/label_shift: its mean motion in these, in pixels, if there are any;
-            samples/reading_drift: `drift` of the state's estimators, if there are any.
+            samples/reading_drift: `drift` of the state's estimators, if there are any; what `painted`
+            finds.
         """
         after = np.asarray(self._refine(refiner_params(state), self._before))
         if is_first():
@@ -77,7 +82,8 @@ class Probe:
             row["samples/label_shift"] = shift["mean"]
         if estimators := frozen_estimators(self._task, self._setup, state.estimators):
             row["samples/reading_drift"] = drift(estimators, self._before, after)
-        return row | {"samples/followed": shift["followed"]}
+        row["samples/followed"] = shift["followed"]
+        return row | painted(np.asarray(synthetic), np.asarray(refined), self._labels)
 
     def _draw(self, step: int, after: Shaped[np.ndarray, "n h w c"]) -> None:
         rows = min(len(after), len(self._real), ROWS)
@@ -99,6 +105,33 @@ def drift(
     signed = TASKS[estimators[0].task].signed
     means = np.stack([signed(one(after), one(before)).mean(0) for one in estimators])
     return float(np.abs(means).mean(0).max())
+
+
+def painted(
+    before: Float[np.ndarray, "n h w c"],
+    after: Float[np.ndarray, "n h w c"],
+    labels: Mapping[str, np.ndarray],
+) -> dict[str, float]:
+    """What `evaluation.artefacts` measures of more images, without intervals.
+
+    Args:
+        before: in [-1, 1].
+        after: the same images, refined.
+        labels: of the images.
+
+    Returns:
+        samples/pattern: share of the change that is one picture, beyond tone; samples/whites_lost, of
+        eyes whose whites show: share of them that got as dark as the iris.
+    """
+    row = {}
+    with suppress(ValueError):  # one image, or pupils outside of theirs: nothing is common
+        found = common_change(before, after, labels.get("pupil"), True, resamples=1)
+        row["samples/pattern"] = found.share
+    if {"iris_ellipse", "lid"} <= set(labels):
+        lost = whites(before, after, labels).lost
+        if math.isfinite(lost):
+            row["samples/whites_lost"] = lost
+    return row
 
 
 def refine_probe(

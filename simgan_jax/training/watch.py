@@ -9,6 +9,7 @@ from jaxtyping import Array
 from ml_collections import ConfigDict
 
 from simgan_jax.errors import UserError
+from simgan_jax.estimators.tasks import drift_limit
 from simgan_jax.setup import Setup
 from simgan_jax.state import TrainState
 from simgan_jax.training import doctor, logs
@@ -46,6 +47,7 @@ class Watch:
         """
         self._intervals, self._loss = config.watch, config.loss
         self._setup, self._workdir, self._probe = setup, workdir, probe
+        self._drift_limit = drift_limit(config.task, setup.image_shape[:2])
         self._log, self._checkpoints = log, checkpoints
         self._step, self._last = first, last
         self._meter = Meter()
@@ -112,7 +114,7 @@ class Watch:
     def _complain(self) -> None:
         """Says each complaint of the doctor once."""
         rows = logs.read(self._workdir / logs.FILE)
-        for complaint in doctor.examine(rows, self._setup.adversarial):
+        for complaint in doctor.examine(rows, self._setup.adversarial, self._drift_limit):
             if complaint.name not in self._said:
                 self._said.add(complaint.name)
                 self._log.say(f"doctor: {complaint}")
