@@ -1,12 +1,13 @@
 """What is wrong with a run or a folder of images, in lines: `simgan doctor PATH`.
 
-    simgan doctor runs/gaze            settings, files, every checkpoint, how the training goes
+    simgan doctor runs/gaze            settings, files, every checkpoint, the training, the images
     simgan doctor my_photographs       damaged files, mixed sizes, channels and depths
 
 Nothing is changed. Exit status: 0 nothing to complain of, 1 complaints, 2 no such path. What else a
 training would refuse, such as labels, `simgan train --dry_run` says.
 """
 
+import itertools
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +15,7 @@ from pathlib import Path
 from simgan_jax import command
 from simgan_jax.data.checkup import check_folder
 from simgan_jax.errors import UserError
+from simgan_jax.reporting.findings import check_images
 from simgan_jax.training.checkup import check_run
 
 
@@ -25,9 +27,10 @@ def main(argv: Sequence[str]) -> None:
     if not path.is_dir():
         is_file = "is a file; simgan train --dry_run looks at what a CSV file names"
         raise UserError(f"{path}: {is_file if path.exists() else 'no such folder'}")
-    check = check_run if (path / "config.json").exists() else check_folder
+    a_run = (path / "config.json").exists()
+    found = itertools.chain(check_run(path), check_images(path)) if a_run else check_folder(path)
     complaints = 0
-    for complaint in check(path):
+    for complaint in found:
         complaints += 1
         print(complaint, flush=True)
     if complaints:

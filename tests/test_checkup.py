@@ -11,6 +11,7 @@ from PIL import Image
 from simgan_jax import doctor
 from simgan_jax.data.checkup import check_folder
 from simgan_jax.io.locks import alone
+from simgan_jax.reporting.findings import check_images
 from simgan_jax.training.checkup import check_run
 from simgan_jax.training.loop import LOCK
 
@@ -45,6 +46,24 @@ def test_a_run_that_is_over_has_nothing_or_no_evaluation(run):
     (run / "evaluation.json").unlink()
     (said,) = check_run(run)
     assert "trained, not evaluated; simgan evaluate --workdir=" in said
+
+
+def test_what_the_evaluation_objects_to_is_said_with_its_remedy(run, bare):
+    assert list(check_images(run)) == [], "not measured is no complaint"
+    found = json.loads((run / "evaluation.json").read_text())
+    found["label_shift"]["estimate"] = {"axes": {"pitch": {"bias": 0.1}, "yaw": {"bias": 2.9}}}
+    found["artefacts"]["whites_lost"] = {"share": 0.27, "interval": [0.24, 0.29]}
+    (run / "evaluation.json").write_text(json.dumps(found))
+    assert list(check_images(run)) == [
+        "Are the labels still true? No: what estimators read moved by +2.90° in yaw. Estimators read "
+        "other labels off refined images: keep what they read in training. --config.loss.psi=estimator",
+        "Has it painted something of its own? Yes: 27% of the whites of eyes became as dark as the "
+        "iris. Something is painted into the images: weigh the whole eye, not the iris alone. "
+        "--config.loss.weight.label=eye_mask",
+    ]
+    assert list(check_images(bare)) == []
+    (bare / "config.json").write_text("")
+    assert list(check_images(bare)) == [], "the check of its files has said that"
 
 
 def test_damaged_files_and_settings_of_a_run_are_named(run):

@@ -1,14 +1,16 @@
 """What a run's figures mean in plain words, by fixed rules."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+from simgan_jax.errors import UserError
 from simgan_jax.estimators import tasks
 from simgan_jax.reporting.finding import BAD, GOOD, UNCLEAR, UNKNOWN, Finding
 from simgan_jax.reporting.gain import better
 from simgan_jax.reporting.labels import labels
 from simgan_jax.reporting.painted import painted
-from simgan_jax.reporting.run_folder import number
+from simgan_jax.reporting.run_folder import number, read_run
 from simgan_jax.training import doctor
 
 # A fresh patch discriminator guesses at 0.5; differences below this are noise of its training.
@@ -32,6 +34,21 @@ def judge(
         painted(config, evaluation),
         health(config, rows),
     ]
+
+
+def check_images(workdir: Path) -> Iterator[str]:
+    """What the evaluation of a run objects to in its images, a line each with what to do.
+
+    Args:
+        workdir: of a run; of one that cannot be read there is nothing to say.
+    """
+    try:
+        run = read_run(workdir)
+    except UserError:
+        return
+    for finding in (labels(run.config, run.evaluation), painted(run.config, run.evaluation)):
+        if finding.status == BAD:
+            yield " ".join([finding.question, finding.answer, *finding.remedy])
 
 
 def realism(evaluation: Mapping[str, Any]) -> Finding:

@@ -7,6 +7,7 @@ from ml_collections import ConfigDict
 
 from simgan_jax import settings
 from simgan_jax.errors import UserError
+from simgan_jax.estimators.tasks import drift_limit
 from simgan_jax.io.atomic import DamagedFile, read_json
 from simgan_jax.io.locks import holder
 from simgan_jax.setup import make_setup
@@ -41,7 +42,8 @@ def check_run(workdir: Path) -> Iterator[str]:
     steps = yield from _check_checkpoints(workdir, config)
     yield from _check_progress(workdir, config, steps)
     rows = [row for row in logs.read(workdir / logs.FILE) if logs.is_row(row)]
-    yield from map(str, doctor.examine(rows, config.loss.adversarial))
+    limit = drift_limit(config.task, (config.image.height, config.image.width))
+    yield from map(str, doctor.examine(rows, config.loss.adversarial, limit))
 
 
 def _check_checkpoints(workdir: Path, config: ConfigDict):
