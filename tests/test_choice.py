@@ -64,10 +64,10 @@ def test_a_checkpoint_that_is_read_as_before_goes_before_a_more_real_one():
     ]
     chosen, rule = select(drifts, 0.5, "degrees")
     assert chosen.step == 200
-    assert rule.endswith("or more; each drifts by at most 0.5 degrees as it is read")
+    assert rule.endswith("or more; each is read within 0.5 degrees of before")
     chosen, rule = select(drifts, 0.4, "degrees")
     assert chosen.step == 300, "none is, so the most real one"
-    assert rule.endswith("; none drifts by at most 0.4 degrees as it is read")
+    assert rule.endswith("; none is read within 0.4 degrees of before")
     moved = candidate(400, kid=0.1, label_shift=0.8, drift=0.1)
     assert select([*drifts, moved], 0.5)[0].step == 200, "content that moves comes first"
 
@@ -77,7 +77,7 @@ def test_a_checkpoint_that_paints_comes_after_one_that_does_not():
     clean = candidate(3, kid=0.9, whites_lost=0.12, pattern=0.05)
     chosen, rule = select([*painted, clean])
     assert chosen.step == 3
-    assert rule.endswith("; each paints nothing of its own")
+    assert rule.endswith("; each is free of what refiners paint")
     assert select(painted)[0].step == 1
     assert select([*painted, clean._replace(drift=0.6)], 0.5)[0].step == 1, "labels come first"
 

@@ -90,10 +90,10 @@ def select(
         return max(candidates, key=lambda c: c.followed), rule
     rule = f"lowest KID among those that shift labels by {limit}, {followed}"
     wishes = {
-        f"drifts by at most {drift_limit:g} {unit} as it is read": lambda c: (
+        f"is read within {drift_limit:g} {unit} of before": lambda c: (
             not abs(c.drift) > drift_limit
         ),
-        "paints nothing of its own": lambda c: not c.paints,
+        "is free of what refiners paint": lambda c: not c.paints,
     }
     for wish, met in wishes.items():
         meet = [c for c in left if met(c)]
