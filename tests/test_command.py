@@ -63,7 +63,7 @@ def test_every_setting_is_printed_with_its_meaning(module, variant):
     for line in lines:
         flag, meaning = line.split("  # ")
         assert "--config." in flag
-        assert len(meaning.partition(" [")[0]) > 1, line
+        assert meaning.partition(" [")[0] not in ("", "likewise", "the same"), line
         assert meaning.endswith("]")
 
 

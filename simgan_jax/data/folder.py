@@ -44,7 +44,7 @@ def load(
     Args:
         path: of the folder; hidden files are left out.
         height: of the images in pixels; 0 takes that of the files.
-        width: likewise.
+        width: of the images in pixels; 0 takes that of the files.
         channels: 1 or 3; 0 takes that of the files.
         fit: what to do with images of another size: "none" stops, "resize" stretches, "crop" takes the
             middle, "cover" scales until the shorter side fits, then takes the middle.

@@ -99,7 +99,7 @@ def load(
     Args:
         path: of the CSV file (UTF-8; commas, semicolons or tabs).
         height: of the images in pixels; 0 takes that of the first file.
-        width: likewise.
+        width: of the images in pixels; 0 takes that of the files.
         channels: 1 or 3, converting where needed; 0 takes that of the first file.
         fit: what to do with images of another size: "none" stops, "resize" stretches, "crop" takes the
             middle, "cover" scales until the shorter side fits, then takes the middle.

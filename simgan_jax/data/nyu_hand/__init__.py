@@ -40,7 +40,7 @@ def load(
         view: camera, 1 to 3.
         data_dir: where it was prepared; that of TFDS by default.
         height: 224, 112, 56 or another whole part of 224: every second, fourth, ... pixel.
-        width: the same.
+        width: as height.
         count: the first so many images (their order is random); 0 takes all.
 
     Returns:
