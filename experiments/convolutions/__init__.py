@@ -1,0 +1,1 @@
+"""Ways to compute an estimator's convolutions on a CPU."""
