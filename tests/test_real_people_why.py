@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from experiments.real_people import why
+from simgan_jax.data import Arrays
 from simgan_jax.errors import UserError
+from simgan_jax.metrics import angles
 
 
 def test_errors_are_cut_into_parts_that_add_up():
@@ -26,6 +28,23 @@ def test_parts_add_up_of_any_errors():
     found = why.parts(signed, rng.integers(0, 4, 50), rng.integers(0, 3, 50), true)
     assert found["all"] == pytest.approx(np.mean(signed**2))
     assert sum(found.values()) == pytest.approx(2 * found["all"])
+
+
+def test_an_estimator_that_reads_half_of_every_angle_has_a_wrong_slope_and_nothing_else():
+    rng = np.random.default_rng(0)
+    true = rng.normal(0, 0.1, (30, 2))
+    true -= true.mean(0)
+    test = Arrays(
+        np.zeros((30, 4, 4, 1), np.uint8),
+        {"gaze": angles.from_pitch_yaw(true), "participant": np.zeros(30, int)},
+    )
+    found = why.parts_of([lambda images: angles.from_pitch_yaw(true / 2)], test, np.zeros(30))
+    for axis, name in enumerate(("pitch", "yaw")):
+        assert found[name]["answer"] == pytest.approx(0.5, abs=1e-4)
+        half = np.degrees(true[:, axis].std()) / 2
+        assert found[name]["slope"] == pytest.approx(half, rel=1e-3)
+        assert found[name]["all"] == pytest.approx(half, rel=1e-3)
+        assert found[name]["rest"] == pytest.approx(0, abs=1e-3)
 
 
 def test_a_column_is_read_beside_those_that_the_data_source_knows(tmp_path):

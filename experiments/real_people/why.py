@@ -120,7 +120,10 @@ def read(estimators: Sequence[Estimator], images: Arrays) -> dict[str, Any]:
 def parts_of(
     estimators: Sequence[Estimator], test: Arrays, poses: Shaped[np.ndarray, "n"]
 ) -> dict[str, dict[str, float]]:
-    """`parts` of the errors on each axis, means over estimators, as roots of mean squares."""
+    """`parts` of the errors on each axis, means over estimators, as roots of mean squares.
+
+    "answer" beside them is how much of a change of the label shows in what is read; 1 is all of it.
+    """
     signed, targets = errors(estimators, test)
     true = np.degrees(angles.pitch_yaw(targets))
     people = test.labels["participant"]
@@ -130,6 +133,9 @@ def parts_of(
         found[name] = {
             part: math.sqrt(np.mean([square[part] for square in squares])) for part in squares[0]
         }
+        found[name]["answer"] = float(
+            1 + np.polyfit(true[:, axis], signed[..., axis].T, 1)[0].mean()
+        )
     return found
 
 
