@@ -63,12 +63,13 @@ def config(described: bool, estimator: bool) -> ConfigDict:
     c.data.test = ConfigDict(people | {"path": str(folder / "test.csv")})
     c.loss.weight = ConfigDict({"label": "eye_mask", "outside": 1.0, "inside": 6.0})
     c.loss.psi = "estimator" if estimator else "identity"
-    # 230,000 samples: estimators must have learned their own domain before they are compared.
-    c.evaluate.quick.update(images=24000, probe=500, estimator_steps=1800)
-    c.evaluate.estimator.update(batch=128, micro_batch=16, looks=6)
-    c.loss.reading.update(images=24000, steps=1800)
-    c.train.steps = 1000
-    c.watch.update(log_every=50, sample_every=300, checkpoint_every=300)
+    # 80,000 samples of 24,000 images: estimators must have learned their own domain before they are
+    # compared.
+    c.evaluate.quick.update(images=24000, probe=500, estimator_steps=5000)
+    c.evaluate.estimator.update(batch=16, micro_batch=16, looks=6)
+    c.loss.reading.update(images=24000, steps=5000)
+    c.train.steps = 600
+    c.watch.update(log_every=50, sample_every=200, checkpoint_every=200)
     return c
 
 
