@@ -5,7 +5,7 @@ import shutil
 
 import numpy as np
 import pytest
-from runs import read_page, write_samples
+from run_folders import read_page, write_samples
 
 from simgan_jax.errors import UserError
 from simgan_jax.reporting.page import write_report

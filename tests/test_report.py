@@ -5,7 +5,7 @@ from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
-from runs import EVALUATION, config, read_page, write
+from run_folders import EVALUATION, config, read_page, write
 
 from simgan_jax.reporting import run_folder
 from simgan_jax.reporting.page import describe, render, write_report

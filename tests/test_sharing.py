@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import yaml
 from refiners import random_images
-from runs import EVALUATION, write
+from run_folders import EVALUATION, write
 
 from simgan_jax.errors import UserError
 from simgan_jax.refinement.refiner import load_refiner
