@@ -1,4 +1,4 @@
-"""The one exception for mistakes that a user can mend, and the one warning."""
+"""Exceptions for what a user can mend, and the one warning."""
 
 import os
 import sys
@@ -31,6 +31,10 @@ def missing(path: Path) -> UserError:
     if path.is_symlink():
         return UserError(f"{path}: a link to {os.readlink(path)}, which is not there")
     return UserError(f"{path}: no such file")
+
+
+class CannotWrite(UserError):
+    """The disk is full, or a folder cannot be written; what was there before is left as it was."""
 
 
 def warn(text: str) -> None:

@@ -17,7 +17,8 @@ from simgan_jax.errors import UserError
 from simgan_jax.setup import make_setup
 from simgan_jax.state import create_train_state
 from simgan_jax.training import checkpoint, devices
-from simgan_jax.training.checkpoint import Checkpoints, DamagedCheckpoint, digest
+from simgan_jax.training.checkpoint import Checkpoints, DamagedCheckpoint
+from simgan_jax.training.digest import digest
 
 
 @pytest.fixture
@@ -204,6 +205,39 @@ def test_a_reader_names_the_damage_takes_the_one_before_and_changes_nothing(
     assert line.endswith("; taking the one before")
 
 
+@pytest.mark.parametrize("item", ["", "state", "digest"])
+def test_what_is_taken_from_another_step_is_noticed(two, setup, item):
+    shutil.rmtree(newest(two) / item)
+    shutil.copytree(two / checkpoint.FOLDER / "1" / item, newest(two) / item)
+    with pytest.raises(DamagedCheckpoint, match="holds step 1" if not item else "checksum"):
+        Checkpoints(two).read(setup, 2)
+
+
+def test_a_step_of_another_run_is_noticed_where_the_runs_have_identities(setup, tmp_path):
+    folders = {name: tmp_path / name for name in ("ours", "theirs")}
+    for seed, (name, folder) in enumerate(folders.items()):
+        folder.mkdir()
+        (folder / "environment.json").write_text(f'{{"run": "{name}"}}')
+        Checkpoints(folder).save(state_at(1, setup, seed), setup)
+    brought = folders["ours"] / checkpoint.FOLDER / "2"
+    Checkpoints(folders["theirs"]).save(state_at(2, setup), setup)
+    shutil.copytree(folders["theirs"] / checkpoint.FOLDER / "2", brought)
+    with pytest.raises(DamagedCheckpoint, match="another run's"):
+        Checkpoints(folders["ours"]).read(setup, 2)
+    assert Checkpoints(folders["ours"]).newest(setup).step == 1
+    (folders["ours"] / "environment.json").unlink()
+    assert Checkpoints(folders["ours"]).read(setup, 2).step == 2
+
+
+def test_a_checkpoint_of_a_newer_version_is_refused_with_the_versions_named(two, setup):
+    path = newest(two) / "digest" / "metadata"
+    note = json.loads(path.read_text()) | {"format": 2, "version": "9.8"}
+    path.write_text(json.dumps(note))
+    with pytest.raises(UserError, match=r"/2: saved by simgan_jax 9\.8 in format 2; this is "):
+        Checkpoints(two).resume(setup)
+    assert newest(two).exists()
+
+
 def test_training_moves_a_damaged_checkpoint_out_of_the_way_of_the_next(two, setup, capfd):
     flip(newest(two) / "digest" / "metadata")
     checkpoints = Checkpoints(two)
@@ -213,6 +247,13 @@ def test_training_moves_a_damaged_checkpoint_out_of_the_way_of_the_next(two, set
     again = state_at(2, setup, seed=3)
     checkpoints.save(again, setup)
     assert digest(checkpoints.newest(setup)) == collected(again, setup)
+
+
+def test_a_description_that_is_damaged_is_told_from_another_version(two, setup):
+    path = newest(two) / "state" / "_METADATA"
+    path.write_text(path.read_text().replace('"key_type"', '"kez_type"'))
+    assert Checkpoints(two).resume(setup).step == 1
+    assert (two / checkpoint.DAMAGED / "2").is_dir()
 
 
 def test_without_a_whole_checkpoint_nothing_is_moved_and_the_error_stands(two, setup):
@@ -245,6 +286,8 @@ def test_a_checkpoint_that_was_set_aside_before_is_kept_beside_the_next(two, set
 
 def rename_a_key(workdir, config):
     """As another version of Orbax may."""
+    note = newest(workdir) / "digest" / "metadata"
+    note.write_text(note.read_text().replace('"orbax-checkpoint": "', '"orbax-checkpoint": "9.'))
     path = newest(workdir) / "state" / "_METADATA"
     path.write_text(path.read_text().replace('"key_type"', '"kind"'))
     return "key_type"

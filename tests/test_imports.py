@@ -24,7 +24,7 @@ LAYERS = (
     {"configs", "errors", "history", "losses", "metrics", "models", "psi", "ranges", "shuffle"},
     {"gradients", "settings", "setup", "state", "steps"},
     {"command", "data", "estimators", "io"},
-    {f"training.{x}" for x in ("checkpoint", "devices", "logs", "processes", "sampling")},
+    {f"training.{x}" for x in ("checkpoint", "devices", "digest", "logs", "processes", "sampling")},
     {"refinement", "training"},
     {"evaluation", "reporting", "serving"},
     {

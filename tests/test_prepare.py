@@ -182,6 +182,10 @@ def test_arrays_are_memory_mapped_and_made_again_if_they_are_damaged(pictures, t
     again = load(spec)
     np.testing.assert_array_equal(again.images, before[0])
     np.testing.assert_array_equal(again.labels["gaze"], before[1])
+    flipped = bytearray(stored.read_bytes())
+    flipped[-1] ^= 1
+    stored.write_bytes(flipped)
+    np.testing.assert_array_equal(load(spec).images, before[0])
     (record,) = stored.parents[1].glob("*.array_record*")
     stored.unlink()
     record.write_bytes(record.read_bytes()[:100])

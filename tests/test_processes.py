@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -54,15 +55,52 @@ def test_a_jax_that_hides_its_store_is_named_with_the_versions_that_do_not(
         pass
 
 
+# Two processes that have joined and wait, as in a collective that the other one never enters.
+WAITING = """
+import time
+from simgan_jax.training import processes
+processes.BEAT_SECONDS, processes.SILENCE_SECONDS = 0.5, 8
+with processes.joined():
+    print("joined", flush=True)
+    time.sleep(1000)
+"""
+
+
+@pytest.mark.parametrize(
+    ("victim", "how"), [(1, signal.SIGKILL), (0, signal.SIGSTOP)], ids=["killed", "hangs"]
+)
+def test_a_process_that_waits_for_one_that_is_gone_says_so_and_ends(victim, how):
+    port = free_port()
+    both = [
+        subprocess.Popen(
+            [sys.executable, "-c", WAITING],
+            env=os.environ | cluster(rank, port),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for rank in range(2)
+    ]
+    try:
+        assert [process.stdout.readline() for process in both] == ["joined\n"] * 2
+        both[victim].send_signal(how)
+        _, said = both[1 - victim].communicate(timeout=60)
+    finally:
+        for process in both:
+            process.kill()
+    assert both[1 - victim].returncode == 2, said
+    assert f"simgan: process {victim} of this run is gone or hangs; start all" in said
+
+
 def free_port():
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return listener.getsockname()[1]
 
 
-def start(rank, port, workdir, **changes):
-    """The command as one of two processes with two devices each; Slurm's variables say which."""
-    cluster = {
+def cluster(rank, port):
+    """Slurm's variables for one of two processes."""
+    return {
         "SLURM_JOB_ID": "1",
         "SLURM_STEP_NODELIST": "localhost",
         "SLURM_NTASKS": "2",
@@ -77,6 +115,10 @@ def start(rank, port, workdir, **changes):
         # Both compile the same at the same time: quickly rather than well.
         "XLA_FLAGS": "--xla_backend_optimization_level=0",
     }
+
+
+def start(rank, port, workdir, **changes):
+    """The command as one of two processes with two devices each."""
     return subprocess.Popen(
         [
             *(sys.executable, "-m", "simgan_jax.main", "--distributed"),
@@ -85,7 +127,7 @@ def start(rank, port, workdir, **changes):
             *arguments(SETTINGS | changes),
         ],
         cwd=ROOT,
-        env=os.environ | cluster,
+        env=os.environ | cluster(rank, port),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

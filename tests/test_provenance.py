@@ -161,3 +161,21 @@ def test_a_tree_is_flattened_by_dotted_names():
         "d": {},
     }
     assert provenance.flat({"a": [{"b": 1}, {"b": 2}]}) == {"a.1.b": 1, "a.2.b": 2}
+
+
+def test_a_configuration_that_lacks_settings_is_one_line(tmp_path):
+    (tmp_path / "config.json").write_text('{"image": {"height": 24}}')
+    with pytest.raises(UserError, match=r"config\.json: lacks settings of a run"):
+        provenance.read_setup(tmp_path)
+
+
+def test_a_run_keeps_its_identity_and_another_has_another(tmp_path, tiny_config):
+    found = []
+    for name in ("ours", "ours", "theirs"):
+        (tmp_path / name).mkdir(exist_ok=True)
+        provenance.write(tmp_path / name, tiny_config, SETS)
+        found.append(read(tmp_path / name)["run"])
+    assert found[0] == found[1] != found[2]
+    (tmp_path / "ours" / "environment.json").unlink()
+    provenance.write(tmp_path / "ours", tiny_config, SETS, 3)
+    assert read(tmp_path / "ours")["run"] is None, "its checkpoints have the old one"

@@ -146,6 +146,13 @@ def test_another_model_needs_another_folder_or_overwrite(refiner, source, tmp_pa
     refine_folder(other, source, out, MASKS)
 
 
+def test_a_job_that_was_killed_before_its_first_line_begins_again(refiner, source, tmp_path):
+    (tmp_path / "out" / ".refine").mkdir(parents=True)
+    manifest = refine_folder(refiner, source, tmp_path / "out", MASKS)
+    assert manifest.path.exists()
+    assert not (tmp_path / "out" / ".refine").exists()
+
+
 def test_a_folder_of_other_things_is_never_written_into(refiner, source, tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out/thesis.txt").write_text("precious")

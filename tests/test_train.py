@@ -4,6 +4,8 @@ import math
 import os
 import re
 import signal
+import subprocess
+import sys
 
 import jax
 import numpy as np
@@ -16,11 +18,11 @@ from simgan_jax.errors import UserError
 from simgan_jax.setup import make_setup
 from simgan_jax.training import devices, dry_run, logs
 from simgan_jax.training.checkpoint import Checkpoints
+from simgan_jax.training.interruptions import interruptions
 from simgan_jax.training.loop import (
     calls,
     check_images,
     fit_on_devices,
-    interruptions,
     load_sets,
     select,
     train,
@@ -212,8 +214,30 @@ def test_a_signal_is_noted_once_and_the_handlers_come_back(number):
         assert not interrupted()
         os.kill(os.getpid(), number)
         assert interrupted()
-        assert signal.getsignal(number) == signal.SIG_DFL
     assert signal.getsignal(number) == before
+
+
+# What is compiled or computed returns to Python after minutes, and holds no lock meanwhile.
+BUSY = """
+import hashlib
+from simgan_jax.training.interruptions import interruptions
+with interruptions():
+    print("busy", flush=True)
+    hashlib.pbkdf2_hmac("sha256", b"", b"", 2**31 - 1)
+"""
+
+
+def test_a_second_signal_ends_the_process_in_the_midst_of_a_computation():
+    with subprocess.Popen([sys.executable, "-c", BUSY], stdout=subprocess.PIPE) as process:
+        process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(0.5)
+        process.send_signal(signal.SIGINT)
+        try:
+            assert process.wait(60) == 130
+        finally:
+            process.kill()
 
 
 def test_a_dry_run_says_what_a_run_takes_and_makes_nothing(tiny_config, tmp_path, capsys):

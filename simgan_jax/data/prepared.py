@@ -1,8 +1,12 @@
 """Reads prepared sets: TFDS's files once, then memory-mapped arrays beside them."""
 
-import os
+import json
+import secrets
 import shutil
+import time
+import zlib
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,10 +15,13 @@ from jaxtyping import Shaped
 
 from simgan_jax.data.builder import ManualBuilder, one_line
 from simgan_jax.errors import UserError, printable
+from simgan_jax.io.atomic import write_json
 from simgan_jax.io.progress import progress
 
-ARRAYS = "arrays"
+ARRAYS, CHECKSUMS = "arrays", "checksums.json"
 _BATCH = 512
+# After a day, what a killed process has left is not being written any more.
+LEFT_SECONDS = 24 * 3600
 
 
 @dataclass(frozen=True)
@@ -124,6 +131,11 @@ def _cached(builder: ManualBuilder) -> dict[str, np.ndarray] | None:
         features = {
             name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in _numeric(builder)
         }
+        # Those that 0.1.0 made have no checksums.
+        if (folder / CHECKSUMS).exists():
+            wanted = json.loads((folder / CHECKSUMS).read_text())
+            if wanted != _checksums(folder):
+                raise ValueError("not what was written")
     except (OSError, ValueError, EOFError):
         shutil.rmtree(folder, ignore_errors=True)
         return None
@@ -134,17 +146,34 @@ def _cached(builder: ManualBuilder) -> dict[str, np.ndarray] | None:
 def _cache(builder: ManualBuilder) -> dict[str, np.ndarray]:
     """Copies TFDS's files into arrays on disk; into memory where that cannot be written."""
     folder = Path(builder.data_dir) / ARRAYS
-    temporary = folder.with_name(f"{ARRAYS}.{os.getpid()}.tmp")
+    temporary = folder.with_name(f"{ARRAYS}.{secrets.token_hex(8)}.tmp")
     try:
         temporary.mkdir()
     except OSError:
         return _read(builder, None)
     try:
+        for killed in folder.parent.glob(f"{ARRAYS}.*.tmp"):
+            if time.time() - killed.stat().st_mtime > LEFT_SECONDS:
+                shutil.rmtree(killed, ignore_errors=True)
         _read(builder, temporary)
-        temporary.rename(folder)
+        write_json(temporary / CHECKSUMS, _checksums(temporary))
+        with suppress(OSError):  # another process was faster
+            temporary.rename(folder)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return _cached(builder) or _read(builder, None)
+
+
+def _checksums(folder: Path) -> dict[str, int]:
+    """CRC-32 of each array's file, read in pieces."""
+    found = {}
+    for path in sorted(folder.glob("*.npy")):
+        crc = 0
+        with path.open("rb") as file:
+            while block := file.read(2**20):
+                crc = zlib.crc32(block, crc)
+        found[path.name] = crc
+    return found
 
 
 def _numeric(builder: ManualBuilder) -> dict[str, tuple[tuple[int, ...], np.dtype]]:

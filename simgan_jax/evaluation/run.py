@@ -30,8 +30,8 @@ from simgan_jax.io.locks import alone
 from simgan_jax.metrics import two_sample
 from simgan_jax.models import Discriminator
 from simgan_jax.refinement.refiner import load_refiner
-from simgan_jax.setup import make_setup
-from simgan_jax.training.provenance import read_config
+from simgan_jax.setup import Setup
+from simgan_jax.training.provenance import read_setup
 
 FILE, FOLDER = "evaluation.json", "evaluation"
 # In a run's folder, held while it is measured: a choice and a report belong together.
@@ -169,14 +169,20 @@ def evaluate_run(
             missing or unlabelled.
     """
     workdir = Path(workdir)
-    config = read_config(workdir)
+    config, setup = read_setup(workdir)
     plan = plan_of(config, level, seeds, rows)
     with alone(workdir / LOCK, "evaluated"):
-        return _evaluate_run(workdir, config, plan, level, say, choose_anew)
+        return _evaluate_run(workdir, config, setup, plan, level, say, choose_anew)
 
 
 def _evaluate_run(
-    workdir: Path, config: ConfigDict, plan: Plan, level: str, say: Say, choose_anew: bool
+    workdir: Path,
+    config: ConfigDict,
+    setup: Setup,
+    plan: Plan,
+    level: str,
+    say: Say,
+    choose_anew: bool,
 ) -> dict[str, Any]:
     """`evaluate_run`, alone in its folder."""
     start = time.perf_counter()
@@ -190,7 +196,7 @@ def _evaluate_run(
         choice = choose(workdir, images, sets.real, [x for many in readers.values() for x in many])
     say(f"checkpoint {choice['step']} {when} by realism and label shift: {choice['rule']}")
     refine = load_refiner(workdir)  # the chosen checkpoint, or the one before if that is damaged
-    network = make_setup(config).discriminator
+    network = setup.discriminator
     measured = evaluate(plan, config.task, sets, refine, network, config.seed, say, readers)
     report = {"level": level, "checkpoint": refine.step, **measured}
     report["candidates"] = choice["candidates"]

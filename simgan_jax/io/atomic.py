@@ -1,17 +1,14 @@
 """Files that appear whole or not at all, and JSON that may be damaged all the same."""
 
-import itertools
 import json
 import math
-import os
+import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from simgan_jax.errors import UserError
-
-_numbers = itertools.count()
+from simgan_jax.errors import CannotWrite, UserError
 
 
 @contextmanager
@@ -25,17 +22,18 @@ def replacing(path: str | Path, scratch: str | Path | None = None) -> Iterator[P
         scratch: folder for the temporary file, on the same disk; that of `path` by default.
 
     Raises:
-        UserError: the disk is full or the folder cannot be written; an old file is left as it was.
+        CannotWrite: the disk is full or the folder cannot be written; an old file is left as it was.
     """
     path = Path(path)
-    temporary = Path(scratch or path.parent) / f".{os.getpid()}-{next(_numbers)}{path.suffix}"
+    # Processes of two machines that share a folder may have one number.
+    temporary = Path(scratch or path.parent) / f".{secrets.token_hex(8)}{path.suffix}"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
         temporary.replace(path)
     except OSError as error:
-        raise UserError(
+        raise CannotWrite(
             f"{path}: cannot be written ({error.strerror or error}); free space or name another place"
         ) from error
     finally:

@@ -12,10 +12,9 @@ from ml_collections import ConfigDict
 
 from simgan_jax.errors import UserError, warn
 from simgan_jax.io.atomic import DamagedFile, read_json, write_json
-from simgan_jax.setup import make_setup
 from simgan_jax.state import refiner_params
 from simgan_jax.training.checkpoint import Checkpoints, DamagedCheckpoint
-from simgan_jax.training.provenance import read_config
+from simgan_jax.training.provenance import read_setup
 
 FILE = "chosen.json"
 
@@ -37,8 +36,7 @@ def restore_refiner(
         DamagedCheckpoint: the one asked for.
         UserError: no run there, or no checkpoint yet.
     """
-    config = read_config(workdir)
-    setup, checkpoints = make_setup(config), Checkpoints(workdir)
+    (config, setup), checkpoints = read_setup(workdir), Checkpoints(workdir)
     if step is not None:
         try:
             state = checkpoints.read(setup, step)

@@ -190,7 +190,7 @@ class Manifest:
 
 
 def _is_filled(folder: Path) -> bool:
-    """Whether there is more than what another part makes first."""
+    """Whether there is more than what a part makes first, which a kill may have left alone there."""
     return folder.is_dir() and any(path.name != JOURNALS for path in folder.iterdir())
 
 

@@ -2,7 +2,6 @@
 
 import dataclasses
 import gc
-import hashlib
 import itertools
 import json
 import logging
@@ -18,13 +17,21 @@ from typing import Any
 import jax
 import numpy as np
 import orbax.checkpoint as ocp
-from jaxtyping import Array
 
-from simgan_jax.errors import UserError, warn
+from simgan_jax.errors import CannotWrite, UserError, warn
 from simgan_jax.setup import Setup
 from simgan_jax.state import TrainState, create_train_state
-from simgan_jax.training import devices
 from simgan_jax.training.devices import collect, place
+from simgan_jax.training.digest import (
+    difference,
+    identity,
+    mismatch,
+    newer,
+    note,
+    plain,
+    read_note,
+    written_by_these_packages,
+)
 from simgan_jax.training.processes import from_first, is_first
 
 FOLDER = "checkpoints"
@@ -40,14 +47,15 @@ READ_ERROR = re.compile("(DATA_LOSS|FAILED_PRECONDITION|NOT_FOUND|OUT_OF_RANGE):
 
 
 class DamagedCheckpoint(UserError):
-    """A checkpoint's files are not what was saved."""
+    """A checkpoint's files are not what was saved there."""
 
 
 class Checkpoints:
     """The checkpoints of a run's folder; each holds the whole state and a digest of it.
 
     Orbax writes into a temporary folder and renames it, so that a killed run leaves whole checkpoints
-    only. A digest that does not fit the restored arrays tells damage of any other origin.
+    only. A digest that does not fit the restored arrays tells damage of any other origin; the step in
+    the state and the run's identity tell what was brought from elsewhere.
 
     Nothing in the folder changes but by `save` and `resume`, which are for training alone.
     """
@@ -67,19 +75,24 @@ class Checkpoints:
         """Steps of the checkpoints there are, oldest first."""
         return sorted(ocp.utils.checkpoint_steps(self._workdir / FOLDER))
 
+    def last_good(self) -> str:
+        """What an error of a run says of where it would go on."""
+        steps = self.steps()
+        return f"the last good checkpoint is {steps[-1] if steps else 'none'}"
+
     def save(self, state: TrainState, setup: Setup) -> None:
         """Saves a state that lies on the devices under its step; a step saved before is left alone.
 
         Raises:
-            UserError: the disk is full or the folder cannot be written; earlier checkpoints stay.
+            CannotWrite: the disk is full or the folder cannot be written; earlier checkpoints stay.
         """
         step = int(jax.device_get(state.step))
         try:
             if step in self._manager.all_steps():
                 return
-            self._manager.save(step, args=_items(collect(state, setup)))
+            self._manager.save(step, args=_items(collect(state, setup), identity(self._workdir)))
         except (OSError, ValueError) as error:
-            raise UserError(
+            raise CannotWrite(
                 f"{self._workdir / FOLDER}: could not save step {step}: {_one_line(error)}. Free space "
                 "there and run the same command again; earlier checkpoints are kept"
             ) from error
@@ -133,23 +146,25 @@ class Checkpoints:
             step: of the checkpoint.
 
         Raises:
-            DamagedCheckpoint: its files were cut short, changed or lost.
+            DamagedCheckpoint: its files were cut short, changed, lost, or are another step's or run's.
             UserError: there is none of this step, or it is of another version or configuration.
         """
         folder, steps = self._workdir / FOLDER / str(step), self.steps()
         if step not in steps:
             raise UserError(f"{folder.parent}: no checkpoint {step}; there are {steps}")
         target = jax.eval_shape(
-            lambda: jax.tree.map(_plain, _leaves(create_train_state(jax.random.key(0), setup)))
+            lambda: jax.tree.map(plain, _leaves(create_train_state(jax.random.key(0), setup)))
         )
         found, saved = _restore(folder, target)
+        if version := newer(saved):
+            raise UserError(f"{folder}: {version}")
         if found.history.images is None:
             empty = np.zeros((0, *setup.image_shape), setup.image_dtype)
             found = found.replace(history=found.history.replace(images=empty))
-        if saved != digest(found):
-            raise DamagedCheckpoint(f"{folder} is damaged (its arrays do not fit their checksum)")
-        if difference := _difference(_leaves(found), target):
-            raise UserError(_unreadable(folder, difference))
+        if wrong := mismatch(found, saved, step, identity(self._workdir)):
+            raise DamagedCheckpoint(f"{folder} is damaged ({wrong})")
+        if wrong := difference(_leaves(found), target):
+            raise UserError(_unreadable(folder, wrong))
         return found.replace(key=jax.random.wrap_key_data(found.key))
 
     def _newest(
@@ -157,11 +172,22 @@ class Checkpoints:
     ) -> tuple[TrainState | None, dict[int, DamagedCheckpoint]]:
         """The newest whole one of some steps, and what is damaged after it, newest first."""
         damaged: dict[int, DamagedCheckpoint] = {}
+        unreadable: UserError | None = None
         for step in reversed(steps):
             try:
                 return self.read(setup, step), damaged
             except DamagedCheckpoint as error:
                 damaged[step] = error
+            except UserError as error:
+                # If one before is whole, the configuration is right; these packages saved it, so it is
+                # damaged.
+                folder = self._workdir / FOLDER / str(step)
+                if not written_by_these_packages(read_note(folder / "digest")):
+                    raise
+                unreadable = unreadable or error
+                damaged[step] = DamagedCheckpoint(f"{folder} is damaged (its description)")
+        if unreadable:
+            raise unreadable
         if damaged:
             first = next(iter(damaged.values()))
             raise UserError(
@@ -187,25 +213,15 @@ class Checkpoints:
         return ocp.CheckpointManager(self._workdir / FOLDER, options=options)
 
 
-def digest(state: TrainState) -> str:
-    """SHA-256 over every leaf's type, shape and bytes, in the tree's order."""
-    sha = hashlib.sha256()
-    for leaf in jax.tree.leaves(state):
-        array = devices.fetch(_plain(leaf))
-        sha.update(f"{array.dtype} {array.shape}".encode())
-        sha.update(np.ascontiguousarray(array).data)
-    return sha.hexdigest()
-
-
-def _items(state: TrainState) -> ocp.args.Composite:
+def _items(state: TrainState, run: str | None) -> ocp.args.Composite:
     return ocp.args.Composite(
         state=ocp.args.StandardSave(_leaves(state)),
-        digest=ocp.args.JsonSave({"sha256": digest(state)}),
+        digest=ocp.args.JsonSave(note(state, run)),
     )
 
 
-def _restore(folder: Path, target: dict[str, Any]) -> tuple[TrainState, str | None]:
-    """The arrays of a checkpoint, read into the host's memory, and the digest they were saved with.
+def _restore(folder: Path, target: dict[str, Any]) -> tuple[TrainState, dict[str, Any]]:
+    """The arrays of a checkpoint, read into the host's memory, and what was noted beside them.
 
     Raises:
         DamagedCheckpoint: a file was cut short, changed or lost.
@@ -218,7 +234,7 @@ def _restore(folder: Path, target: dict[str, Any]) -> tuple[TrainState, str | No
             # Orbax's managers wait for all processes; its handlers read for this one.
             found = ocp.PyTreeCheckpointHandler().restore(folder / "state", args=arrays)
             saved = ocp.JsonCheckpointHandler().restore(folder / "digest")
-            return TrainState(**found), saved.get("sha256")
+            return TrainState(**found), saved
         except (OSError, ValueError, KeyError) as error:
             damage = _damage(folder, error)
             if not damage:
@@ -258,11 +274,6 @@ def _leaves(state: TrainState) -> dict[str, Any]:
     return {name: x for name, x in fields.items() if name not in LATER or x is not None}
 
 
-def _plain(leaf: Any) -> Array:
-    is_key = jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key)
-    return jax.random.key_data(leaf) if is_key else leaf
-
-
 def _damage(folder: Path, error: Exception) -> str | None:
     """How a checkpoint that Orbax could not read is damaged, None if the reason is another one."""
     for name in NEEDED:
@@ -270,19 +281,6 @@ def _damage(folder: Path, error: Exception) -> str | None:
             return f"{name} is missing"
     text = isinstance(error, UnicodeDecodeError | json.JSONDecodeError)
     return _one_line(error) if text or READ_ERROR.match(str(error)) else None
-
-
-def _difference(found: dict[str, Any], target: dict[str, Any]) -> str | None:
-    """The first array that is not of the type and shape that the configuration asks for."""
-    pairs = zip(
-        jax.tree_util.tree_leaves_with_path(found), jax.tree_util.tree_leaves(target), strict=True
-    )
-    for (path, ours), theirs in pairs:
-        if (ours.dtype, ours.shape) != (theirs.dtype, theirs.shape):
-            name = jax.tree_util.keystr(path, simple=True, separator=".")
-            wanted = f"{theirs.dtype} {theirs.shape}"
-            return f"{name} is {ours.dtype} {ours.shape} there, {wanted} by config.json"
-    return None
 
 
 def _unreadable(folder: Path, reason: str) -> str:

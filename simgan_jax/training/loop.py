@@ -1,6 +1,5 @@
 """The host loop: pre-train the refiner, pre-train the discriminator, then Algorithm 1."""
 
-import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -11,7 +10,7 @@ from ml_collections import ConfigDict
 
 from simgan_jax import data, settings
 from simgan_jax.data import Arrays
-from simgan_jax.errors import UserError
+from simgan_jax.errors import CannotWrite, UserError
 from simgan_jax.gradients import Metrics
 from simgan_jax.io.locks import alone
 from simgan_jax.setup import Setup, make_setup
@@ -19,6 +18,7 @@ from simgan_jax.state import TrainState, create_train_state
 from simgan_jax.steps import Batch
 from simgan_jax.training import devices, logs, processes, provenance
 from simgan_jax.training.checkpoint import Checkpoints
+from simgan_jax.training.interruptions import interruptions
 from simgan_jax.training.phases import Phase, phases, steps_until_due
 from simgan_jax.training.probe import Probe
 from simgan_jax.training.psi_estimators import train_psi_estimators
@@ -69,6 +69,8 @@ def _train(config: ConfigDict, workdir: Path, setup: Setup, require: Require) ->
     synthetic, real = load_sets(config, setup)
     require(config, synthetic, real)
     sets = select(config, synthetic, real)
+    first = 0 if state is None else int(state.step)
+    provenance.write(workdir, config, sets, first)
     if state is None:
         state = create_train_state(jax.random.key(config.seed), setup)
         if setup.reading:
@@ -76,14 +78,16 @@ def _train(config: ConfigDict, workdir: Path, setup: Setup, require: Require) ->
         state = devices.place(state, setup)
         if setup.reading:
             checkpoints.save(state, setup)
-    first = int(state.step)
-    provenance.write(workdir, config, sets, first)
     probe = Probe(setup, workdir / "samples", synthetic, real.images, config.task)
     resident = fit_on_devices(config, sets)
     if resident:
         sets = devices.replicate(sets, setup)
     del synthetic, real  # where the sets were copied, what is not needed of them goes
-    with logs.Log(workdir, first, last) as log, interruptions() as interrupted:
+    with (
+        _failures_told(checkpoints),
+        logs.Log(workdir, first, last) as log,
+        interruptions() as interrupted,
+    ):
         log.say(f"{'resuming at' if first else 'starting at'} step {first} of {last} in {workdir}")
         watch = Watch(config, setup, workdir, probe, log, checkpoints, first, last)
         for phase in schedule:
@@ -97,6 +101,21 @@ def _train(config: ConfigDict, workdir: Path, setup: Setup, require: Require) ->
                     )
                     return False
     return True
+
+
+@contextmanager
+def _failures_told(checkpoints: Checkpoints) -> Iterator[None]:
+    """Within it, what cannot be written says where the run would go on."""
+    try:
+        yield
+    except CannotWrite as error:
+        raise UserError(f"{error}; {checkpoints.last_good()}") from error
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        raise UserError(
+            f"{place}{error.strerror or error}; {checkpoints.last_good()}; free space or bring the "
+            "folder back and run the same command again"
+        ) from error
 
 
 def calls(
@@ -208,29 +227,3 @@ def check_images(key: str, arrays: Arrays, setup: Setup) -> Arrays:
             f"{setup.image_dtype}"
         )
     return arrays
-
-
-@contextmanager
-def interruptions() -> Iterator[Callable[[], bool]]:
-    """Within it, SIGTERM and Ctrl-C only set a flag; a second one ends the process at once.
-
-    Yields:
-        A function, to be asked after each call: whether to stop. Several processes stop after the same
-        one, also where SIGTERM has come to one of them alone.
-    """
-    if jax.process_count() > 1:
-        with processes.preemptions() as preempted:
-            yield preempted
-        return
-    seen = []
-
-    def note(number, _):
-        seen.append(number)
-        signal.signal(number, signal.SIG_DFL)
-
-    before = {number: signal.signal(number, note) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield lambda: bool(seen)
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

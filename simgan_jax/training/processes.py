@@ -2,12 +2,14 @@
 
 import itertools
 import os
+import re
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import Any, NoReturn
 
 import jax
 import numpy as np
@@ -19,6 +21,12 @@ from simgan_jax.errors import UserError
 ENDED = "simgan_jax/ended"
 # Longer than any evaluation.
 PATIENCE_MS = 30 * 24 * 3600 * 1000
+# Each process counts under its rank here every few seconds. JAX itself notices the death of another one
+# after minutes, and a collective that waits for it never does.
+BEATS = "simgan_jax/beats/{}"
+BEAT_SECONDS, SILENCE_SECONDS = 4, 40
+# What collectives and the store say when the other end of a connection is gone.
+GONE = re.compile("gloo|nccl|connection|peer|unavailable|heartbeat|coordination", re.IGNORECASE)
 
 
 def is_first() -> bool:
@@ -36,19 +44,25 @@ def joined() -> Iterator[None]:
     """Joins the processes that the cluster's environment describes; they leave it together.
 
     Those that are through wait for the first one, as long as it takes. One that fails ends all with its
-    own status, wherever they are: they would wait for it.
+    own status, wherever they are: they would wait for it. One that dies or hangs is missed within a
+    minute, and ends all the others with status 2.
 
     Raises:
-        UserError: this JAX hides the store by which they tell each other how they end.
+        UserError: this JAX hides the store by which they tell each other how they end; or another
+            process is gone.
     """
     jax.distributed.initialize()
-    store = _store()
+    shared = _shared()
+    store = shared.client
     end = threading.Thread(target=_await_end, args=(store,), daemon=True)
     end.start()
+    threading.Thread(target=_listen, args=(shared, end), daemon=True).start()
     try:
         yield
     except BaseException as error:
         _say_ended(store, 2 if isinstance(error, UserError) else 1)
+        if isinstance(error, jax.errors.JaxRuntimeError) and GONE.search(str(error)):
+            _leave("another process")
         raise
     if is_first():
         _say_ended(store, 0)
@@ -71,12 +85,12 @@ def preemptions() -> Iterator[Callable[[], bool]]:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
-def _store() -> Any:
-    """The key-value store that JAX's own processes run on; it gives no public way to it."""
+def _shared() -> Any:
+    """What JAX's own processes share, a key-value store above all; it gives no public way to it."""
     try:
         from jax._src import distributed
 
-        return distributed.global_state.client
+        return distributed.global_state
     except (ImportError, AttributeError) as error:
         raise UserError(
             f"several processes do not run with jax {jax.__version__} ({error}), only with 0.10 to "
@@ -89,11 +103,51 @@ def _say_ended(store: Any, status: int) -> None:
         store.key_value_set(ENDED, f"{status} {jax.process_index()}")
 
 
+def _listen(shared: Any, end: threading.Thread) -> None:
+    """Leaves when another process no longer beats; until they all end."""
+    others = (rank for rank in range(shared.num_processes) if rank != shared.process_id)
+    heard = {rank: ("", time.monotonic()) for rank in others}
+    # In a thread of its own: asking a store that hangs never returns.
+    threading.Thread(target=_beat, args=(shared, heard, end), daemon=True).start()
+    while end.is_alive():
+        end.join(BEAT_SECONDS)
+        for rank, (_, since) in heard.items():
+            if end.is_alive() and time.monotonic() - since > SILENCE_SECONDS:
+                _leave(f"process {rank}")
+
+
+def _beat(shared: Any, heard: dict[int, tuple[str, float]], end: threading.Thread) -> None:
+    """Beats, and notes in `heard` what the others have last said, and when."""
+    with suppress(jax.errors.JaxRuntimeError):  # the store is gone, and `_await_end` says so
+        for beat in itertools.count():
+            own = BEATS.format(shared.process_id)
+            shared.client.key_value_set(own, str(beat), allow_overwrite=True)
+            found = dict(shared.client.key_value_dir_get(BEATS.format("")))
+            for rank, (last, _) in heard.items():
+                if (said := found.get(BEATS.format(rank), "")) != last:
+                    heard[rank] = (said, time.monotonic())
+            end.join(BEAT_SECONDS)
+
+
+def _leave(who: str) -> NoReturn:
+    """Ends this process at once: what is under way waits for one that will not come."""
+    print(
+        f"simgan: {who} of this run is gone or hangs; start all of them again, and the run goes on "
+        "from its last checkpoint",
+        file=sys.stderr,
+        flush=True,
+    )
+    sys.stdout.flush()
+    os._exit(2)
+
+
 def _await_end(store: Any) -> None:
     try:
         said = store.blocking_key_value_get(ENDED, PATIENCE_MS)
-    except jax.errors.JaxRuntimeError:  # the first process, which holds the store, was killed
-        said = "1 0"
+    except jax.errors.JaxRuntimeError:  # it was killed, and with it the store
+        if is_first():
+            return
+        _leave("the first process")
     status, rank = (int(number) for number in said.split())
     if status and rank != jax.process_index():
         # Those that leave wait for each other; the main thread may never come so far.

@@ -5,6 +5,7 @@ import importlib.metadata
 import json
 import os
 import platform
+import secrets
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,8 +17,10 @@ from ml_collections import ConfigDict
 
 from simgan_jax.errors import UserError, warn
 from simgan_jax.io.atomic import DamagedFile, read_json, write_json
+from simgan_jax.setup import Setup, make_setup
 from simgan_jax.steps import Batch
 from simgan_jax.training.checkpoint import Checkpoints
+from simgan_jax.training.digest import FILE, identity
 from simgan_jax.training.processes import is_first
 
 # What earlier versions did, which knew no such setting.
@@ -27,7 +30,6 @@ EARLIER = {
     "config.loss.reading.of": "predictions",
     "config.loss.reading.target": 0.0,
 }
-ENVIRONMENT = "environment.json"
 PACKAGES = ("simgan_jax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
 
 
@@ -114,11 +116,28 @@ def read_config(workdir: str | Path) -> ConfigDict:
         raise UserError(f"{error}; restore it or train anew with another --workdir") from error
 
 
+def read_setup(workdir: str | Path) -> tuple[ConfigDict, Setup]:
+    """The configuration of a run, and the setup that it describes.
+
+    Raises:
+        UserError: no run there, or its configuration was damaged.
+    """
+    config = read_config(workdir)
+    try:
+        return config, make_setup(config)
+    except (AttributeError, KeyError, TypeError) as error:
+        # What a ConfigDict says of a missing key has several lines.
+        said = " ".join(str(error).split())[:100]
+        path = Path(workdir) / "config.json"
+        raise UserError(f"{path}: lacks settings of a run ({said}); restore it") from error
+
+
 def write(workdir: Path, config: ConfigDict, sets: Batch, step: int = 0) -> None:
     """Writes environment.json: seed, checksums of the data, and of each part of the run how it ran.
 
-    The first part's command, versions, machine and devices stand beside the seed; those of later ones
-    are added to the list "resumed", with the step that each went on from.
+    "run" is drawn at random and tells the run's checkpoints from those of every other one. The first
+    part's command, versions, machine and devices stand beside the seed; those of later ones are added
+    to the list "resumed", with the step that each went on from.
 
     Args:
         workdir: of the run.
@@ -131,10 +150,12 @@ def write(workdir: Path, config: ConfigDict, sets: Batch, step: int = 0) -> None
     """
     if not is_first():
         return
-    path, found = workdir / ENVIRONMENT, _checksums(sets)
+    path, found = workdir / FILE, _checksums(sets)
     before = _read_environment(path) if step else {}
     if not before:
-        write_json(path, _part() | {"seed": config.seed, "data": found})
+        # A run that goes on without its old file keeps no identity: its checkpoints have another.
+        run = identity(workdir) or (None if step else secrets.token_hex(8))
+        write_json(path, _part() | {"seed": config.seed, "run": run, "data": found})
         return
     _require_same(workdir, before, found)
     parts = [*before.get("resumed", []), {"step": step} | _part()]
@@ -148,7 +169,7 @@ def require_same_data(workdir: Path, sets: Batch) -> None:
         UserError: the run was begun with other data.
     """
     if Checkpoints(workdir).steps():
-        _require_same(workdir, _read_environment(workdir / ENVIRONMENT), _checksums(sets))
+        _require_same(workdir, _read_environment(workdir / FILE), _checksums(sets))
 
 
 def _checksums(sets: Batch) -> dict[str, Any]:
@@ -241,6 +262,6 @@ def _settings(config: ConfigDict) -> dict[str, Any]:
     Runs of older versions, which knew fewer settings, go on if what they did is asked for.
     """
     settings = EARLIER | flat(json.loads(json.dumps(config.to_dict())), "config")
-    if settings["config.loss.psi"] == "estimator":
+    if settings.get("config.loss.psi") == "estimator":
         return settings
     return {k: x for k, x in settings.items() if not k.startswith("config.loss.reading.")}

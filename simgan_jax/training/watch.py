@@ -105,10 +105,8 @@ class Watch:
         try:
             return self._meter.read()
         except NotFinite as error:
-            kept = self._checkpoints.steps()
             raise UserError(
-                f"{error}; the last good checkpoint is {kept[-1] if kept else 'none'}. Lower "
-                "config.optimizer.*.learning_rate"
+                f"{error}; {self._checkpoints.last_good()}. Lower config.optimizer.*.learning_rate"
             ) from None
 
     def _complain(self) -> None:

@@ -1,0 +1,152 @@
+"""Processes are killed at random instants and started again until they are done.
+
+What is then there must equal, bit for bit, what an unbroken process leaves: the whole state of every
+checkpoint, what was measured, every refined, prepared and exported file.
+"""
+
+import shutil
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from experiments.reliability import runs
+from experiments.reliability.outcome import Outcome
+from experiments.reliability.processes import Command, must
+from experiments.reliability.unity_files import write_unity_files
+from simgan_jax.training.checkpoint import FOLDER
+
+# Signals in a row to one job, which is then left alone until it is done.
+IN_A_ROW = 6
+# Seconds from a second signal to the end of the process: it stands in line for the processor.
+AT_ONCE = 10
+KILL, TERM, INT = signal.SIGKILL, signal.SIGTERM, signal.SIGINT
+KINDS = ([KILL], [TERM], [TERM, TERM], [INT, INT])
+SHARES = (0.75, 0.15, 0.05, 0.05)
+# Documented: 0 after training has saved, else as signals end processes; 130 where Python sees Ctrl-C.
+STATUSES = {KILL: {-KILL}, TERM: {0, -TERM}, INT: {0, -INT, 130}}
+
+
+@dataclass(frozen=True)
+class Job:
+    """A command to be killed.
+
+    Attributes:
+        name: for the counts.
+        share: of all kills.
+        module: whose command it is.
+        arguments: from the folder that it writes.
+        left: what it has made there.
+    """
+
+    name: str
+    share: float
+    module: str
+    arguments: Callable[[Path], list[str]]
+    left: Callable[[Path], dict[str, Any]]
+
+
+def jobs(scratch: Path, rng: np.random.Generator) -> list[Job]:
+    """Every command that writes; each in a folder of its own, from the same input."""
+    run, images, eyes = scratch / "run", scratch / "images", scratch / "eyes"
+    runs.write_run(run, (1, 2))
+    runs.pictures(images, 60, rng)
+    write_unity_files(eyes, 6)
+
+    def train(folder: Path) -> list[str]:
+        return [*runs.settings(), f"--workdir={folder}"]
+
+    def refine(folder: Path) -> list[str]:
+        return [f"--workdir={run}", f"--input={images}", f"--output={folder}"]
+
+    def prepare(folder: Path) -> list[str]:
+        return ["unity_eyes", f"--manual_dir={eyes}", f"--data_dir={folder}", "--workers=1"]
+
+    def export(folder: Path) -> list[str]:
+        output = f"--output={folder / 'refiner.npz'}"
+        return [f"--workdir={run}", "--format=npz", output]
+
+    def refined(folder: Path) -> dict[str, Any]:
+        assert not (folder / ".refine").exists(), "what refine keeps while it works is still there"
+        return runs.files(folder)
+
+    return [
+        Job("refine", 0.2, "refine", refine, refined),
+        Job("prepare", 0.1, "data.prepare", prepare, lambda x: runs.files(x, "**/*.npy")),
+        Job("export", 0.1, "export", export, lambda x: runs.files(x, "refiner.npz")),
+        Job("main", 0.6, "main", train, runs.left),
+    ]
+
+
+def run(outcome: Outcome, times: int, rng: np.random.Generator, scratch: Path) -> None:
+    """Sends about `times` signals."""
+    for job in jobs(scratch, rng):
+        folder = scratch / job.name
+        reference, said = folder / "unbroken", folder / "said"
+        must(job.module, job.arguments(reference), said)  # compiles
+        seconds = must(job.module, job.arguments(folder / "timed"), said)
+        wanted, attempt = max(1, round(job.share * times)), 0
+        while wanted > 0 and not outcome.over:
+            attempt += 1
+            target = folder / str(attempt)
+            sent, fault = _until_done(job, target, seconds, min(IN_A_ROW, wanted), rng, outcome)
+            wanted -= len(sent)
+            fault = fault or runs.difference(job.left(target), job.left(reference))
+            for signals in sent:
+                outcome.add(fault and f"{job.name} after {', '.join(sent)}: {fault}")
+                outcome.count("signals", signals)
+            shutil.rmtree(target)
+
+
+def _until_done(
+    job: Job, folder: Path, seconds: float, most: int, rng: np.random.Generator, outcome: Outcome
+) -> tuple[list[str], str | None]:
+    """Starts a job until it ends by itself, killing it up to `most` times.
+
+    Returns:
+        The signals that it got, and what was wrong with how it ended.
+    """
+    sent: list[str] = []
+    while True:
+        process = Command(job.module, job.arguments(folder), folder.with_name("said"))
+        signals: list[signal.Signals] = []
+        if len(sent) < most and process.wait(seconds * rng.random()) is None:
+            signals = KINDS[rng.choice(len(KINDS), p=SHARES)]
+        for number in signals:
+            process.send(number)
+            time.sleep(0.05)
+        if len(signals) == 2 and process.wait(AT_ONCE) is None:
+            return sent, f"goes on {AT_ONCE} s after the second {signals[0].name}"
+        status, out, err = process.end()
+        if not signals:
+            return sent, err[-500:] if status else None
+        if status == 0 and signals[0] == KILL:
+            return sent, None  # it was over before
+        sent.append(" ".join(x.name for x in signals))
+        outcome.count("while", f"{job.name}: {_doing(job, out, folder)}")
+        if status not in STATUSES[signals[0]] or "Traceback" in err:
+            return sent, f"status {status}: {err[-500:]}"
+
+
+def _doing(job: Job, out: str, folder: Path) -> str:
+    """What a process was at when it was killed, as far as its words and its files tell."""
+    if job.name != "main":
+        return "working" if folder.exists() else "loading"
+    if any((folder / FOLDER).glob("*.orbax-checkpoint-tmp*")):
+        return "saving"
+    for sign, what in (
+        ("written to", "reporting"),
+        ("chosen", "evaluating"),
+        ("adversarial 11/11", "choosing a checkpoint"),
+        ("adversarial", "Algorithm 1"),
+        ("discriminator", "pre-training"),
+        ("refiner", "pre-training"),
+        ("ing at", "compiling"),
+    ):
+        if sign in out:
+            return what
+    return "loading"
