@@ -131,7 +131,12 @@ def _judge(case: Case, status: int, out: str, err: str) -> str | None:
     lines = [line for line in err.splitlines() if not line.startswith("simgan: warning")]
     if status != 2 or "Traceback" in err or len(lines) != 1:
         return f"status {status}, {len(lines)} lines: {err[-300:]}"
-    if case.module == "main" and "step" in out and "checkpoint" not in lines[0]:
+    if (
+        case.module == "main"
+        and case.output.is_dir()
+        and "step" in out
+        and "checkpoint" not in lines[0]
+    ):
         return f"does not name the last good step: {lines[0][:200]}"
     if case.module == "main" and (case.output / FOLDER).is_dir():
         try:

@@ -93,6 +93,13 @@ class ManualBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
                     self.download_and_prepare(download_config=config)
                 lines = "".join(fault + "\n" for fault in self._faults)
                 (target / SKIPPED).write_text(lines, "utf-8")
+            except RuntimeError as error:  # of the writer of records
+                if "write() failed" not in str(error):
+                    raise
+                raise UserError(
+                    f"{target}: cannot be written ({one_line(str(error))[:150]}); free space or name "
+                    "another place with --data_dir"
+                ) from error
             except OSError as error:
                 raise UserError(
                     f"{target}: cannot be written ({error.strerror or error}); free space or "

@@ -7,9 +7,10 @@ import json
 import logging
 import re
 import sys
+import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -73,12 +74,13 @@ class Checkpoints:
 
     def steps(self) -> list[int]:
         """Steps of the checkpoints there are, oldest first."""
-        return sorted(ocp.utils.checkpoint_steps(self._workdir / FOLDER))
+        with suppress(NotADirectoryError):
+            return sorted(ocp.utils.checkpoint_steps(self._workdir / FOLDER))
+        return []
 
     def last_good(self) -> str:
         """What an error of a run says of where it would go on."""
-        steps = self.steps()
-        return f"the last good checkpoint is {steps[-1] if steps else 'none'}"
+        return f"the last good checkpoint is {(self.steps() or ['none'])[-1]}"
 
     def save(self, state: TrainState, setup: Setup) -> None:
         """Saves a state that lies on the devices under its step; a step saved before is left alone.
@@ -88,10 +90,12 @@ class Checkpoints:
         """
         step = int(jax.device_get(state.step))
         try:
-            if step in self._manager.all_steps():
-                return
-            self._manager.save(step, args=_items(collect(state, setup), identity(self._workdir)))
-        except (OSError, ValueError) as error:
+            with _nothing_said():
+                if step in self._manager.all_steps():
+                    return
+                items = _items(collect(state, setup), identity(self._workdir))
+                self._manager.save(step, args=items)
+        except Exception as error:  # what Orbax raises where it cannot write is not documented
             raise CannotWrite(
                 f"{self._workdir / FOLDER}: could not save step {step}: {_one_line(error)}. Free space "
                 "there and run the same command again; earlier checkpoints are kept"
@@ -247,11 +251,12 @@ def _restore(folder: Path, target: dict[str, Any]) -> tuple[TrainState, dict[str
 
 @contextmanager
 def _nothing_said() -> Iterator[None]:
-    """Within it, of many reads that fail none prints a traceback: hundreds of lines otherwise.
+    """Within it, of many threads that fail none prints a traceback: hundreds of lines otherwise.
 
     Orbax gives up at the first array that cannot be read, and closes the event loop of the others.
     """
     hook, log = sys.unraisablehook, logging.getLogger("asyncio")
+    in_threads, threading.excepthook = threading.excepthook, lambda _: None
     level = log.level
     sys.unraisablehook = lambda _: None
     log.setLevel(logging.CRITICAL)
@@ -259,6 +264,7 @@ def _nothing_said() -> Iterator[None]:
         yield
     finally:
         sys.unraisablehook = hook
+        threading.excepthook = in_threads
         log.setLevel(level)
 
 
