@@ -1,6 +1,5 @@
 """A lock between processes: a file that one of them holds until it ends, however it ends."""
 
-import fcntl
 import os
 import socket
 import time
@@ -11,6 +10,11 @@ from typing import TextIO
 
 from simgan_jax.errors import UserError
 
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
+
 
 class Held(Exception):
     """Another process holds the lock; the text says which."""
@@ -20,7 +24,7 @@ class Held(Exception):
 def holding(path: Path) -> Iterator[None]:
     """Holds a lock; its file is made, names the holder, and goes away in the end.
 
-    Where the file system has no locks nothing is locked.
+    Where the system or the file system has no locks nothing is locked.
 
     Args:
         path: of the lock's file, in a folder that exists.
@@ -92,6 +96,8 @@ def holder(path: Path) -> str | None:
 
 
 def _take(file: TextIO) -> None:
+    if fcntl is None:
+        return
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -14,9 +14,11 @@ from jaxtyping import Array, Float, PyTree
 from ml_collections import ConfigDict
 
 from simgan_jax.data import Arrays
-from simgan_jax.estimators.estimator import held_back, train
+from simgan_jax.estimators.estimator import Estimator, held_back, train
 from simgan_jax.estimators.settings import make_settings
 from simgan_jax.estimators.tasks import label_of
+from simgan_jax.io.progress import progress
+from simgan_jax.training import devices
 
 # So that their seeds are none of the evaluation's, which counts from 0 up.
 FIRST_SEED = 1_000_000
@@ -42,8 +44,16 @@ def train_psi_estimators(config: ConfigDict, synthetic: Arrays) -> PyTree[Float[
     some = synthetic[: config.loss.reading.images]
     augmented = strengths(config)
     first = FIRST_SEED + config.seed * len(augmented)
-    trained = [train(config.task, some, settings, first + i, x) for i, x in enumerate(augmented)]
-    return jax.tree.map(lambda *leaves: jnp.stack(leaves), *(one.params for one in trained))
+    images = len(augmented) * settings.steps * settings.batch
+    with progress("training the estimators of psi", images) as advance:
+
+        def train_one(i: int) -> Estimator:
+            return train(config.task, some, settings, first + i, augmented[i], advance)
+
+        trained = devices.each_on_a_device(train_one, range(len(augmented)))
+    # Each lies on a device of its own.
+    host = [jax.device_get(one.params) for one in trained]
+    return jax.tree.map(lambda *leaves: jnp.stack(leaves), *host)
 
 
 def require_enough(config: ConfigDict, synthetic: Arrays) -> None:
