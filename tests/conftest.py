@@ -75,17 +75,17 @@ def tiny_config():
 @pytest.fixture
 def bare(tmp_path):
     """A run that has only just begun."""
-    import runs
+    import run_folders
 
-    runs.write(tmp_path, "config.json", runs.config().to_dict())
+    run_folders.write(tmp_path, "config.json", runs.config().to_dict())
     return tmp_path
 
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory):
     """A run with everything and its report; not to be changed."""
-    import runs
+    import run_folders
 
     workdir = tmp_path_factory.mktemp("finished")
-    runs.make_finished(workdir)
+    run_folders.make_finished(workdir)
     return workdir

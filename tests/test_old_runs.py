@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from runs import read_page
+from run_folders import read_page
 
 from simgan_jax.evaluation.choice import competing, earlier_choice
 from simgan_jax.refinement import weights
