@@ -95,24 +95,29 @@ class Setup:
         inputs = (images,) if noise is None else (images, noise)
         return self.refiner.apply({"params": params}, *inputs)
 
-    def discriminate(
-        self, params: Any, images: Float[Array, "b h w c"]
-    ) -> dict[str, losses.Logits]:
+    def discriminate(self, params: Any, images: Float[Array, "b h w c"]) -> losses.Logits:
         """Logits of every patch, or with the global loss of the whole image, [b, 1, 1, 2].
 
         Args:
-            params: of the discriminator; with a second one {"first": its own, "second": the other's}.
+            params: of the discriminator, as `TrainState.discriminator` has them.
             images: [-1, 1].
+        """
+        own = params if self.second_discriminator is None else params["first"]
+        return self._logits(self.discriminator, own, images)
+
+    def discriminate_each(
+        self, params: Any, images: Float[Array, "b h w c"]
+    ) -> dict[str, losses.Logits]:
+        """`discriminate`, and what a second discriminator says.
 
         Returns:
             By what names of metrics end with: "" for the discriminator, "_second" for a second one.
         """
-        if self.second_discriminator is None:
-            return {"": self._logits(self.discriminator, params, images)}
-        return {
-            "": self._logits(self.discriminator, params["first"], images),
-            "_second": self._logits(self.second_discriminator, params["second"], images),
-        }
+        logits = {"": self.discriminate(params, images)}
+        if self.second_discriminator is not None:
+            own = params["second"]
+            logits["_second"] = self._logits(self.second_discriminator, own, images)
+        return logits
 
     def _logits(
         self, network: nn.Module, params: Any, images: Float[Array, "b h w c"]

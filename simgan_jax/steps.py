@@ -123,7 +123,7 @@ def refiner_step(
             regularization += weight * terms["reading"]
         deceived = {}
         if adversarial:
-            judged = setup.discriminate(state.discriminator.params, refined)
+            judged = setup.discriminate_each(state.discriminator.params, refined)
             refiner_side = losses.ADVERSARIAL[setup.adversarial].refiner
             deceived = {f"adversarial{x}": refiner_side(one, REAL) for x, one in judged.items()}
         total = losses.refiner_loss(
@@ -202,7 +202,7 @@ def discriminator_gradients(
         if "past" in part:
             terms["accuracy_history"] = losses.accuracy(past_logits, REFINED)
         if setup.r1:
-            penalty = losses.r1_penalty(lambda x: setup.discriminate(params, x)[suffix], real)
+            penalty = losses.r1_penalty(lambda x: setup.discriminate_each(params, x)[suffix], real)
             terms["r1"] = penalty
             total += setup.r1 / 2 * penalty.mean()
         return terms | {"loss": total}
@@ -210,7 +210,7 @@ def discriminator_gradients(
     def loss(params, part):
         real = to_unit(part["real"])
         images = [real, part["now"]] + ([part["past"]] if "past" in part else [])
-        judged = setup.discriminate(params, jnp.concatenate(images))
+        judged = setup.discriminate_each(params, jnp.concatenate(images))
         found = {x: terms_of(x, logits, params, real, part) for x, logits in judged.items()}
         terms = {f"{name}{x}": value for x in found for name, value in found[x].items()}
         return _total(one["loss"] for one in found.values()), terms

@@ -195,7 +195,7 @@ def test_spectral_norm_and_the_global_loss_act_on_the_logits(tiny_config):
 
     @jax.jit
     def logits(params):
-        return [s.discriminate(params, images)[""] for s in (setup, whole, normed)]
+        return [s.discriminate(params, images) for s in (setup, whole, normed)]
 
     once = logits(params)
     twice = logits(jax.tree.map(lambda x: 2 * x, params))
@@ -212,7 +212,7 @@ def test_a_second_discriminator_may_see_more_than_the_image(tiny_config):
     assert setup.second_discriminator.receptive_field == 63 > 24
     state = jax.eval_shape(lambda: create_train_state(jax.random.key(0), setup))
     images = jax.ShapeDtypeStruct((5, 24, 24, 1), "float32")
-    logits = jax.eval_shape(setup.discriminate, state.discriminator.params, images)
+    logits = jax.eval_shape(setup.discriminate_each, state.discriminator.params, images)
     assert {k: x.shape for k, x in logits.items()} == {"": (5, 6, 6, 2), "_second": (5, 2, 2, 2)}
 
 

@@ -221,7 +221,7 @@ def test_micro_batches_change_no_number(micro_batch):
 def test_global_loss_has_one_term_an_image():
     setup, batch = make_setup(local=False), make_batch()
     state = create_train_state(jax.random.key(0), setup)
-    logits = setup.discriminate(state.discriminator.params, jnp.zeros((5, 3, 4, 1)))[""]
+    logits = setup.discriminate(state.discriminator.params, jnp.zeros((5, 3, 4, 1)))
     assert logits.shape == (5, 1, 1, 2)
     _, metrics = train_step(state, batch, setup)
     assert metrics["discriminator/accuracy_real"] * 8 % 1 == 0

@@ -216,7 +216,7 @@ def patch_probability(
     """P(refined) of every patch."""
 
     def probability(params, batch):
-        logits = setup.discriminate(params, ranges.to_unit(batch))[""]
+        logits = setup.discriminate(params, ranges.to_unit(batch))
         return jax.nn.softmax(logits)[..., REFINED]
 
     return np.asarray(jax.jit(probability)(params, shown))
