@@ -77,7 +77,7 @@ def bare(tmp_path):
     """A run that has only just begun."""
     import run_folders
 
-    run_folders.write(tmp_path, "config.json", runs.config().to_dict())
+    run_folders.write(tmp_path, "config.json", run_folders.config().to_dict())
     return tmp_path
 
 

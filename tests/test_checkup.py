@@ -4,6 +4,8 @@ import json
 import shutil
 import sys
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from PIL import Image
@@ -12,8 +14,13 @@ from simgan_jax import doctor
 from simgan_jax.data.checkup import check_folder
 from simgan_jax.io.locks import alone
 from simgan_jax.reporting.findings import check_images
+from simgan_jax.setup import make_setup
+from simgan_jax.state import create_train_state
+from simgan_jax.training import devices
+from simgan_jax.training.checkpoint import Checkpoints
 from simgan_jax.training.checkup import check_run
 from simgan_jax.training.loop import LOCK
+from simgan_jax.training.provenance import read_config
 
 
 @pytest.fixture
@@ -41,7 +48,9 @@ def test_a_run_that_is_over_has_nothing_or_no_evaluation(run):
     config = json.loads((run / "config.json").read_text())
     config["train"] |= {"pretrain_refiner": 0, "pretrain_discriminator": 0, "steps": 1}
     (run / "config.json").write_text(json.dumps(config))
-    (run / "checkpoints" / "0").rename(run / "checkpoints" / "1")
+    setup = devices.distribute(make_setup(read_config(run)), devices=1)
+    state = create_train_state(jax.random.key(0), setup).replace(step=jnp.int32(1))
+    Checkpoints(run).save(devices.place(state, setup), setup)
     assert list(check_run(run)) == []
     (run / "evaluation.json").unlink()
     (said,) = check_run(run)

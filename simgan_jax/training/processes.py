@@ -56,7 +56,8 @@ def joined() -> Iterator[None]:
     store = shared.client
     end = threading.Thread(target=_await_end, args=(store,), daemon=True)
     end.start()
-    threading.Thread(target=_listen, args=(shared, end), daemon=True).start()
+    listening = threading.Thread(target=_listen, args=(shared, end), daemon=True)
+    listening.start()
     try:
         yield
     except BaseException as error:
@@ -67,6 +68,7 @@ def joined() -> Iterator[None]:
     if is_first():
         _say_ended(store, 0)
     end.join()
+    listening.join()  # JAX takes the store down when the process ends; who asks it then is aborted
 
 
 @contextmanager
@@ -108,18 +110,22 @@ def _listen(shared: Any, end: threading.Thread) -> None:
     others = (rank for rank in range(shared.num_processes) if rank != shared.process_id)
     heard = {rank: ("", time.monotonic()) for rank in others}
     # In a thread of its own: asking a store that hangs never returns.
-    threading.Thread(target=_beat, args=(shared, heard, end), daemon=True).start()
+    beating = threading.Thread(target=_beat, args=(shared, heard, end), daemon=True)
+    beating.start()
     while end.is_alive():
         end.join(BEAT_SECONDS)
         for rank, (_, since) in heard.items():
             if end.is_alive() and time.monotonic() - since > SILENCE_SECONDS:
                 _leave(f"process {rank}")
+    beating.join(BEAT_SECONDS)
 
 
 def _beat(shared: Any, heard: dict[int, tuple[str, float]], end: threading.Thread) -> None:
     """Beats, and notes in `heard` what the others have last said, and when."""
     with suppress(jax.errors.JaxRuntimeError):  # the store is gone, and `_await_end` says so
         for beat in itertools.count():
+            if not end.is_alive():
+                return
             own = BEATS.format(shared.process_id)
             shared.client.key_value_set(own, str(beat), allow_overwrite=True)
             found = dict(shared.client.key_value_dir_get(BEATS.format("")))
