@@ -179,3 +179,9 @@ def test_a_run_keeps_its_identity_and_another_has_another(tmp_path, tiny_config)
     (tmp_path / "ours" / "environment.json").unlink()
     provenance.write(tmp_path / "ours", tiny_config, SETS, 3)
     assert read(tmp_path / "ours")["run"] is None, "its checkpoints have the old one"
+
+
+def test_a_configuration_with_a_name_that_none_can_have_is_one_line(tmp_path):
+    (tmp_path / "config.json").write_text('{"a.b": 1}')
+    with pytest.raises(UserError, match=r"config\.json: .*dots.*Restore it"):
+        provenance.read_config(tmp_path)

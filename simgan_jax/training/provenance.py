@@ -114,6 +114,10 @@ def read_config(workdir: str | Path) -> ConfigDict:
         raise UserError(f"{path}: no such file; --workdir must name the folder of a run") from error
     except DamagedFile as error:
         raise UserError(f"{error}; restore it or train anew with another --workdir") from error
+    except ValueError as error:  # a name with a dot
+        raise UserError(
+            f"{path}: {error} Restore it or train anew with another --workdir"
+        ) from error
 
 
 def read_setup(workdir: str | Path) -> tuple[ConfigDict, Setup]:
