@@ -89,3 +89,17 @@ def finished(tmp_path_factory):
     workdir = tmp_path_factory.mktemp("finished")
     run_folders.make_finished(workdir)
     return workdir
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """Chromium without a window; skips where there is none."""
+    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    chromium = Path("/usr/bin/chromium")
+    if not chromium.exists():
+        pytest.skip(f"no browser at {chromium}")
+    with api.sync_playwright() as playwright:
+        flags = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
+        running = playwright.chromium.launch(executable_path=str(chromium), args=flags)
+        yield running
+        running.close()

@@ -1,7 +1,6 @@
 """The page to try a refiner on, as a person uses it."""
 
 import threading
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,20 +12,8 @@ from simgan_jax.serving.app import server
 
 api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
-CHROMIUM = Path("/usr/bin/chromium")
 PIXELS = """id => [...document.getElementById(id).getContext("2d")
     .getImageData(0, 0, 30, 20).data].filter((_, i) => i % 4 == 0)"""
-
-
-@pytest.fixture(scope="module")
-def browser():
-    if not CHROMIUM.exists():
-        pytest.skip(f"no browser at {CHROMIUM}")
-    with api.sync_playwright() as playwright:
-        flags = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
-        chromium = playwright.chromium.launch(executable_path=str(CHROMIUM), args=flags)
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture(scope="module")
