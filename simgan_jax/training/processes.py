@@ -25,6 +25,8 @@ PATIENCE_MS = 30 * 24 * 3600 * 1000
 # after minutes, and a collective that waits for it never does.
 BEATS = "simgan_jax/beats/{}"
 BEAT_SECONDS, SILENCE_SECONDS = 4, 40
+# What one process cannot do, the others mostly cannot either: time to say so themselves.
+OWN_WORDS_SECONDS = 2
 # What collectives and the store say when the other end of a connection is gone.
 GONE = re.compile("gloo|nccl|connection|peer|unavailable|heartbeat|coordination", re.IGNORECASE)
 
@@ -53,22 +55,27 @@ def joined() -> Iterator[None]:
     """
     jax.distributed.initialize()
     shared = _shared()
-    store = shared.client
-    end = threading.Thread(target=_await_end, args=(store,), daemon=True)
+    failed = threading.Event()
+    end = threading.Thread(target=_await_end, args=(shared, failed), daemon=True)
     end.start()
     listening = threading.Thread(target=_listen, args=(shared, end), daemon=True)
     listening.start()
     try:
         yield
     except BaseException as error:
-        _say_ended(store, 2 if isinstance(error, UserError) else 1)
+        _say_ended(shared, 2 if isinstance(error, UserError) else 1)
         if isinstance(error, jax.errors.JaxRuntimeError) and GONE.search(str(error)):
+            end.join(BEAT_SECONDS)  # the other one may have said how it ended
             _leave("another process")
+        failed.set()
+        end.join(BEAT_SECONDS)
+        listening.join(BEAT_SECONDS)
         raise
-    if is_first():
-        _say_ended(store, 0)
+    if shared.process_id == 0:
+        _say_ended(shared, 0)
+    # JAX takes the store down when the process ends; who asks it then is aborted.
     end.join()
-    listening.join()  # JAX takes the store down when the process ends; who asks it then is aborted
+    listening.join()
 
 
 @contextmanager
@@ -100,9 +107,9 @@ def _shared() -> Any:
         ) from error
 
 
-def _say_ended(store: Any, status: int) -> None:
+def _say_ended(shared: Any, status: int) -> None:
     with suppress(jax.errors.JaxRuntimeError):  # another one has said so before
-        store.key_value_set(ENDED, f"{status} {jax.process_index()}")
+        shared.client.key_value_set(ENDED, f"{status} {shared.process_id}")
 
 
 def _listen(shared: Any, end: threading.Thread) -> None:
@@ -147,15 +154,19 @@ def _leave(who: str) -> NoReturn:
     os._exit(2)
 
 
-def _await_end(store: Any) -> None:
+def _await_end(shared: Any, failed: threading.Event) -> None:
+    """Ends this process as the first one that ended did, unless its main thread has `failed` too.
+
+    `jax.process_index` would wait here for devices that the main thread never asked for.
+    """
     try:
-        said = store.blocking_key_value_get(ENDED, PATIENCE_MS)
+        said = shared.client.blocking_key_value_get(ENDED, PATIENCE_MS)
     except jax.errors.JaxRuntimeError:  # it was killed, and with it the store
-        if is_first():
+        if shared.process_id == 0:
             return
         _leave("the first process")
     status, rank = (int(number) for number in said.split())
-    if status and rank != jax.process_index():
+    if status and rank != shared.process_id and not failed.wait(OWN_WORDS_SECONDS):
         # Those that leave wait for each other; the main thread may never come so far.
         with suppress(Exception):
             jax.distributed.shutdown()
