@@ -17,6 +17,7 @@ import importlib
 import sys
 
 from simgan_jax import command
+from simgan_jax.io.signals import interruptible
 
 VERBS = {
     "train": "simgan_jax.main",
@@ -41,7 +42,8 @@ def run() -> None:
         near = difflib.get_close_matches(verb, VERBS, 1)
         hint = f"did you mean {near[0]}?" if near else f"one of {', '.join(VERBS)}"
         command.fail(f"there is no command {verb!r}; {hint}")
-    importlib.import_module(VERBS[verb]).run([f"simgan {verb}", *sys.argv[2:]])
+    with interruptible():  # importing takes seconds
+        importlib.import_module(VERBS[verb]).run([f"simgan {verb}", *sys.argv[2:]])
 
 
 if __name__ == "__main__":

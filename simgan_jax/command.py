@@ -5,10 +5,12 @@ A module of a command defines its flags in `run`, so that importing it defines n
 
 import os
 import re
+import signal
 import sys
 import textwrap
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from absl import app, flags, logging
 from rich.console import Console
@@ -17,6 +19,7 @@ from simgan_jax import configs
 from simgan_jax.errors import UserError
 from simgan_jax.io.output import make_output_unbreakable
 from simgan_jax.io.programs import keep_programs
+from simgan_jax.io.signals import INTERRUPTED, interruptible
 
 HELP = ("--help", "-help", "-h", "--helpshort")
 
@@ -24,7 +27,7 @@ HELP = ("--help", "-help", "-h", "--helpshort")
 def run(
     main: Callable[[Sequence[str]], None], positional: int = 0, argv: Sequence[str] | None = None
 ) -> None:
-    """Runs a verb: exit 0 on success, 2 and one line on a user's mistake, 130 on Ctrl-C.
+    """Runs a verb: exit 0 on success, 2 and one line on a user's mistake, 130 and one on Ctrl-C.
 
     Args:
         main: takes the positional arguments (the program's name first), as `absl.app.run` calls it.
@@ -38,11 +41,13 @@ def run(
             for unknown in argv[1 + positional :]:
                 raise UserError(f"{unknown}: unexpected; settings begin with --")
             main(argv)
-        except UserError as error:
-            fail(str(error))
-        except KeyboardInterrupt:
-            sys.exit(130)
-        except Exception:
+            if interrupted():  # and somebody caught what it raised
+                raise KeyboardInterrupt
+        except Exception as error:
+            if interrupted():
+                raise KeyboardInterrupt from error
+            if isinstance(error, UserError):
+                fail(str(error))
             if said := _missing_platform():
                 fail(said)
             raise
@@ -56,10 +61,13 @@ def run(
     if not {"", os.getcwd()} & set(sys.path):
         sys.path.insert(0, "")  # a configuration file may import others from the current folder
     keep_programs()
-    try:
-        app.run(guarded, argv, flags_parser=_parse_flags)
-    except UserError as error:
-        fail(str(error))
+    with interruptible() as interrupted:
+        try:
+            app.run(guarded, argv, flags_parser=_parse_flags)
+        except UserError as error:
+            fail(str(error))
+        except KeyboardInterrupt:
+            fail(INTERRUPTED, 128 + signal.SIGINT)
 
 
 def help_text(about: str, own: Sequence[flags.Flag]) -> str:
@@ -111,10 +119,10 @@ def _missing_platform() -> str | None:
     return None
 
 
-def fail(message: str) -> None:
-    """Prints one `simgan: ...` line on standard error and exits with status 2."""
+def fail(message: str, status: int = 2) -> NoReturn:
+    """Prints one `simgan: ...` line on standard error and exits."""
     Console(stderr=True, soft_wrap=True, highlight=False).print(f"simgan: {message}", markup=False)
-    sys.exit(2)
+    sys.exit(status)
 
 
 def _parse_flags(argv: Sequence[str]) -> list[str]:
