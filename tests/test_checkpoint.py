@@ -117,7 +117,7 @@ def full_disk():
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-def test_writing_that_fails_is_one_line_and_keeps_what_was_saved(tmp_path, setup):
+def test_writing_that_fails_is_one_line_and_keeps_what_was_saved(tmp_path, setup, capfd):
     checkpoints = Checkpoints(tmp_path, keep=1)
     checkpoints.save(state_at(1, setup), setup)
     state = state_at(2, setup)
@@ -128,6 +128,7 @@ def test_writing_that_fails_is_one_line_and_keeps_what_was_saved(tmp_path, setup
         checkpoints.save(state, setup)
     assert "\n" not in str(caught.value)
     assert "earlier checkpoints are kept" in str(caught.value)
+    assert not capfd.readouterr().err
     again = Checkpoints(tmp_path, keep=1)
     assert again.steps() == [1]
     assert digest(again.newest(setup)) == collected(state_at(1, setup), setup)

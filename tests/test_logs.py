@@ -1,5 +1,6 @@
 import json
 import math
+import shutil
 
 import jax
 import pytest
@@ -57,6 +58,14 @@ def test_what_a_power_cut_leaves_is_left_out(tmp_path, left):
     with logs.Log(tmp_path, 1, 9) as log:
         log.write(2, "refiner", {})
     assert [row["step"] for row in logs.read(path)] == [1, 2]
+
+
+def test_a_folder_that_is_removed_under_a_run_is_noticed(tmp_path):
+    with logs.Log(tmp_path / "run", 0, 9) as log:
+        log.write(1, "adversarial", {"refiner/change": 1.0})
+        shutil.rmtree(tmp_path / "run")
+        with pytest.raises(FileNotFoundError, match=r"was removed .*run/metrics\.jsonl"):
+            log.write(2, "adversarial", {"refiner/change": 1.0})
 
 
 def test_no_file_is_no_rows(tmp_path):

@@ -1,16 +1,11 @@
 """Checkpoints of a run: the only module that says orbax."""
 
 import dataclasses
-import gc
 import itertools
 import json
 import logging
 import re
-import sys
-import threading
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -20,6 +15,7 @@ import numpy as np
 import orbax.checkpoint as ocp
 
 from simgan_jax.errors import CannotWrite, UserError, warn
+from simgan_jax.io.silence import silence
 from simgan_jax.setup import Setup
 from simgan_jax.state import TrainState, create_train_state
 from simgan_jax.training.devices import collect, place
@@ -69,7 +65,9 @@ class Checkpoints:
             keep: newest checkpoints to keep; None keeps all.
         """
         self._workdir, self._keep = Path(workdir).absolute(), keep
-        # Orbax says much at INFO and warns of each item it reads without a type.
+        # It gives up at the first array that fails and closes the event loop of the others, each of
+        # which then complains. At all times it says much at INFO.
+        silence("orbax", "tensorstore")
         logging.getLogger("absl").setLevel(logging.ERROR)
 
     def steps(self) -> list[int]:
@@ -90,11 +88,10 @@ class Checkpoints:
         """
         step = int(jax.device_get(state.step))
         try:
-            with _nothing_said():
-                if step in self._manager.all_steps():
-                    return
-                items = _items(collect(state, setup), identity(self._workdir))
-                self._manager.save(step, args=items)
+            if step in self._manager.all_steps():
+                return
+            items = _items(collect(state, setup), identity(self._workdir))
+            self._manager.save(step, args=items)
         except Exception as error:  # what Orbax raises where it cannot write is not documented
             raise CannotWrite(
                 f"{self._workdir / FOLDER}: could not save step {step}: {_one_line(error)}. Free space "
@@ -233,39 +230,15 @@ def _restore(folder: Path, target: dict[str, Any]) -> tuple[TrainState, dict[str
     """
     arguments = jax.tree.map(lambda _: ocp.RestoreArgs(restore_type=np.ndarray), target)
     arrays = ocp.args.PyTreeRestore(target, restore_args=arguments)
-    with _nothing_said():
-        try:
-            # Orbax's managers wait for all processes; its handlers read for this one.
-            found = ocp.PyTreeCheckpointHandler().restore(folder / "state", args=arrays)
-            saved = ocp.JsonCheckpointHandler().restore(folder / "digest")
-            return TrainState(**found), saved
-        except (OSError, ValueError, KeyError) as error:
-            damage = _damage(folder, error)
-            if not damage:
-                raise UserError(_unreadable(folder, _one_line(error))) from error
-        # Reads that were under way end within milliseconds; what they leave complains when it goes.
-        time.sleep(0.1)
-        gc.collect()
-    raise DamagedCheckpoint(f"{folder} is damaged ({damage})")
-
-
-@contextmanager
-def _nothing_said() -> Iterator[None]:
-    """Within it, of many threads that fail none prints a traceback: hundreds of lines otherwise.
-
-    Orbax gives up at the first array that cannot be read, and closes the event loop of the others.
-    """
-    hook, log = sys.unraisablehook, logging.getLogger("asyncio")
-    in_threads, threading.excepthook = threading.excepthook, lambda _: None
-    level = log.level
-    sys.unraisablehook = lambda _: None
-    log.setLevel(logging.CRITICAL)
     try:
-        yield
-    finally:
-        sys.unraisablehook = hook
-        threading.excepthook = in_threads
-        log.setLevel(level)
+        # Orbax's managers wait for all processes; its handlers read for this one.
+        found = ocp.PyTreeCheckpointHandler().restore(folder / "state", args=arrays)
+        saved = ocp.JsonCheckpointHandler().restore(folder / "digest")
+    except (OSError, ValueError, KeyError) as error:
+        if damage := _damage(folder, error):
+            raise DamagedCheckpoint(f"{folder} is damaged ({damage})") from error
+        raise UserError(_unreadable(folder, _one_line(error))) from error
+    return TrainState(**found), saved
 
 
 def _leaves(state: TrainState) -> dict[str, Any]:

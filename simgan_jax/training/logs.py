@@ -1,7 +1,9 @@
 """What a run says: metrics.jsonl, TensorBoard, a progress bar. Only process 0 writes."""
 
+import errno
 import json
 import math
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -75,9 +77,15 @@ class Log:
             step: steps done.
             phase: of the run.
             metrics: by name, finite.
+
+        Raises:
+            OSError: the disk is full, or the run's folder was removed under it, which no write notices.
         """
         if not self._on:
             return
+        if not os.fstat(self._file.fileno()).st_nlink:
+            reason = "was removed while the run wrote to it"
+            raise FileNotFoundError(errno.ENOENT, reason, str(self._workdir / FILE))
         self._file.write(json.dumps({"step": step, "phase": phase, **metrics}) + "\n")
         self._file.flush()
         for name, value in metrics.items():
