@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -152,6 +153,32 @@ def test_a_script_without_a_main_guard_is_told_so(tmp_path):
     assert done.stderr.count("Traceback") == 2, (
         "of the parent alone: the cause, and what it is told as"
     )
+
+
+def test_workers_end_with_a_killed_parent(tmp_path):
+    (tmp_path / "work.py").write_text(
+        "import os, time\n"
+        "from pathlib import Path\n"
+        "from simgan_jax.data.jobs import Job, Pool\n"
+        "if __name__ == '__main__':\n"
+        "    Pool(2).submit(Job(os.write, (1, b'at work'), 1), Path('x'))\n"
+        "    time.sleep(60)\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "work.py"],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        assert os.read(process.stdout.fileno(), 99) == b"at work"
+        process.kill()
+        process.communicate(timeout=30)  # to the end of what the workers could still say
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 @pytest.mark.parametrize("name", ["gaze", "hand"])

@@ -10,12 +10,13 @@ import os
 import pickle
 import signal
 import sys
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from multiprocessing import current_process, get_context
+from multiprocessing import current_process, get_context, parent_process
 from pathlib import Path
 from typing import Any
 
@@ -97,7 +98,7 @@ class Pool:
         if self._processes is None:
             # Not forked: the parent may hold JAX's threads and locks.
             self._processes = ProcessPoolExecutor(
-                self.workers, mp_context=get_context("spawn"), initializer=_ignore_interrupts
+                self.workers, mp_context=get_context("spawn"), initializer=_serve_the_parent
             )
         return self._processes.submit(_do, job, path).result
 
@@ -193,9 +194,18 @@ def end_if_unguarded() -> None:
         sys.exit(2)
 
 
-def _ignore_interrupts() -> None:
-    """Ctrl-C goes to the parent alone, which stops the others."""
+def _serve_the_parent() -> None:
+    """Ctrl-C goes to the parent alone, which stops the others; they do not outlive it.
+
+    Where it was killed, nobody else would ever end them: each holds the other end of what it reads.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def end_with_it() -> None:
+        parent_process().join()
+        os._exit(1)
+
+    threading.Thread(target=end_with_it, daemon=True).start()
 
 
 def _do(job: Job, path: Path) -> None:
@@ -209,7 +219,7 @@ def _do(job: Job, path: Path) -> None:
             return
     chunk = job.work(*job.arguments)
     arrays = {f"example.{name}": values for name, values in chunk.examples.items()}
-    with replacing(path) as temporary, temporary.open("wb") as file:
+    with replacing(path, forced=False) as temporary, temporary.open("wb") as file:
         np.savez(file, faults=np.array(json.dumps(chunk.faults)), **arrays)
 
 
