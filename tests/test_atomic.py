@@ -1,9 +1,12 @@
-"""Files of JSON that any reader of JSON can read."""
+"""Files that are there whole, and JSON that any reader of JSON can read."""
 
+import errno
 import json
+import os
 
 import pytest
 
+from simgan_jax.errors import CannotWrite
 from simgan_jax.io.atomic import write_json
 
 NAN, INF = float("nan"), float("inf")
@@ -23,3 +26,22 @@ def test_what_is_not_finite_is_written_as_null(tmp_path, levels):
         "each": [1.0, None, [None, 2]],
         "in": {"x": None, "name": "NaN"},
     }
+
+
+@pytest.mark.parametrize("number, there", [(errno.EIO, "old"), (errno.EINVAL, "new")])
+def test_a_file_takes_its_place_when_the_disk_has_it_or_need_not(
+    tmp_path, monkeypatch, number, there
+):
+    def fsync(_):
+        raise OSError(number, os.strerror(number))
+
+    path = tmp_path / "x.json"
+    write_json(path, {"is": "old"})
+    monkeypatch.setattr(os, "fsync", fsync)
+    if there == "old":
+        with pytest.raises(CannotWrite, match="Input/output error"):
+            write_json(path, {"is": "new"})
+    else:
+        write_json(path, {"is": "new"})
+    assert json.loads(path.read_text()) == {"is": there}
+    assert list(tmp_path.iterdir()) == [path]

@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -242,6 +243,22 @@ def test_the_journal_of_a_killed_job_keeps_another_input_out(refiner, out, first
     refine_folder(refiner, first, out, Options())
     refine_folder(refiner, second, out, REPLACE)
     assert tree(out).keys() == {"0.png", "1.png", "labels.csv", "refine_manifest.json"}
+
+
+def test_what_a_kill_leaves_half_written_lies_where_the_next_refine_removes_it(
+    refiner, first, tmp_path, monkeypatch
+):
+    folders = set()
+    replace = Path.replace
+
+    def noted(path, target):
+        folders.add(path.parent)
+        return replace(path, target)
+
+    monkeypatch.setattr(Path, "replace", noted)
+    refine_folder(refiner, first, tmp_path / "out", Options())
+    assert folders == {tmp_path / "out" / ".refine" / "0-of-1"}
+    assert not (tmp_path / "out" / ".refine").exists()
 
 
 def test_masks_beside_pictures_are_asked_about_before_anything_is_written(refiner, first, tmp_path):

@@ -1,7 +1,9 @@
 """Files that appear whole or not at all, and JSON that may be damaged all the same."""
 
+import errno
 import json
 import math
+import os
 import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -10,16 +12,24 @@ from typing import Any
 
 from simgan_jax.errors import CannotWrite, UserError
 
+# What file systems answer that force nothing to a disk.
+UNFORCED = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP)
+
 
 @contextmanager
-def replacing(path: str | Path, scratch: str | Path | None = None) -> Iterator[Path]:
+def replacing(
+    path: str | Path, scratch: str | Path | None = None, forced: bool = True
+) -> Iterator[Path]:
     """Yields a hidden path of the same suffix, whose file takes the place of `path` at the end.
 
-    After an error, and unless the process is killed, it is gone without a trace.
+    After an error, and unless the process is killed, it is gone without a trace. After a power cut
+    there is the old file or the new one.
 
     Args:
         path: of the file to make or replace; missing folders are made.
         scratch: folder for the temporary file, on the same disk; that of `path` by default.
+        forced: wait until the disk has the content, which takes milliseconds; not for thousands of
+            files that can be made again.
 
     Raises:
         CannotWrite: the disk is full or the folder cannot be written; an old file is left as it was.
@@ -31,6 +41,8 @@ def replacing(path: str | Path, scratch: str | Path | None = None) -> Iterator[P
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
+        if forced:
+            _force(temporary)
         temporary.replace(path)
     except OSError as error:
         raise CannotWrite(
@@ -41,13 +53,29 @@ def replacing(path: str | Path, scratch: str | Path | None = None) -> Iterator[P
             temporary.unlink()
 
 
-def write_bytes(path: str | Path, content: bytes, scratch: str | Path | None = None) -> None:
+def _force(path: Path) -> None:
+    with path.open("rb") as file:
+        try:
+            os.fsync(file.fileno())
+        except OSError as error:
+            if error.errno not in UNFORCED:
+                raise
+
+
+def write_bytes(
+    path: str | Path, content: bytes, scratch: str | Path | None = None, forced: bool = True
+) -> None:
     """Writes a file at once; see `replacing`."""
-    with replacing(path, scratch) as temporary:
+    with replacing(path, scratch, forced) as temporary:
         temporary.write_bytes(content)
 
 
-def write_json(path: str | Path, content: Mapping[str, Any], levels: int | None = None) -> None:
+def write_json(
+    path: str | Path,
+    content: Mapping[str, Any],
+    levels: int | None = None,
+    scratch: str | Path | None = None,
+) -> None:
     """Writes a mapping as a JSON file; see `replacing`.
 
     JSON has no NaN and no infinity: both are written as null, which is unknown to whoever reads it.
@@ -57,10 +85,11 @@ def write_json(path: str | Path, content: Mapping[str, Any], levels: int | None 
         content: to write.
         levels: of mappings within each other whose entries get lines of their own, for long tables; by
             default all, indented.
+        scratch: folder for the temporary file, see `replacing`.
     """
     content = _finite(content)
     text = _json(content, indent=2) if levels is None else _lines(content, levels)
-    write_bytes(path, (text + "\n").encode())
+    write_bytes(path, (text + "\n").encode(), scratch)
 
 
 class DamagedFile(UserError):

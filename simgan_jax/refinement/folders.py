@@ -212,7 +212,7 @@ class _Pipeline:
         entry, picture = job.tag
         picture = replace(picture, pixels=job.result())
         content = codecs.encode(picture, self.options.jpeg_quality)
-        write_bytes(self.output / entry.name, content, self.manifest.scratch)
+        write_bytes(self.output / entry.name, content, self.manifest.scratch, forced=False)
         sha256 = hashlib.sha256(content).hexdigest()
         record = {"sha256": sha256, "source": entry.source, "action": entry.action}
         self.manifest.add(entry.name, record)

@@ -150,7 +150,7 @@ class Folder:
         sha = hashlib.sha256()
         with (
             (self._folder / entry.name).open("rb") as source,
-            replacing(target, scratch) as file,
+            replacing(target, scratch, forced=False) as file,
             file.open("wb") as copy,
         ):
             while block := source.read(2**20):
@@ -280,7 +280,7 @@ class Rows:
 
     def copy(self, entry: Entry, target: Path, scratch: Path) -> Record:
         """Writes the labels of all rows and returns the file's record."""
-        with replacing(target, scratch) as file, file.open("wb") as stream:
+        with replacing(target, scratch, forced=False) as file, file.open("wb") as stream:
             np.savez_compressed(stream, **self._labels)
         sha256 = hashlib.sha256(target.read_bytes()).hexdigest()
         return {"sha256": sha256, "source": entry.source, "action": entry.action}

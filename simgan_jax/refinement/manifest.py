@@ -96,7 +96,7 @@ class Manifest:
         with self._open, self._lock:
             if kind is None:
                 files = {"files": dict(sorted(self.records.items()))}
-                write_json(self.path, self.about | files, levels=2)
+                write_json(self.path, self.about | files, levels=2, scratch=self.scratch)
                 self._journal.unlink()
                 shutil.rmtree(self.scratch, ignore_errors=True)
 
