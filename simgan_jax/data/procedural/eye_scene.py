@@ -69,6 +69,8 @@ DISTRIBUTIONS = {
     "upper_lid": Spread(5.5, 0.6, 4, 7, (1, 10)),
     "lower_lid": Spread(3.4, 0.5, 2.4, 4.6, (1, 8)),
     "half_width": Spread(14.6, 1.1, 12.4, 17, (9, 20)),
+    # Of the eyeball's centre over the line of the corners.
+    "eyeball_up": Spread(1.9, 0.4, -5, 9, (-5, 9)),
 }
 _NOWHERE = Spread(0, 0, 0, 0, (0, 0))  # people differ sideways, not in depth
 
@@ -96,7 +98,7 @@ def draw_people(
         "iris_radius": spread["iris_radius"].values(rng.standard_normal(n)),
         "limbus": rng.uniform(0.3, 0.8, n),
         "iris_waves": rng.uniform(0, 2 * np.pi, (n, 3)),
-        "eyeball": rng.normal((0.0, -1.9, 5.0), (0.5, 0.4, 0.4), (n, 3)),
+        "eyeball": _eyeballs(rng, n, spread["eyeball_up"]),
         "upper": spread["upper_lid"].values(rng.standard_normal(n)),
         "lower": spread["lower_lid"].values(rng.standard_normal(n)),
         "half_width": spread["half_width"].values(rng.standard_normal(n)),
@@ -116,6 +118,14 @@ def draw_people(
         "brow_width": rng.uniform(1.6, 3.6, n),
         "brow": rng.uniform(0.4, 0.95, n),
     }
+
+
+def _eyeballs(rng: np.random.Generator, count: int, up: Spread) -> Float[np.ndarray, "n 3"]:
+    """Centres of eyeballs in the head frame, mm."""
+    normal = rng.standard_normal((count, 3))
+    middle = normal * (0.5, 0.4, 0.4) + (0.0, 0.0, 5.0)
+    middle[:, 1] = -up.values(-normal[:, 1])
+    return middle
 
 
 def draw_gaze(
