@@ -116,6 +116,19 @@ def test_labels_are_true_if_they_stay_and_are_read_as_before():
     assert (moved.status, moved.answer) == ("bad", "No: they moved by 3.00 px.")
 
 
+def test_what_a_look_alone_does_to_the_reading_stands_beside_its_drift():
+    look = drift(0.1, 2.9, look={"pitch": -0.3, "yaw": 0.8})
+    assert (
+        labels(CONFIG, evaluation(estimate=look))
+        .detail.split("themselves.")[1]
+        .startswith(
+            " Real grey values alone, which leave every label true, move it by pitch -0.30°, "
+            "yaw +0.80°."
+        )
+    )
+    assert "Real grey values alone" not in labels(CONFIG, evaluation()).detail
+
+
 def test_the_remedy_is_of_what_is_worse():
     read = evaluation(estimate=drift(0.1, 2.9))
     assert labels(CONFIG, read).remedy[1] == "--config.loss.psi=estimator"

@@ -7,7 +7,7 @@ import pytest
 
 from simgan_jax.data import Arrays
 from simgan_jax.estimators.estimator import Estimator
-from simgan_jax.evaluation.label_preservation import reading_drift
+from simgan_jax.evaluation.label_preservation import look_drift, reading_drift
 from simgan_jax.metrics.angles import from_pitch_yaw
 
 
@@ -48,3 +48,13 @@ def test_drift_is_signed_and_a_mean_over_estimators():
     # All labels are the same, so their mean says all.
     assert found["mean_label_error"] == pytest.approx(0, abs=1e-4)
     assert found["estimators"] == 2
+
+
+def test_grey_values_of_real_images_alone_drift_by_what_they_read():
+    before, real = grey([100, 120]), grey([140, 140, 140])
+    labels = {"gaze": from_pitch_yaw(np.zeros((2, 2)))}
+    estimators = [Estimator("gaze", BrightLooksUp(), {"gain": jnp.float32(1)}, ())]
+    found = look_drift(estimators, Arrays(before, labels), real)
+    # 40 and 20 levels of 127.5.
+    assert found["pitch"] == pytest.approx(np.degrees(30 / 127.5), rel=1e-3)
+    assert found["yaw"] == pytest.approx(0, abs=1e-4)

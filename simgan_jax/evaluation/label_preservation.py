@@ -8,6 +8,7 @@ from jaxtyping import Shaped
 
 from simgan_jax.data import Arrays
 from simgan_jax.data.depth import measured_depth
+from simgan_jax.data.histogram_matching import match_histograms
 from simgan_jax.estimators import tasks
 from simgan_jax.estimators.estimator import Estimator
 from simgan_jax.evaluation.scores import mean_prediction
@@ -70,6 +71,27 @@ def summarize_shift(shift: label_shift.Shift, before: Arrays, seed: int = 0) -> 
     if len(followed):
         summary["interval"] = mean_interval(np.linalg.norm(followed, axis=-1), seed=seed)
     return summary | {"images": len(before), "paper": label_shift.PAPER}
+
+
+def look_drift(
+    estimators: Sequence[Estimator],
+    before: Arrays,
+    real: Shaped[np.ndarray, "m h w c"],
+    seed: int = 0,
+) -> dict[str, float]:
+    """How a change of look that moves nothing, the grey values of real images, moves what is read.
+
+    Args:
+        estimators: as of `reading_drift`.
+        before: as of `reading_drift`.
+        real: images whose grey values those get.
+        seed: of which image gets whose.
+
+    Returns:
+        Bias of each axis, as of `reading_drift`.
+    """
+    found = reading_drift(estimators, before, match_histograms(before.images, real, seed))
+    return {name: axis["bias"] for name, axis in found["axes"].items()}
 
 
 def reading_drift(

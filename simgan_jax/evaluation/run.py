@@ -19,7 +19,7 @@ from simgan_jax.evaluation import figures, image_split
 from simgan_jax.evaluation.artefacts import measure_artefacts
 from simgan_jax.evaluation.choice import choose, earlier_choice
 from simgan_jax.evaluation.label_distributions import measure_label_distributions
-from simgan_jax.evaluation.label_preservation import measure_labels, reading_drift
+from simgan_jax.evaluation.label_preservation import look_drift, measure_labels, reading_drift
 from simgan_jax.evaluation.notes import notes_on
 from simgan_jax.evaluation.plan import Plan, Row, default_settings, make_plan
 from simgan_jax.evaluation.realism import measure_realism
@@ -112,6 +112,7 @@ def evaluate(
     readers = [row for row in READERS if row in estimators]
     if readers:
         drift = reading_drift(estimators[readers[0]], probe, refined)
+        drift["look"] = look_drift(estimators[readers[0]], probe, real.images, seed)
         shift["estimate"] = {"estimator": str(readers[0])} | drift
         result["label_distributions"] = {
             "estimator": str(readers[0])

@@ -149,6 +149,15 @@ def _read(
     )
     if share is not None:
         text += f" The largest is {share:.0%} of what they err by themselves."
+    look = [
+        f"{axis} {bias:+z.2f}{unit}"
+        for axis in found
+        if (bias := number(evaluation, "label_shift", "estimate", "look", axis)) is not None
+    ]
+    if look:
+        text += (
+            f" Real grey values alone, which leave every label true, move it by {', '.join(look)}."
+        )
     return text
 
 
