@@ -66,21 +66,56 @@ with processes.joined():
 """
 
 
-@pytest.mark.parametrize(
-    ("victim", "how"), [(1, signal.SIGKILL), (0, signal.SIGSTOP)], ids=["killed", "hangs"]
-)
-def test_a_process_that_waits_for_one_that_is_gone_says_so_and_ends(victim, how):
+# One that has failed, by itself or since the other one is gone.
+FAILING = """
+import sys
+from simgan_jax import command
+from simgan_jax.errors import UserError
+from simgan_jax.training import processes
+def main(argv):
+    with processes.joined():
+        print("joined", flush=True)
+        sys.stdin.readline()
+        raise UserError("no space left")
+command.run(main, argv=["x"])
+"""
+
+
+def two_of(script):
     port = free_port()
-    both = [
+    return [
         subprocess.Popen(
-            [sys.executable, "-c", WAITING],
+            [sys.executable, "-c", script],
             env=os.environ | cluster(rank, port),
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
         )
         for rank in range(2)
     ]
+
+
+def test_a_process_that_fails_does_not_wait_for_one_that_is_gone():
+    both = two_of(FAILING)
+    try:
+        assert [process.stdout.readline() for process in both] == ["joined\n"] * 2
+        both[1].kill()
+        began = time.monotonic()
+        _, said = both[0].communicate("go on\n", timeout=120)
+    finally:
+        for process in both:
+            process.kill()
+    assert both[0].returncode == 2
+    assert said == "simgan: no space left\n"
+    assert time.monotonic() - began < 40
+
+
+@pytest.mark.parametrize(
+    ("victim", "how"), [(1, signal.SIGKILL), (0, signal.SIGSTOP)], ids=["killed", "hangs"]
+)
+def test_a_process_that_waits_for_one_that_is_gone_says_so_and_ends(victim, how):
+    both = two_of(WAITING)
     try:
         assert [process.stdout.readline() for process in both] == ["joined\n"] * 2
         both[victim].send_signal(how)

@@ -27,6 +27,8 @@ BEATS = "simgan_jax/beats/{}"
 BEAT_SECONDS, SILENCE_SECONDS = 4, 40
 # What one process cannot do, the others mostly cannot either: time to say so themselves.
 OWN_WORDS_SECONDS = 2
+# For the rest of an end. JAX waits there for the others, and for one that is gone until it aborts.
+LAST_SECONDS = 10
 # What collectives and the store say when the other end of a connection is gone.
 GONE = re.compile("gloo|nccl|connection|peer|unavailable|heartbeat|coordination", re.IGNORECASE)
 
@@ -63,11 +65,13 @@ def joined() -> Iterator[None]:
     try:
         yield
     except BaseException as error:
-        _say_ended(shared, 2 if isinstance(error, UserError) else 1)
-        if isinstance(error, jax.errors.JaxRuntimeError) and GONE.search(str(error)):
+        status = _status(error)
+        _say_ended(shared, status)
+        if _is_of_one_that_is_gone(error):
             end.join(BEAT_SECONDS)  # the other one may have said how it ended
             _leave("another process")
         failed.set()
+        _end_soon(status)
         end.join(BEAT_SECONDS)
         listening.join(BEAT_SECONDS)
         raise
@@ -110,6 +114,28 @@ def _shared() -> Any:
 def _say_ended(shared: Any, status: int) -> None:
     with suppress(jax.errors.JaxRuntimeError):  # another one has said so before
         shared.client.key_value_set(ENDED, f"{status} {shared.process_id}")
+
+
+def _status(error: BaseException) -> int:
+    """That of a command which ends with an error."""
+    if isinstance(error, KeyboardInterrupt):
+        return 128 + signal.SIGINT
+    return 2 if isinstance(error, UserError) else 1
+
+
+def _is_of_one_that_is_gone(error: BaseException | None) -> bool:
+    """Whether an error, or what it was raised from, says that nobody is at the other end."""
+    while error is not None:
+        if isinstance(error, jax.errors.JaxRuntimeError) and GONE.search(str(error)):
+            return True
+        error = error.__cause__
+    return False
+
+
+def _end_soon(status: int) -> None:
+    timer = threading.Timer(LAST_SECONDS, os._exit, (status,))
+    timer.daemon = True
+    timer.start()
 
 
 def _listen(shared: Any, end: threading.Thread) -> None:
@@ -168,6 +194,7 @@ def _await_end(shared: Any, failed: threading.Event) -> None:
     status, rank = (int(number) for number in said.split())
     if status and rank != shared.process_id and not failed.wait(OWN_WORDS_SECONDS):
         # Those that leave wait for each other; the main thread may never come so far.
+        _end_soon(status)
         with suppress(Exception):
             jax.distributed.shutdown()
         sys.stdout.flush()
