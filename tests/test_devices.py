@@ -119,7 +119,7 @@ def test_what_can_be_cut_knows_its_axis_and_devices(changes):
     assert (setup.axis_name, setup.devices) == ("devices", 4)
 
 
-def test_jobs_run_at_once_each_on_a_device_of_its_own():
+def test_jobs_run_at_once_on_a_cpus_first_device_or_each_on_an_accelerator_of_its_own():
     together = threading.Barrier(jax.local_device_count(), timeout=60)
     jobs = range(2 * jax.local_device_count())
 
@@ -129,7 +129,9 @@ def test_jobs_run_at_once_each_on_a_device_of_its_own():
 
     results = devices.each_on_a_device(job, jobs)
     assert [i for i, _ in results] == list(jobs)
-    assert {device for _, device in results} == set(jax.local_devices())
+    every = jax.local_devices()
+    used = every[:1] if jax.default_backend() == "cpu" else every
+    assert {device for _, device in results} == set(used)
 
 
 def test_an_error_of_a_job_is_raised():

@@ -40,7 +40,7 @@ PLAN = Plan(
     probe=24,
     discriminator_steps=4,
     whole_image=True,
-    estimator=replace(SETTINGS, steps=30, looks=2),
+    estimator=replace(SETTINGS, steps=8, looks=2),
 )
 
 

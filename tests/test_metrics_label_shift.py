@@ -56,7 +56,7 @@ PLACES = positions(COUNT)
 
 def error(after, moved):
     shift = label_shift.measure(eyes(PLACES), after, window(PLACES))
-    return np.asarray(shift.xy) - moved, np.asarray(shift.fit)
+    return shift.xy - moved, shift.fit
 
 
 def test_known_sub_pixel_motions_of_the_iris_behind_fixed_lids_are_found():

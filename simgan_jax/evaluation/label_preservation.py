@@ -38,8 +38,7 @@ def measure_labels(
 def measure_shift(before: Arrays, after: Shaped[np.ndarray, "n h w c"]) -> label_shift.Shift:
     """Motion of the labelled content from synthetic to refined images."""
     window = label_shift.window(before.labels, before.images.shape[:3])
-    shift = label_shift.measure(to_unit(before.images), to_unit(after), window)
-    return label_shift.Shift(*map(np.asarray, shift))
+    return label_shift.measure(to_unit(before.images), to_unit(after), window)
 
 
 def measure_corners(before: Arrays, after: Shaped[np.ndarray, "n h w c"]) -> dict[str, Any]:
@@ -59,7 +58,7 @@ def measure_corners(before: Arrays, after: Shaped[np.ndarray, "n h w c"]) -> dic
     result = {}
     for name, side in sides.items():
         shift = label_shift.measure(*units, (around & side[:, None]).astype(np.float32))
-        followed = np.asarray(shift.xy)[np.asarray(shift.fit) >= label_shift.FIT]
+        followed = shift.xy[shift.fit >= label_shift.FIT]
         result[name] = followed.mean(0).tolist() if len(followed) else [float("nan")] * 2
     return result
 

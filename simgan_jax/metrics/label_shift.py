@@ -15,9 +15,13 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float
 
+from simgan_jax.metrics.small_networks import in_chunks
+
 # Blur before matching in pixels: wide first to catch motions of some pixels, then fine.
 SCALES = (2.0, 0.7)
 ITERATIONS = 8
+# Images at a time.
+CHUNK = 32
 # Pixels of the window that are kept away from the lids, which need not move with the iris.
 LID_MARGIN = 1.5
 # The window reaches beyond the limbus, whose edge tells most.
@@ -33,8 +37,8 @@ class Shift(NamedTuple):
             `FIT` the two images are too different to be followed, and `xy` means nothing.
     """
 
-    xy: Float[Array, "n 2"]
-    fit: Float[Array, "n"]
+    xy: Float[np.ndarray, "n 2"]
+    fit: Float[np.ndarray, "n"]
 
 
 FIT = 0.5
@@ -49,7 +53,6 @@ LEAST_FOLLOWED = 0.9
 PAPER = {"mean": 1.1, "std": 0.8, "width": 55}
 
 
-@jax.jit
 def measure(
     before: Float[Array, "n h w c"], after: Float[Array, "n h w c"], window: Float[Array, "n h w"]
 ) -> Shift:
@@ -64,8 +67,9 @@ def measure(
         after: the same.
         window: weights, 0 or more.
     """
-    stack = (before.mean(-1), after.mean(-1), window)
-    return Shift(*lax.map(lambda one: _register(*one), stack, batch_size=min(32, len(before))))
+    stack = np.concatenate([before, after, np.asarray(window)[..., None]], -1)
+    found = in_chunks(_measure, stack, CHUNK)
+    return Shift(found[:, :2], found[:, 2])
 
 
 def window(labels: Mapping[str, np.ndarray], shape: tuple[int, int, int]) -> np.ndarray:
@@ -104,7 +108,7 @@ def summarize(shift: Shift, width: int) -> dict[str, float]:
         shift: of all images.
         width: of the images; "mean_at_55" is `mean` at the width of the paper's eyes.
     """
-    xy, fit = np.asarray(shift.xy, np.float64), np.asarray(shift.fit)
+    xy, fit = shift.xy.astype(np.float64), shift.fit
     followed = fit >= FIT
     # One image of unknown motion stands for none, so that every figure is there and NaN.
     xy = xy[followed] if followed.any() else np.full((1, 2), np.nan)
@@ -151,6 +155,15 @@ def _ellipse(ellipse, pixels):
 def _soft_step(distance):
     """1 inside, 0 outside, over about two pixels."""
     return 1 / (1 + np.exp(-np.clip(3 * distance, -30, 30)))
+
+
+@jax.jit
+def _measure(stack):
+    """x, y and fit [n, 3] of channels [n, h, w, 2 c + 1]: before, after and window."""
+    channels = stack.shape[-1] // 2
+    before, after = stack[..., :channels].mean(-1), stack[..., channels:-1].mean(-1)
+    xy, fit = jax.vmap(_register)(before, after, stack[..., -1])
+    return jnp.concatenate([xy, fit[:, None]], -1)
 
 
 def _register(before, after, weight):

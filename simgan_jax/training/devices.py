@@ -221,8 +221,10 @@ def spread(function: Callable, replicated: PyTree) -> Callable:
 def each_on_a_device(function: Callable[[Any], Any], jobs: Sequence[Any]) -> list[Any]:
     """Results of independent jobs, as many at a time as this process has devices.
 
+    On a CPU any thread runs on any core: there all use the first device, and compile once.
+
     Args:
-        function: of one job; runs in a thread whose default device is one that no other job uses.
+        function: of one job; runs in a thread, on an accelerator that no other job uses.
         jobs: its arguments.
 
     Raises:
@@ -230,7 +232,7 @@ def each_on_a_device(function: Callable[[Any], Any], jobs: Sequence[Any]) -> lis
     """
     free: queue.Queue = queue.Queue()
     for device in jax.local_devices():
-        free.put(device)
+        free.put(jax.local_devices()[0] if jax.default_backend() == "cpu" else device)
 
     def work(job: Any) -> Any:
         device = free.get()

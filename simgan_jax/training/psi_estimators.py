@@ -51,7 +51,7 @@ def train_psi_estimators(config: ConfigDict, synthetic: Arrays) -> PyTree[Float[
             return train(config.task, some, settings, first + i, augmented[i], advance)
 
         trained = devices.each_on_a_device(train_one, range(len(augmented)))
-    # Each lies on a device of its own.
+    # Each lies on a device of its own, unless that is a CPU's.
     host = [jax.device_get(one.params) for one in trained]
     return jax.tree.map(lambda *leaves: jnp.stack(leaves), *host)
 
