@@ -17,6 +17,7 @@ from rich.console import Console
 
 from simgan_jax import configs
 from simgan_jax.errors import UserError
+from simgan_jax.io.kept_arrays import keep_arrays
 from simgan_jax.io.output import make_output_unbreakable
 from simgan_jax.io.programs import keep_programs
 from simgan_jax.io.signals import INTERRUPTED, interruptible
@@ -61,6 +62,7 @@ def run(
     if not {"", os.getcwd()} & set(sys.path):
         sys.path.insert(0, "")  # a configuration file may import others from the current folder
     keep_programs()
+    keep_arrays()
     with interruptible() as interrupted:
         try:
             app.run(guarded, argv, flags_parser=_parse_flags)

@@ -3,7 +3,8 @@
 import os
 import sys
 import warnings
-from pathlib import Path
+
+from simgan_jax.io.user_cache import private_folder
 
 # The least recently used programs go first. A run of configs/gaze.py and its evaluation take 30 MiB.
 LARGEST_BYTES = 2**30
@@ -20,7 +21,7 @@ def keep_programs() -> None:
     jax = sys.modules.get("jax")  # not imported by a command that computes nothing
     if jax is None or jax.config.jax_compilation_cache_dir is not None:
         return
-    folder = _folder()
+    folder = private_folder("programs")
     if folder is None:
         return
     jax.config.update("jax_compilation_cache_dir", str(folder))
@@ -31,14 +32,3 @@ def keep_programs() -> None:
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
     # A full disk, a program that a killed process has written half: then it is compiled.
     warnings.filterwarnings("ignore", "Error (reading|writing) persistent compilation cache entry")
-
-
-def _folder() -> Path | None:
-    """The folder, private as others could put programs there; None if it cannot be written."""
-    try:
-        caches = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-        folder = Path(caches) / "simgan_jax" / "programs"
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except (OSError, RuntimeError):  # the latter: no home
-        return None
-    return folder if os.access(folder, os.W_OK | os.X_OK) else None

@@ -13,6 +13,7 @@ from scipy.ndimage import distance_transform_edt
 from simgan_jax.data.arrays import Arrays
 from simgan_jax.data.procedural import camera
 from simgan_jax.data.procedural import eye_geometry as geometry
+from simgan_jax.data.procedural.drawn import drawn
 from simgan_jax.data.procedural.eye_geometry import Pose, View
 from simgan_jax.data.procedural.eye_look import Look
 from simgan_jax.data.procedural.eye_render import render
@@ -140,13 +141,17 @@ def load(
         labels["eye_mask"] = np.stack([eye_mask(lid, height, width) for lid in labels["lid"]])
         return images, labels
 
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        blocks = list(pool.map(block, starts))
-    kinds = {"participant": np.int32, "iris_mask": np.uint8, "eye_mask": np.uint8}
-    labels = {
-        name: np.concatenate([b[1][name] for b in blocks])[:count].astype(
-            kinds.get(name, np.float32), copy=False
-        )
-        for name in blocks[0][1]
-    }
-    return Arrays(np.concatenate([b[0] for b in blocks])[:count], labels)
+    def draw() -> Arrays:
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            blocks = list(pool.map(block, starts))
+        kinds = {"participant": np.int32, "iris_mask": np.uint8, "eye_mask": np.uint8}
+        labels = {
+            name: np.concatenate([b[1][name] for b in blocks])[:count].astype(
+                kinds.get(name, np.float32), copy=False
+            )
+            for name in blocks[0][1]
+        }
+        return Arrays(np.concatenate([b[0] for b in blocks])[:count], labels)
+
+    settings = (domain, split, count, seed, height, width, channels, kappa, equalized, spread)
+    return drawn("eyes", count, settings, draw)

@@ -15,6 +15,7 @@ from jaxtyping import Float
 from simgan_jax.data.arrays import Arrays
 from simgan_jax.data.depth import encode_depth
 from simgan_jax.data.procedural import cones, depth_camera
+from simgan_jax.data.procedural.drawn import drawn
 from simgan_jax.data.procedural.hand_geometry import SCORED, Shape, flesh, skeleton
 from simgan_jax.data.procedural.hand_scene import (
     DISTRIBUTIONS,
@@ -81,15 +82,21 @@ def load(
     first_test = int(_TRAIN_SHARE * len(everybody.size))
     known = np.arange(len(everybody.size))
     known = known[:first_test] if split == "train" else known[first_test:]
-    images, labels = [], []
-    for chunk in range(-(-count // _CHUNK)):
-        rng = np.random.default_rng([seed, DOMAINS.index(domain), SPLITS.index(split), chunk])
-        who = rng.choice(known, _CHUNK)
-        depth, label = _photograph(rng, everybody[who], height, width, domain == "camera", spread)
-        images.append(encode_depth(depth, label["centre_mm"][:, None, None])[..., None])
-        labels.append(label | {"participant": who.astype(np.int32)})
-    joined = {name: np.concatenate([x[name] for x in labels])[:count] for name in labels[0]}
-    return Arrays(np.concatenate(images)[:count], joined)
+
+    def draw() -> Arrays:
+        images, labels = [], []
+        for chunk in range(-(-count // _CHUNK)):
+            rng = np.random.default_rng([seed, DOMAINS.index(domain), SPLITS.index(split), chunk])
+            who = rng.choice(known, _CHUNK)
+            depth, label = _photograph(
+                rng, everybody[who], height, width, domain == "camera", spread
+            )
+            images.append(encode_depth(depth, label["centre_mm"][:, None, None])[..., None])
+            labels.append(label | {"participant": who.astype(np.int32)})
+        joined = {name: np.concatenate([x[name] for x in labels])[:count] for name in labels[0]}
+        return Arrays(np.concatenate(images)[:count], joined)
+
+    return drawn("hands", count, (domain, split, count, seed, height, width, spread), draw)
 
 
 def _photograph(
