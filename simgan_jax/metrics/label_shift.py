@@ -130,18 +130,19 @@ def polygon_distance(
     polygon: Float[np.ndarray, "k 2"], points: Float[np.ndarray, "*n 2"]
 ) -> Float[np.ndarray, "*n"]:
     """Distance of points from a closed polygon's outline, positive inside."""
-    a = np.asarray(polygon, np.float32)
-    edge = np.roll(a, -1, 0) - a
-    to_point = points[..., None, :] - a
-    along = (to_point * edge).sum(-1) / np.maximum((edge**2).sum(-1), 1e-12)
-    nearest = to_point - along.clip(0, 1)[..., None] * edge
-    distance = np.sqrt((nearest**2).sum(-1)).min(-1)
-    y, edge_x, edge_y = points[..., None, 1], edge[:, 0], edge[:, 1]
-    crosses = (a[:, 1] > y) != (a[:, 1] + edge_y > y)
+    points = np.asarray(points)
+    # Edges first: what is summed over them lies in rows.
+    corner = np.asarray(polygon, np.float32).T.reshape(2, -1, *(1 for _ in points.shape[:-1]))
+    (x0, y0), (edge_x, edge_y) = corner, np.roll(corner, -1, 1) - corner
+    x, y = points[..., 0] - x0, points[..., 1] - y0
+    along = (x * edge_x + y * edge_y) / np.maximum(edge_x**2 + edge_y**2, 1e-12)
+    along = along.clip(0, 1)
+    nearest = np.sqrt(((x - along * edge_x) ** 2 + (y - along * edge_y) ** 2).min(0))
+    crosses = (y0 > points[..., 1]) != (y0 + edge_y > points[..., 1])
     slope = np.divide(edge_x, edge_y, out=np.zeros_like(edge_x), where=edge_y != 0)
-    left = points[..., None, 0] < a[:, 0] + slope * (y - a[:, 1])
-    inside = (crosses & left).sum(-1) % 2 == 1
-    return np.where(inside, distance, -distance)
+    left = points[..., 0] < x0 + slope * y
+    inside = np.logical_xor.reduce(crosses & left)
+    return np.where(inside, nearest, -nearest)
 
 
 def _ellipse(ellipse, pixels):
