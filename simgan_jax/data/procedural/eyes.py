@@ -81,6 +81,7 @@ def load(
     channels: int = 1,
     kappa: tuple[float, float] = (0.0, 0.0),
     equalized: bool = False,
+    photographed: bool = False,
     distributions: Mapping[str, Any] | None = None,
 ) -> Arrays:
     """Renders labelled eyes. Picture i depends on everything here but `count`.
@@ -97,6 +98,8 @@ def load(
             (-2.5, -5.8) in people; 0 by default, since no refiner that preserves labels can undo it.
         equalized: whether the simulator's pictures get the histogram equalisation that the camera's
             always have (MPIIGaze's): the least that is done to synthetic images before training.
+        photographed: whether the simulator's people and poses are lit and photographed as the camera's
+            are: what a refiner that changes looks alone could make of its pictures at best.
         distributions: what to change in `DISTRIBUTIONS` (poses, framing, sizes), such as
             {"pitch": {"mean": 0, "low": -15, "high": 15}, "yaw": {"std": None},
             "head_yaw": {"follow": 0, "mean": (-15, 0, 15), "std": 1}}; `Spread` says what the words
@@ -124,15 +127,15 @@ def load(
     spread = changed(DISTRIBUTIONS, distributions, "procedural_eyes: distributions")
     people = cast(domain, split, spread)
     stream = list(PEOPLE).index((domain, split))
+    photo = photographed or domain == "camera"
     starts = range(0, count, BLOCK)
 
     def block(start: int) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         rng = np.random.default_rng([seed, stream, start // BLOCK])
         who = rng.integers(len(people["upper"]), size=BLOCK)
         person = {name: value[who] for name, value in people.items()}
-        pose, look, labels = draw_scene(rng, person, domain, kappa, spread)
+        pose, look, labels = draw_scene(rng, person, "camera" if photo else domain, kappa, spread)
         light, mask = render(pose, look, view, channels, rng)
-        photo = domain == "camera"
         images = camera.photograph(light, who, rng) if photo else camera.tone_map(light)
         if equalized and not photo:
             images = np.stack([camera.equalize(image) for image in images])
