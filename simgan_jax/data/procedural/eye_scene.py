@@ -176,6 +176,7 @@ def draw_scene(
     domain: str,
     kappa: tuple[float, float] = (0.0, 0.0),
     spread: Mapping[str, Spread] = DISTRIBUTIONS,
+    travel: tuple[float, float] = (1.0, 1.0),
 ) -> tuple[Pose, Look, dict[str, np.ndarray]]:
     """Draws one picture of every given person.
 
@@ -185,13 +186,14 @@ def draw_scene(
         domain: "simulator" or "camera".
         kappa: (pitch, yaw) in degrees from the gaze to the optical axis.
         spread: of gaze, head and framing.
+        travel: (pitch, yaw) turns of the eye as shares of the gaze.
 
     Returns:
         Geometry, look, and the labels that need no rendering: gaze, head_pose.
     """
     n = len(person["upper"])
     gaze, head = draw_gaze(rng, n, spread)
-    axis = from_pitch_yaw(gaze + np.radians(kappa))
+    axis = from_pitch_yaw(gaze * np.asarray(travel) + np.radians(kappa))
     roll = np.radians(spread["head_roll"].values(rng.standard_normal(n)))
     rotation = geometry.head_rotation(head[:, 0], head[:, 1], roll)
     place = [spread[name] for name in ("shift_x", "shift_y", "distance")]

@@ -80,6 +80,7 @@ def load(
     width: int = 55,
     channels: int = 1,
     kappa: tuple[float, float] = (0.0, 0.0),
+    travel: tuple[float, float] = (1.0, 1.0),
     equalized: bool = False,
     photographed: bool = False,
     distributions: Mapping[str, Any] | None = None,
@@ -96,6 +97,8 @@ def load(
         channels: 1 (grey) or 3 (RGB).
         kappa: (pitch, yaw) in degrees from the gaze to the optical axis of the eye. About
             (-2.5, -5.8) in people; 0 by default, since no refiner that preserves labels can undo it.
+        travel: (pitch, yaw) turns of the eye as shares of the gaze. 1 is an eyeball; less where labels
+            say more than eyes do, as of targets that people followed with their heads, too.
         equalized: whether the simulator's pictures get the histogram equalisation that the camera's
             always have (MPIIGaze's): the least that is done to synthetic images before training.
         photographed: whether the simulator's people and poses are lit and photographed as the camera's
@@ -128,13 +131,14 @@ def load(
     people = cast(domain, split, spread)
     stream = list(PEOPLE).index((domain, split))
     photo = photographed or domain == "camera"
+    look_of = "camera" if photo else domain
     starts = range(0, count, BLOCK)
 
     def block(start: int) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         rng = np.random.default_rng([seed, stream, start // BLOCK])
         who = rng.integers(len(people["upper"]), size=BLOCK)
         person = {name: value[who] for name, value in people.items()}
-        pose, look, labels = draw_scene(rng, person, "camera" if photo else domain, kappa, spread)
+        pose, look, labels = draw_scene(rng, person, look_of, kappa, spread, travel)
         light, mask = render(pose, look, view, channels, rng)
         images = camera.photograph(light, who, rng) if photo else camera.tone_map(light)
         if equalized and not photo:
