@@ -72,6 +72,26 @@ def test_kappa_moves_the_pupil_but_not_the_gaze():
     np.testing.assert_allclose(moved[:, 0], 9.9 * np.sin(np.radians(5.8)) * 1.6, atol=0.3)
 
 
+def test_travel_turns_the_eye_by_a_share_of_the_gaze():
+    straight = {"pitch": {"mean": 0.0, "std": 0.0}, "yaw": {"mean": 10.0, "std": 0.0}}
+    looks = {
+        share: eyes.load(count=8, travel=(1.0, share), distributions=straight).labels
+        for share in (0.0, 0.5, 1.0)
+    }
+    np.testing.assert_array_equal(looks[0.5]["gaze"], looks[1.0]["gaze"])
+    x = {share: labels["pupil"][:, 0] for share, labels in looks.items()}
+    np.testing.assert_allclose((x[0.5] - x[0.0]) / (x[1.0] - x[0.0]), 0.5, atol=0.02)
+
+
+def test_the_simulators_people_can_be_photographed_as_they_sit():
+    drawn, photos = eyes.load(count=32), eyes.load(count=32, photographed=True)
+    for name in ("gaze", "head_pose", "iris_ellipse", "lid", "participant"):
+        np.testing.assert_array_equal(drawn.labels[name], photos.labels[name])
+    uniform = 255 / np.sqrt(12)
+    assert abs(photos.images.std(axis=(1, 2, 3)) - uniform).max() < 4
+    assert drawn.images.std(axis=(1, 2, 3)).max() < uniform - 5
+
+
 def test_equalize_spreads_levels_by_rank():
     image = np.array([[10, 10, 20, 30]], np.uint8)[..., None]
     # Two of four below or at 10 are the base; 20 is halfway through the rest.

@@ -1,7 +1,7 @@
 """Pictures that an earlier command has drawn are not drawn again."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -18,13 +18,13 @@ LEAST = 1000
 SOURCES = Path(__file__).parents[2]
 
 
-def drawn(what: str, count: int, settings: tuple[Any, ...], draw: Callable[[], Arrays]) -> Arrays:
+def drawn(what: str, count: int, settings: Mapping[str, Any], draw: Callable[[], Arrays]) -> Arrays:
     """What `draw` gives, from disk if it lies there; see `kept_arrays`.
 
     Args:
         what: is drawn.
         count: of pictures.
-        settings: all that decides them; equal ones have one `repr`.
+        settings: all that decides them, by name; equal ones have one `repr`.
         draw: draws them.
     """
     if count < LEAST:

@@ -115,6 +115,7 @@ def load(
     Raises:
         UserError: a value that is out of range.
     """
+    arguments = dict(locals())  # whatever there is to set decides what is drawn
     if (domain, split) not in PEOPLE:
         raise UserError(
             f"procedural_eyes: domain {domain!r}, split {split!r}; there are domains simulator and "
@@ -160,5 +161,4 @@ def load(
         }
         return Arrays(np.concatenate([b[0] for b in blocks])[:count], labels)
 
-    settings = (domain, split, count, seed, height, width, channels, kappa, equalized, spread)
-    return drawn("eyes", count, settings, draw)
+    return drawn("eyes", count, arguments | {"distributions": spread}, draw)

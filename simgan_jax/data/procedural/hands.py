@@ -68,6 +68,7 @@ def load(
     Raises:
         UserError: a domain, split, count, size or distribution that does not exist.
     """
+    arguments = dict(locals())  # whatever there is to set decides what is drawn
     if domain not in DOMAINS or split not in SPLITS:
         raise UserError(
             f"procedural hands: no domain {domain!r} with split {split!r}. "
@@ -96,7 +97,7 @@ def load(
         joined = {name: np.concatenate([x[name] for x in labels])[:count] for name in labels[0]}
         return Arrays(np.concatenate(images)[:count], joined)
 
-    return drawn("hands", count, (domain, split, count, seed, height, width, spread), draw)
+    return drawn("hands", count, arguments | {"distributions": spread}, draw)
 
 
 def _photograph(
