@@ -4,7 +4,7 @@
         --config.data.synthetic.path=DIR --config.data.real.path=DIR \
         --config.image.height=48 --config.image.width=64 --config.image.channels=1
 
-Variants: `folder.py:tiny` for a first look in seconds. Settings not named here are those of gaze.py.
+Variants: `folder.py:tiny` for a first look in seconds. The other settings are those of gaze.py:pixels.
 """
 
 from ml_collections import ConfigDict
@@ -14,7 +14,7 @@ from simgan_jax.configs import gaze
 
 def get_config(variant: str = "") -> ConfigDict:
     """The configuration of a variant: "" or "tiny"."""
-    c = gaze.get_config(variant)
+    c = gaze.get_config(variant or "pixels")
     c.name = "folder_tiny" if variant else "folder"
     c.task = "none"  # no labels: the report has realism, but no estimators
     c.loss.weight.label = ""

@@ -2,6 +2,7 @@
 
 python -m simgan_jax.main --config=configs/gaze.py          embedded eyes
 python -m simgan_jax.main --config=configs/gaze.py:tiny     seconds, to try the program
+python -m simgan_jax.main --config=configs/gaze.py:pixels   the paper's psi: sooner, and paints
 python -m simgan_jax.main --config=configs/gaze.py:paper    UnityEyes, MPIIGaze, the paper's numbers
 """
 
@@ -11,10 +12,11 @@ from simgan_jax.evaluation.plan import default_settings
 
 
 def get_config(variant: str = "") -> ConfigDict:
-    """The configuration of a variant: "" (embedded data), "tiny" or "paper"."""
-    variants = {"": lambda config: config, "tiny": tiny, "paper": paper}
+    """The configuration of a variant: "" (embedded data), "tiny", "pixels" or "paper"."""
+    variants = {"": lambda config: config, "tiny": tiny, "pixels": pixels, "paper": paper}
     if variant not in variants:
-        raise ValueError(f"configs/gaze.py has no variant {variant!r}; one of tiny, paper, or none")
+        names = ", ".join(filter(None, variants))
+        raise ValueError(f"configs/gaze.py has no variant {variant!r}; one of {names}, or none")
     return variants[variant](default())
 
 
@@ -69,8 +71,9 @@ def default() -> ConfigDict:
     c.loss.self_regularization = 0.5
     # Above 0, lambda is moved during training so that labels shift by this many pixels.
     c.loss.label_shift_target = 0.0
-    # or channel_mean, derivatives; estimator keeps pixels and what frozen estimators read off them.
-    c.loss.psi = "identity"
+    # or identity, the paper's; channel_mean, derivatives. estimator keeps pixels and what frozen
+    # estimators read off them.
+    c.loss.psi = "estimator"
     # Of psi = estimator: the weight of what is read beside the pixels', and the estimators, which are
     # trained on synthetic images first. Each sees these changed at random, in turn so strongly: 1 as in
     # the rows "_augmented". Having seen other changes, they read other cues, and are not fooled alike.
@@ -80,9 +83,9 @@ def default() -> ConfigDict:
     # Above 0, the weight is moved during training so that readings drift by so many degrees of gaze, or
     # pixels, on the axis that drifts most.
     c.loss.reading.target = 0.0
-    # Pixels inside this label's mask carry the gaze, and weigh more. "" is the paper's loss. eye_mask
-    # protects lids and corners too, which move where real eyes have another shape.
-    c.loss.weight = ConfigDict({"label": "iris_mask", "outside": 1.0, "inside": 3.0})
+    # Pixels inside this label's mask carry the gaze, and weigh more. "" is the paper's loss. With
+    # iris_mask alone, a second pupil is painted beside the first.
+    c.loss.weight = ConfigDict({"label": "eye_mask", "outside": 1.0, "inside": 6.0})
     c.loss.r1 = 0.0
 
     # momentum is b1 of Adam.
@@ -114,8 +117,17 @@ def default() -> ConfigDict:
     return c
 
 
+def pixels(c: ConfigDict) -> ConfigDict:
+    """Self-regularisation of pixels alone, as in the paper, the iris weighing more."""
+    c.name = "gaze_pixels"
+    c.loss.psi = "identity"
+    c.loss.weight = ConfigDict({"label": "iris_mask", "outside": 1.0, "inside": 3.0})
+    return c
+
+
 def tiny(c: ConfigDict) -> ConfigDict:
     """Everything small: for tests and a first look."""
+    c = pixels(c)
     c.name = "gaze_tiny"
     c.data.synthetic.count = 256
     c.data.real.count = 256
@@ -140,6 +152,7 @@ def tiny(c: ConfigDict) -> ConfigDict:
 
 def paper(c: ConfigDict) -> ConfigDict:
     """UnityEyes to MPIIGaze with the paper's networks, schedule and sizes; for accelerators."""
+    c = pixels(c)
     c.name = "gaze_paper"
     size = {"height": c.image.get_ref("height"), "width": c.image.get_ref("width"), "data_dir": ""}
     c.data.synthetic = ConfigDict({"source": "unity_eyes", "split": "train"} | size)

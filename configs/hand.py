@@ -4,7 +4,7 @@
     python -m simgan_jax.main --config=configs/hand.py:tiny     seconds, to try the program
     python -m simgan_jax.main --config=configs/hand.py:paper    NYU Hand, the paper's numbers
 
-Settings not named here are those of gaze.py.
+Settings not named here are those of gaze.py:pixels.
 """
 
 from ml_collections import ConfigDict
@@ -16,7 +16,7 @@ def get_config(variant: str = "") -> ConfigDict:
     """The configuration of a variant: "" (embedded data), "tiny" or "paper"."""
     if variant not in ("", "tiny", "paper"):
         raise ValueError(f"configs/hand.py has no variant {variant!r}; one of tiny, paper, or none")
-    c = hands(gaze.get_config("" if variant == "paper" else variant))
+    c = hands(gaze.get_config("tiny" if variant == "tiny" else "pixels"))
     c.name = "_".join(["hand", variant]) if variant else "hand"
     if not variant:
         c.train.batch = 16

@@ -31,7 +31,7 @@ def long_eyes(quick: bool) -> ConfigDict:
     Losses and optimiser are those of configs/gaze.py, which are known to train there; the paper's plain
     SGD needs its sums over pixels and its data.
     """
-    config = gaze.get_config()
+    config = gaze.get_config("pixels")
     paper = gaze.get_config("paper")
     config.name = "gaze_long"
     config.refiner.features = paper.refiner.features

@@ -54,7 +54,7 @@ IMAGES = 8192
 
 def settings() -> ConfigDict:
     """The paper's networks for eyes with Adam, batch 64 and a history of 6,400 images."""
-    config = get_config()
+    config = get_config("pixels")
     config.refiner.features = 64
     config.refiner.padding = "SAME"
     config.loss.weight.label = ""

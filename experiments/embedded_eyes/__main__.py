@@ -6,7 +6,7 @@ Domains: synthetic are the embedded simulator's eyes, real the embedded camera's
 labels, test the camera's test split (other people). The ceiling is trained on the camera's labels.
 
 Variants:
-    default       configs/gaze.py
+    default       configs/gaze.py:pixels
     equalized     the simulator's histograms are equalised first, as the camera's are
     long, equalized long
                   the same with four times the iterations
@@ -37,7 +37,7 @@ def main(argv: Sequence[str]) -> None:
         "global": equalized | {"loss.local": False},
         "no weights": equalized | {"loss.weight.label": ""},
     }
-    variants = {name: get_config() for name in changes}
+    variants = {name: get_config("pixels") for name in changes}
     for name, change in changes.items():
         variants[name].update_from_flattened_dict(change)
     protocol.run("embedded_eyes", variants, Path(__file__).parent)

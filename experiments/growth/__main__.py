@@ -46,7 +46,7 @@ Task = Callable[[], None]
 
 def settings() -> ConfigDict:
     """Eyes of the paper's size, a refiner of one block of 8 features."""
-    config = get_config()
+    config = get_config("pixels")
     config.refiner.features, config.refiner.blocks = 8, 1
     config.loss.weight.label = ""
     config.train.ema = 0.0

@@ -12,9 +12,9 @@ iris shifts by that many pixels.
 
 Embedded eyes, equalised as the camera's are; no label of the camera's images is read. Realism is KID,
 label shift that of the iris, both on synthetic images that train nothing. "weighted" gives the iris the
-weight of configs/gaze.py, "uniform" weighs all pixels the same, as the paper does. One GAN seed, the
-same for all settings; shorter runs on smaller batches than configs/gaze.py's. Writes result.json,
-curve.png, and samples.png: as rendered, a row a lambda, the camera's.
+weight of configs/gaze.py:pixels, "uniform" weighs all pixels the same, as the paper does. One GAN seed,
+the same for all settings; shorter runs on smaller batches than that. Writes result.json, curve.png, and
+samples.png: as rendered, a row a lambda, the camera's.
 """
 
 from collections.abc import Callable, Sequence
@@ -57,7 +57,7 @@ RUNS = Path("runs/experiments/lambda_sweep")
 
 def config(inside: float, target: float = 0.0) -> ConfigDict:
     """The configuration for a weight of the iris and a label shift to hold."""
-    c = get_config()
+    c = get_config("pixels")
     c.data.synthetic.equalized = True
     c.loss.weight.inside = inside
     c.loss.label_shift_target = target
@@ -111,7 +111,7 @@ def main(argv: Sequence[str]) -> None:
     """Runs the experiment."""
     del argv
     here = Path(__file__).parent
-    weights = {"weighted": get_config().loss.weight.inside, "uniform": 1.0}
+    weights = {"weighted": get_config("pixels").loss.weight.inside, "uniform": 1.0}
     devices.cores_as_devices(make_setup(config(inside=1.0)))
     curves: dict[str, list[dict[str, float]]] = {}
     pictures = []

@@ -9,9 +9,9 @@ that figures say little of other people, and intervals over images are too narro
 pixels, errors in pixels there. There is no row trained on real images: labelled ones are for testing.
 The floor is the mean of the synthetic labels.
 
-Variants: "default" is configs/gaze.py; "matched" first gives every rendering the grey values of an
-unlabelled photograph, which leaves less to the refiner; "noise" has a map of noise beside the image, so
-that one rendering can become a sharp or a blurred photograph.
+Variants: "default" is configs/gaze.py:pixels; "matched" first gives every rendering the grey values of
+an unlabelled photograph, which leaves less to the refiner; "noise" has a map of noise beside the image,
+so that one rendering can become a sharp or a blurred photograph.
 """
 
 from collections.abc import Sequence
@@ -33,7 +33,7 @@ def config(**refiner: object) -> ConfigDict:
         UserError: the photographs are not there.
     """
     unlabelled, labelled = protocol.photographs("nir_eyes/unlabelled", "nir_eyes/labelled")
-    c = get_config()
+    c = get_config("pixels")
     c.name, c.task = "near_infrared", "iris"
     c.image.height = c.image.width = SIDE
     c.refiner.update(refiner)

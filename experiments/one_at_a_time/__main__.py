@@ -4,7 +4,7 @@
 
 Embedded eyes, equalised as the camera's are; each variant is one change of "base":
 
-    base            configs/gaze.py with smaller batches and fewer steps, for three minutes a run
+    base            configs/gaze.py:pixels with smaller batches and fewer steps, for three minutes a run
     no history      the discriminator sees new refined images alone (the paper's ablation)
     global          one adversarial loss an image instead of one a patch (the paper's ablation)
     no weights      self-regularisation weighs all pixels the same (the paper's)
@@ -27,7 +27,7 @@ been trained on refined images as in embedded_eyes, whose figures of estimators 
 these compare with. Nothing is chosen by any of them. Puts the variants into result.json, with what each
 differs from its base by, seed by seed ("base", and of raw variants "raw" or "raw long"), and draws
 samples.png (the first one's renderings, a row a variant, the camera's). --full has the sizes of
-configs/gaze.py.
+configs/gaze.py:pixels.
 """
 
 import json
@@ -93,7 +93,7 @@ PROBE, SHOWN = 500, 10
 
 def config(variant: str, seed: int) -> ConfigDict:
     """The configuration of a variant; its synthetic images leave out the last `PROBE`."""
-    c = get_config()
+    c = get_config("pixels")
     c.seed = seed
     c.data.synthetic.equalized = True
     c.data.synthetic.count -= PROBE

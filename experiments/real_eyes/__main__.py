@@ -41,7 +41,7 @@ def config(
         UserError: the data are not there.
     """
     prepared, unlabelled = protocol.photographs("tfds", "mpiigaze_unlabelled")
-    c = get_config()
+    c = get_config("pixels")
     c.name = "real_eyes"
     c.data.synthetic.equalized = equalized
     if eye:
@@ -78,7 +78,7 @@ def main(argv: Sequence[str]) -> None:
         "firm": config(True, crops=True, eye=True, firm=True),
         "long": config(True, crops=True, eye=True),
     }
-    variants["long"].train.steps *= 4  # of configs/gaze.py: 2,000
+    variants["long"].train.steps *= 4  # of configs/gaze.py:pixels: 2,000
     protocol.run("real_eyes", variants, Path(__file__).parent, show_real=False)
 
 

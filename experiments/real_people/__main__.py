@@ -52,7 +52,7 @@ def config(described: bool, estimator: bool) -> ConfigDict:
         UserError: the data are not there.
     """
     (folder,) = protocol.photographs("columbia")
-    c = get_config()
+    c = get_config("pixels")
     c.name = "real_people"
     c.image.height, c.image.width = 36, 60
     c.data.synthetic.count = 26000
