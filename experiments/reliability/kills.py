@@ -4,6 +4,7 @@ What is then there must equal, bit for bit, what an unbroken process leaves: the
 checkpoint, what was measured, every refined, prepared and exported file.
 """
 
+import itertools
 import shutil
 import signal
 import time
@@ -24,11 +25,12 @@ from simgan_jax.training.checkpoint import FOLDER
 IN_A_ROW = 6
 # Seconds from a second signal to the end of the process: it stands in line for the processor.
 AT_ONCE = 10
-KILL, TERM, INT = signal.SIGKILL, signal.SIGTERM, signal.SIGINT
-KINDS = ([KILL], [TERM], [TERM, TERM], [INT, INT])
-SHARES = (0.75, 0.15, 0.05, 0.05)
-# Documented: 0 after training has saved, else as signals end processes; 130 where Python sees Ctrl-C.
-STATUSES = {KILL: {-KILL}, TERM: {0, -TERM}, INT: {0, -INT, 130}}
+KILL, TERM, INT, HUP = signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP
+KINDS = ([KILL], [TERM], [INT], [HUP], [TERM, TERM], [INT, INT])
+SHARES = (0.75, 0.07, 0.06, 0.02, 0.04, 0.06)
+# Documented: 0 after training has saved, else as signals end processes; with 130 and the like there is
+# one line, with others nothing.
+STATUSES = {KILL: {-KILL}, TERM: {0, -TERM, 143}, INT: {0, -INT, 130}, HUP: {0, -HUP, 129}}
 
 
 @dataclass(frozen=True)
@@ -75,31 +77,35 @@ def jobs(scratch: Path, rng: np.random.Generator) -> list[Job]:
         return runs.files(folder)
 
     return [
+        Job("main", 0.6, "main", train, runs.left),
         Job("refine", 0.2, "refine", refine, refined),
         Job("prepare", 0.1, "data.prepare", prepare, lambda x: runs.files(x, "**/*.npy")),
         Job("export", 0.1, "export", export, lambda x: runs.files(x, "refiner.npz")),
-        Job("main", 0.6, "main", train, runs.left),
     ]
 
 
 def run(outcome: Outcome, times: int, rng: np.random.Generator, scratch: Path) -> None:
-    """Sends about `times` signals."""
-    for job in jobs(scratch, rng):
+    """Sends about `times` signals, to the jobs in turn: each gets its share, however long there is."""
+    every = jobs(scratch, rng)
+    seconds, wanted, given = {}, {}, dict.fromkeys((job.name for job in every), 0)
+    for attempt in itertools.count():
+        job = min(every, key=lambda job: given[job.name] / job.share)
+        if sum(given.values()) >= times or outcome.over:
+            break
         folder = scratch / job.name
-        reference, said = folder / "unbroken", folder / "said"
-        must(job.module, job.arguments(reference), said)  # compiles
-        seconds = must(job.module, job.arguments(folder / "timed"), said)
-        wanted, attempt = max(1, round(job.share * times)), 0
-        while wanted > 0 and not outcome.over:
-            attempt += 1
-            target = folder / str(attempt)
-            sent, fault = _until_done(job, target, seconds, min(IN_A_ROW, wanted), rng, outcome)
-            wanted -= len(sent)
-            fault = fault or runs.difference(job.left(target), job.left(reference))
-            for signals in sent:
-                outcome.add(fault and f"{job.name} after {', '.join(sent)}: {fault}")
-                outcome.count("signals", signals)
-            shutil.rmtree(target)
+        if job.name not in wanted:
+            said = folder / "said"
+            must(job.module, job.arguments(folder / "unbroken"), said)  # compiles
+            wanted[job.name] = job.left(folder / "unbroken")
+            seconds[job.name] = must(job.module, job.arguments(folder / "timed"), said)
+        target = folder / str(attempt)
+        sent, fault = _until_done(job, target, seconds[job.name], IN_A_ROW, rng, outcome)
+        given[job.name] += max(1, len(sent))
+        fault = fault or runs.difference(job.left(target), wanted[job.name])
+        for signals in sent:
+            outcome.add(fault and f"{job.name} after {', '.join(sent)}: {fault}")
+            outcome.count("signals", signals)
+        shutil.rmtree(target)
 
 
 def _until_done(
@@ -119,8 +125,7 @@ def _until_done(
         for number in signals:
             process.send(number)
             time.sleep(0.05)
-        if len(signals) == 2 and process.wait(AT_ONCE) is None:
-            return sent, f"goes on {AT_ONCE} s after the second {signals[0].name}"
+        slow = len(signals) == 2 and process.wait(AT_ONCE) is None
         status, out, err = process.end()
         if not signals:
             return sent, err[-500:] if status else None
@@ -128,8 +133,11 @@ def _until_done(
             return sent, None  # it was over before
         sent.append(" ".join(x.name for x in signals))
         outcome.count("while", f"{job.name}: {_doing(job, out, folder)}")
-        if status not in STATUSES[signals[0]] or "Traceback" in err:
-            return sent, f"status {status}: {err[-500:]}"
+        if slow:
+            return sent, f"went on {AT_ONCE} s after the second signal"
+        lines = len(err.splitlines())
+        if status not in STATUSES[signals[0]] or lines > 1 or (status > 0) != (lines == 1):
+            return sent, f"status {status}, {lines} lines: {err[-500:]}"
 
 
 def _doing(job: Job, out: str, folder: Path) -> str:

@@ -3,7 +3,7 @@
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import timedelta
 from threading import Lock
 
@@ -37,7 +37,8 @@ def progress(what: str, total: int, done: int = 0) -> Iterator[Callable[[int], N
         disable=not console.is_terminal,
     )
     lock = Lock()
-    with bar:
+    # Before 14.3 Rich ends a bar that it does not show with a newline.
+    with nullcontext() if bar.disable else bar:
         task = bar.add_task(what, total=total, completed=done, rate=0.0)
         said = start
 
