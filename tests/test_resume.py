@@ -1,5 +1,6 @@
 """A run that is killed, stopped or damaged goes on as if nothing had happened."""
 
+import os
 import shutil
 import signal
 import subprocess
@@ -16,6 +17,7 @@ from simgan_jax.errors import UserError
 from simgan_jax.setup import make_setup
 from simgan_jax.training import devices, logs
 from simgan_jax.training.checkpoint import FOLDER, Checkpoints
+from simgan_jax.training.digest import digest
 from simgan_jax.training.loop import train
 from simgan_jax.training.provenance import read_config
 
@@ -77,10 +79,56 @@ def unbroken(tmp_path_factory):
     return workdir
 
 
-@pytest.mark.parametrize("step", [1, 6])
-def test_a_killed_run_ends_as_an_unbroken_one(unbroken, tmp_path, step):
+def snapshots(process, workdir, folder, number):
+    """Copies of a running process's folder as a kill at so many random instants would leave it.
+
+    From its first save on.
+    """
+    rng = np.random.default_rng(0)
+    taken, instant = [], 0
+    while process.poll() is None:
+        time.sleep(rng.exponential(0.01))
+        if not (workdir / FOLDER).exists():
+            continue
+        # Each instant is as likely as any other to be among them in the end.
+        place = instant if instant < number else rng.integers(instant + 1)
+        instant += 1
+        if place >= number:
+            continue
+        copy = folder / str(place)
+        shutil.rmtree(copy, ignore_errors=True)
+        process.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+        shutil.copytree(workdir, copy)
+        process.send_signal(signal.SIGCONT)
+        taken = sorted({*taken, copy})
+    return taken
+
+
+def test_what_a_kill_leaves_at_any_of_twenty_instants_is_a_whole_step_of_the_run(
+    unbroken, tmp_path
+):
+    process = start(tmp_path / "run")
+    left = snapshots(process, tmp_path / "run", tmp_path / "left", 20)
+    assert process.communicate()[1] == ""
+    assert len(left) == 20
+    setup, steps = make_setup(config(SETTINGS)), {}
+    for workdir in left:
+        checkpoints = Checkpoints(workdir)
+        for step in checkpoints.steps()[-1:]:
+            found = digest(checkpoints.read(setup, step))  # which is an error if it is not whole
+            assert found == steps.setdefault(step, (found, workdir))[0]
+    assert len(steps) > 1
+    for step, (found, _) in steps.items():
+        assert found == digest(Checkpoints(unbroken).read(setup, step))
+    _, workdir = steps[sorted(steps)[len(steps) // 2]]
+    assert train(config(SETTINGS), workdir)
+    assert_equal(final_state(workdir), final_state(unbroken))
+
+
+def test_a_killed_run_ends_as_an_unbroken_one(unbroken, tmp_path):
     process = start(tmp_path)
-    wait_for_step(tmp_path, step)
+    wait_for_step(tmp_path, 1)
     process.kill()
     process.communicate()
     assert train(config(SETTINGS), tmp_path)
