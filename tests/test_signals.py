@@ -15,6 +15,9 @@ LINE = f"simgan: {INTERRUPTED}\n"
 BUSY = 'print("here", flush=True); hashlib.pbkdf2_hmac("sha256", b"", b"", 2**31 - 1)'
 START = """
 import gc, hashlib, os, signal, sys, time
+# Where the tests themselves run in the background, both are ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 from simgan_jax.io import signals
 def main(argv):
     raise SystemExit

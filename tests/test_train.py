@@ -207,12 +207,15 @@ def test_the_mask_must_be_a_label_of_the_synthetic_set(tiny_config):
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_is_noted_once_and_the_handlers_come_back(number):
-    before = signal.getsignal(number)
-    with interruptions() as interrupted:
-        assert not interrupted()
-        os.kill(os.getpid(), number)
-        assert interrupted()
-    assert signal.getsignal(number) == before
+    outside = signal.signal(number, signal.SIG_DFL)  # ignored where the tests run in the background
+    try:
+        with interruptions() as interrupted:
+            assert not interrupted()
+            os.kill(os.getpid(), number)
+            assert interrupted()
+        assert signal.getsignal(number) == signal.SIG_DFL
+    finally:
+        signal.signal(number, outside)
 
 
 def test_a_dry_run_says_what_a_run_takes_and_makes_nothing(tiny_config, tmp_path, capsys):

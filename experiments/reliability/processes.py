@@ -114,8 +114,10 @@ def _context() -> multiprocessing.context.ForkServerContext:
 
 
 def _run(module: str, arguments: list[str], said: str, before: Callable[[], None] | None) -> None:
-    # A command listens to Ctrl-C when it has begun; what comes before, Python would tell at length.
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    # A command listens to Ctrl-C when it has begun; what comes before, Python would tell at length. And
+    # what this program was told to ignore, as in the background, its processes do not.
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
     assert len(os.listdir("/proc/self/task")) == 1, "a fork of several threads"
     for number, name in ((1, "out"), (2, "err")):
         os.dup2(os.open(f"{said}/{name}", os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
