@@ -79,7 +79,7 @@ def jobs(scratch: Path, rng: np.random.Generator) -> list[Job]:
     return [
         Job("main", 0.6, "main", train, runs.left),
         Job("refine", 0.2, "refine", refine, refined),
-        Job("prepare", 0.1, "data.prepare", prepare, lambda x: runs.files(x, "**/*.npy")),
+        Job("prepare", 0.1, "data.prepare", prepare, lambda x: runs.files(x, "**/arrays/*.npy")),
         Job("export", 0.1, "export", export, lambda x: runs.files(x, "refiner.npz")),
     ]
 
