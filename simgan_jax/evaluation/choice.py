@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Shaped
+from jaxtyping import Float, Shaped
 
 from simgan_jax.data import Arrays
 from simgan_jax.errors import UserError, warn
@@ -15,6 +15,7 @@ from simgan_jax.estimators.estimator import Estimator
 from simgan_jax.evaluation import image_split
 from simgan_jax.evaluation.artefacts import measure_artefacts
 from simgan_jax.evaluation.label_preservation import measure_shift, reading_drift
+from simgan_jax.io.progress import progress
 from simgan_jax.metrics import common_change, eye_whites, label_shift
 from simgan_jax.metrics.kid import features, kid
 from simgan_jax.refinement.chosen_checkpoint import read_choice, write_choice
@@ -138,29 +139,40 @@ def judge_checkpoints(
         readers: frozen estimators of the run's task, trained on synthetic images.
     """
     real_features = features(real)
-    candidates = []
-    for step in competing(workdir):
-        try:
-            refine = load_refiner(workdir, step)
-        except DamagedCheckpoint as error:
-            warn(f"{error}; left out of the choice")
-            continue
-        refined = refine(synthetic.images)
-        shift = label_shift.summarize(measure_shift(synthetic, refined), synthetic.images.shape[2])
-        distance = kid(features(refined), real_features, resamples=2)["value"]
-        artefacts = measure_artefacts(synthetic, refined, real)
-        candidates.append(
-            Candidate(
-                step=step,
-                kid=distance,
-                label_shift=shift["mean_at_55"],
-                followed=shift["followed"],
-                drift=_drift(readers, synthetic, refined),
-                pattern=artefacts["beyond_tone"]["share"],
-                whites_lost=artefacts.get("whites_lost", {}).get("share", math.nan),
-            )
-        )
+    steps, candidates = competing(workdir), []
+    with progress("judging checkpoints", len(steps) * len(synthetic)) as advance:
+        for step in steps:
+            try:
+                refine = load_refiner(workdir, step)
+            except DamagedCheckpoint as error:
+                warn(f"{error}; left out of the choice")
+            else:
+                refined = refine(synthetic.images)
+                candidates.append(_judged(step, synthetic, refined, real, real_features, readers))
+            advance(len(synthetic))
     return candidates
+
+
+def _judged(
+    step: int,
+    synthetic: Arrays,
+    refined: Shaped[np.ndarray, "n h w c"],
+    real: Shaped[np.ndarray, "m h w c"],
+    real_features: Float[np.ndarray, "m d"],
+    readers: Sequence[Estimator],
+) -> Candidate:
+    """What is known of a checkpoint that refines so."""
+    shift = label_shift.summarize(measure_shift(synthetic, refined), synthetic.images.shape[2])
+    artefacts = measure_artefacts(synthetic, refined, real)
+    return Candidate(
+        step=step,
+        kid=kid(features(refined), real_features, resamples=2)["value"],
+        label_shift=shift["mean_at_55"],
+        followed=shift["followed"],
+        drift=_drift(readers, synthetic, refined),
+        pattern=artefacts["beyond_tone"]["share"],
+        whites_lost=artefacts.get("whites_lost", {}).get("share", math.nan),
+    )
 
 
 def _drift(
