@@ -21,6 +21,14 @@ jax.config.update("jax_debug_key_reuse", True)
 # once a session, also in the processes they start.
 effort = os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 jax.config.update("jax_disable_most_optimizations", effort == "1")
+if effort == "1" and jax.__version_info__[:2] == (
+    0,
+    10,
+):  # XLA ends at a flag that it does not know
+    # Halves what compiling a step takes.
+    FLAGS = "--xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1"
+    if FLAGS not in os.environ.get("XLA_FLAGS", ""):  # the workers' environment has them
+        os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {FLAGS}".strip()
 if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
     PROGRAMS = tempfile.TemporaryDirectory(prefix="simgan_jax_programs_")
     os.environ["JAX_COMPILATION_CACHE_DIR"] = PROGRAMS.name

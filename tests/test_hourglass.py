@@ -5,8 +5,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from simgan_jax.models.hourglass import Hourglass, decode, heatmap_loss, heatmaps
+from simgan_jax.models import hourglass
+from simgan_jax.models.hourglass import Hourglass, heatmap_loss
 
+# One program each, instead of one of every operation.
+heatmaps = jax.jit(hourglass.heatmaps, static_argnums=(1, 2))
+decode = jax.jit(hourglass.decode, static_argnums=1)
 TINY = Hourglass(joints=2, features=16, stacks=2, depth=1, downsample=4)
 IMAGES = np.random.default_rng(1).uniform(-1, 1, (2, 24, 24, 1)).astype(np.float32)
 
@@ -28,6 +32,11 @@ def gradients_and_outputs(params, images):
         return heatmap_loss(outputs, targets).mean(), outputs
 
     return jax.grad(loss, has_aux=True)(params)
+
+
+@jax.jit
+def loss_and_gradient(outputs, targets):
+    return jax.value_and_grad(lambda x: heatmap_loss(x, targets).sum())(outputs)
 
 
 def shape_of(model, side):
@@ -127,7 +136,7 @@ def test_loss_of_a_network_that_knows_nothing_is_the_logarithm_of_the_pixels():
 def test_loss_is_least_at_the_target_and_there_the_entropy_of_a_gaussian():
     targets = heatmaps(jnp.array([[[7.6, 8.2]]]), (16, 16))
     outputs = jnp.log(targets)[None]
-    loss, gradient = jax.value_and_grad(lambda x: heatmap_loss(x, targets).sum())(outputs)
+    loss, gradient = loss_and_gradient(outputs, targets)
     assert loss == pytest.approx(np.log(2 * np.pi * np.e), abs=1e-3)
     np.testing.assert_allclose(gradient, 0, atol=1e-6)
 
@@ -135,6 +144,6 @@ def test_loss_is_least_at_the_target_and_there_the_entropy_of_a_gaussian():
 def test_a_joint_far_outside_the_image_does_not_count():
     targets = heatmaps(jnp.array([[[-99.0, 4.0]]]), (8, 8))
     outputs = jax.random.normal(jax.random.key(0), (1, 1, 8, 8, 1))
-    loss, gradient = jax.value_and_grad(lambda x: heatmap_loss(x, targets).sum())(outputs)
+    loss, gradient = loss_and_gradient(outputs, targets)
     assert loss == 0
     np.testing.assert_array_equal(gradient, 0)

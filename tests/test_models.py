@@ -45,7 +45,9 @@ def reach(module, side, place, seeds):
     params = jax.tree.map(
         lambda x: jnp.full(x.shape, 0.1), jax.eval_shape(module.init, jax.random.key(0), images)
     )
-    gradient = jax.grad(lambda x: module.apply(params, x)[:, place, place, 0].sum())(images)
+    gradient = jax.jit(jax.grad(lambda x: module.apply(params, x)[:, place, place, 0].sum()))(
+        images
+    )
     seen = np.flatnonzero(np.abs(np.asarray(gradient)).sum((0, 2, 3)))
     assert len(seen) == seen[-1] - seen[0] + 1
     return len(seen)
@@ -125,8 +127,8 @@ def test_background_of_stored_images_passes_through_compiled_code(dtype):
 def test_background_passes_no_gradient_to_the_parameters():
     module = Refiner(features=4, blocks=1, background=1.0)
     images = jnp.array([0.0, 1.0]).reshape(1, 1, 2, 1)
-    params = module.init(jax.random.key(0), images)
-    by_pixel = jax.jacrev(lambda p: module.apply(p, images)[0, 0, :, 0])(params)
+    params = jax.jit(module.init)(jax.random.key(0), images)
+    by_pixel = jax.jit(jax.jacrev(lambda p: module.apply(p, images)[0, 0, :, 0]))(params)
     head = by_pixel["params"]["head"]["bias"]
     assert head[0, 0] != 0
     assert head[1, 0] == 0
@@ -137,7 +139,7 @@ def test_background_passes_no_gradient_to_the_parameters():
 )
 def test_bfloat16_computes_near_float32_with_float32_parameters_and_output(kind):
     images = jax.random.uniform(jax.random.key(1), (1, 24, 24, 1), minval=-1)
-    params = kind(dtype=jnp.bfloat16).init(jax.random.key(0), images)
+    params = jax.jit(kind(dtype=jnp.bfloat16).init)(jax.random.key(0), images)
     assert {x.dtype for x in jax.tree.leaves(params)} == {jnp.dtype("float32")}
     exact = kind().apply(params, images)
     rough = kind(dtype=jnp.bfloat16).apply(params, images)
@@ -148,9 +150,10 @@ def test_bfloat16_computes_near_float32_with_float32_parameters_and_output(kind)
 def test_remat_changes_no_gradient():
     images = jax.random.uniform(jax.random.key(1), (1, 8, 8, 1), minval=-1)
     modules = [Refiner(features=4, blocks=2, remat=remat) for remat in (False, True)]
-    params = modules[0].init(jax.random.key(0), images)
+    params = jax.jit(modules[0].init)(jax.random.key(0), images)
     plain, saving = (
-        jax.grad(lambda p, m=m: jnp.square(m.apply(p, images)).sum())(params) for m in modules
+        jax.jit(jax.grad(lambda p, m=m: jnp.square(m.apply(p, images)).sum()))(params)
+        for m in modules
     )
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6), plain, saving)
 
@@ -175,4 +178,5 @@ def test_max_pool_and_its_gradient_are_those_of_the_library(window, sides):
     ours = partial(weighted, lambda x: max_pool(x, window))
     theirs = partial(weighted, lambda x: nn.max_pool(x, (window, window), strides=(2, 2)))
     np.testing.assert_array_equal(ours(x), theirs(x))
-    np.testing.assert_array_equal(jax.grad(ours)(x), jax.grad(theirs)(x))
+    gradients = (jax.jit(jax.grad(pooled))(x) for pooled in (ours, theirs))
+    np.testing.assert_array_equal(*gradients)

@@ -208,18 +208,18 @@ def test_the_genuine_frame_passes_through_refiner_and_estimator():
     config.history.size = 0
     setup = make_setup(config)
     state = create_train_state(jax.random.key(0), setup)
-    refined = np.asarray(refine_probe(state.refiner.params, jnp.asarray(image), setup))
+    refine = jax.jit(refine_probe, static_argnames="setup")
+    refined = np.asarray(refine(state.refiner.params, jnp.asarray(image), setup=setup))
     assert refined.shape == image.shape
     assert refined.dtype == np.uint16
     background = image == BACKGROUND
     np.testing.assert_array_equal(refined[background], image[background])
     assert (refined[~background] != image[~background]).any()
-    config.evaluate.estimator.features = 16
+    config.evaluate.estimator.update(features=16, depth=1)
     settings = make_settings(config.evaluate.estimator.to_dict())
     estimator = tasks.TASKS["hand"].network(settings, joints[None, list(JOINTS)])
     unit = to_unit(jnp.asarray(refined))
-    params = estimator.init(jax.random.key(1), unit)["params"]
-    maps = estimator.apply({"params": params}, unit)
+    maps, _ = jax.jit(estimator.init_with_output)(jax.random.key(1), unit)
     assert maps.shape == (2, 1, 64, 64, len(JOINTS))
     uv = decode_maps(maps[-1], (224, 224))
     assert uv.shape == (1, len(JOINTS), 2)

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from jax import monitoring
 from refiners import at_once, random_images, random_refine
 
 from simgan_jax import data
@@ -56,6 +57,26 @@ def test_no_image_is_lost_whatever_the_batch(refiner, count):
     refined = refiner(images)
     assert refined.dtype == np.uint8
     np.testing.assert_array_equal(refined, at_once(refiner, images))
+
+
+def test_refiners_of_one_architecture_share_what_is_compiled():
+    images = random_images(8, 21, 22, 1)
+    seen = []
+
+    def traced(name, *_, **__):
+        seen.append(name)
+
+    results = []
+    monitoring.register_event_duration_secs_listener(traced)
+    try:
+        for seed in (1, 2):
+            refine = random_refine(seed)
+            seen.clear()
+            results.append(refine(images))
+    finally:
+        monitoring.unregister_event_duration_listener(traced)
+    assert not [name for name in seen if "compile" in name]
+    assert (results[0] != results[1]).any()
 
 
 def test_empty_array_stays_empty(refiner):

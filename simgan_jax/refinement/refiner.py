@@ -5,8 +5,8 @@ import hashlib
 import math
 import os
 from collections import defaultdict, deque
-from collections.abc import Iterable, Iterator
-from functools import cached_property, partial
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +81,7 @@ class Refine:
                 f"max_pixels is {self.max_pixels}, must be at least {smallest}: the refiner looks at "
                 f"{refiner.receptive_field} x {refiner.receptive_field} pixels for each"
             )
-        self._refine = devices.spread(self._forward, params)
+        self._refine = devices.spread(_forward(refiner), params)
 
     def __call__(
         self, images: Shaped[np.ndarray, "n h w c"], rows: Int[np.ndarray, "n"] | None = None
@@ -190,15 +190,6 @@ class Refine:
         rows = min(height, max(side, self.max_pixels // width))
         return rows, min(width, self.max_pixels // rows)
 
-    def _forward(
-        self,
-        params: PyTree[Float[Array, "..."]],
-        images: Shaped[Array, "b h w c"],
-        noise: Float[Array, "b h w n"] | None,
-    ) -> Shaped[Array, "b h w c"]:
-        inputs = (to_unit(images),) if noise is None else (to_unit(images), noise)
-        return from_unit(self.refiner.apply({"params": params}, *inputs), images.dtype)
-
     def _batch(self, window: tuple[int, int], most: int | None) -> int:
         """Windows in a batch; a power of two for few, so that few sizes are compiled."""
         size = min(max(1, self._batch_pixels // math.prod(window)), LARGEST_BATCH)
@@ -227,6 +218,17 @@ class Refine:
         for patch, image in zip(patches, images, strict=False):
             if patch.put_back(image):
                 yield patch.job
+
+
+@cache
+def _forward(refiner: nn.Module) -> Callable[..., Shaped[Array, "b h w c"]]:
+    """From parameters, images and noise; one function for all equal refiners, compiled once."""
+
+    def forward(params, images, noise):
+        inputs = (to_unit(images),) if noise is None else (to_unit(images), noise)
+        return from_unit(refiner.apply({"params": params}, *inputs), images.dtype)
+
+    return forward
 
 
 def _checked(strength: float) -> float:

@@ -9,7 +9,7 @@ import os
 import queue
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import jax
@@ -43,8 +43,6 @@ STATE_AXES = TrainState(
     history=History(images=0, count=None),
     ema=None,
     self_regularization=None,
-    estimators=None,
-    reading_weight=None,
 )
 
 Step = Callable[[TrainState, Any, Setup], tuple[TrainState, Metrics]]
@@ -193,7 +191,7 @@ def fetch(array: Array) -> np.ndarray:
 
 
 def spread(function: Callable, replicated: PyTree) -> Callable:
-    """Cuts the first axis of arrays among the devices of this process.
+    """Cuts the first axis of arrays among the devices of this process; equal functions compile once.
 
     Args:
         function: (replicated, *arrays [b, ...]) -> array [b, ...], each example by itself.
@@ -207,11 +205,9 @@ def spread(function: Callable, replicated: PyTree) -> Callable:
     def call(*arrays):
         count = math.gcd(len(arrays[0]), jax.local_device_count())
         if count not in programs:
-            devices = jax.local_devices()[:count]
-            mesh = Mesh(np.array(devices), (AXIS,), axis_types=(AxisType.Auto,))
+            mesh = Mesh(jax.local_devices()[:count], (AXIS,), axis_types=(AxisType.Auto,))
             copy = jax.device_put(replicated, NamedSharding(mesh, PartitionSpec()))
-            axes = (None, *(0 for _ in arrays))
-            programs[count] = partial(jax.pmap(function, AXIS, in_axes=axes, devices=devices), copy)
+            programs[count] = partial(_spread(function, len(arrays), count), copy)
         parts = jax.tree.map(lambda x: x.reshape(count, -1, *x.shape[1:]), arrays)
         return programs[count](*parts)
 
@@ -221,10 +217,9 @@ def spread(function: Callable, replicated: PyTree) -> Callable:
 def each_on_a_device(function: Callable[[Any], Any], jobs: Sequence[Any]) -> list[Any]:
     """Results of independent jobs, as many at a time as this process has devices.
 
-    On a CPU any thread runs on any core: there all use the first device, and compile once.
-
     Args:
-        function: of one job; runs in a thread, on an accelerator that no other job uses.
+        function: of one job; runs in a thread, on an accelerator that no other job uses. A CPU's first
+            device runs any number of threads: there what jobs share is compiled once.
         jobs: its arguments.
 
     Raises:
@@ -284,6 +279,12 @@ def _aligned(array: np.ndarray) -> np.ndarray:
     return copy
 
 
+@cache
+def _spread(function: Callable, arrays: int, count: int) -> Any:
+    axes, devices = (None, *(0 for _ in range(arrays))), jax.local_devices()[:count]
+    return jax.pmap(function, AXIS, in_axes=axes, devices=devices)
+
+
 def _pmap(program: Callable, batch_axis: int | None, setup: Setup) -> Any:
     return jax.pmap(
         program,
@@ -296,5 +297,4 @@ def _pmap(program: Callable, batch_axis: int | None, setup: Setup) -> Any:
 
 
 def _mesh(setup: Setup) -> Mesh:
-    devices = np.array(jax.devices()[: setup.devices])
-    return Mesh(devices, (AXIS,), axis_types=(AxisType.Auto,))
+    return Mesh(jax.devices()[: setup.devices], (AXIS,), axis_types=(AxisType.Auto,))
