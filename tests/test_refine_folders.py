@@ -10,9 +10,9 @@ from refiners import at_once, random_images, random_refine, tree
 from simgan_jax.data import Arrays
 from simgan_jax.errors import UserError
 from simgan_jax.io import image_files
+from simgan_jax.refinement import refiner as refiner_module
 from simgan_jax.refinement.folders import refine_arrays, refine_folder
 from simgan_jax.refinement.inputs import Options
-from simgan_jax.refinement.refiner import Refine
 
 
 @pytest.fixture(scope="module")
@@ -185,13 +185,16 @@ def test_float_arrays_are_not_taken_for_images_unasked(refiner, source, tmp_path
 
 def test_many_sizes_share_few_compilations(tmp_path, monkeypatch):
     monkeypatch.setattr("simgan_jax.refinement.folders.WHOLE_SIZES", 1)
-    traced, forward = [], Refine._forward
+    traced, forward_of = [], refiner_module._forward
 
-    def noted(self, params, images, noise):
-        traced.append(images.shape)
-        return forward(self, params, images, noise)
+    def noted(network):
+        def forward(params, images, noise):
+            traced.append(images.shape)
+            return forward_of(network)(params, images, noise)
 
-    monkeypatch.setattr(Refine, "_forward", noted)
+        return forward
+
+    monkeypatch.setattr(refiner_module, "_forward", noted)
     refiner = random_refine()
     (tmp_path / "in").mkdir()
     images = [random_images(50 + i, 66 + i, seed=i) for i in range(12)]
