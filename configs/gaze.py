@@ -77,7 +77,7 @@ def default() -> ConfigDict:
     # Of psi = estimator: the weight of what is read beside the pixels', and the estimators, which are
     # trained on synthetic images first. Each sees these changed at random, in turn so strongly: 1 as in
     # the rows "_augmented". Having seen other changes, they read other cues, and are not fooled alike.
-    c.loss.reading = ConfigDict({"weight": 40.0, "estimators": 2, "images": 6000, "steps": 2500})
+    c.loss.reading = ConfigDict({"weight": 80.0, "estimators": 2, "images": 6000, "steps": 2500})
     c.loss.reading.augmentation = (1.0, 0.5, 1.5)
     c.loss.reading.of = "predictions"  # or features: the estimators' last hidden layer
     # Above 0, the weight is moved during training so that readings drift by so many degrees of gaze, or
@@ -85,7 +85,7 @@ def default() -> ConfigDict:
     c.loss.reading.target = 0.0
     # Pixels inside this label's mask carry the gaze, and weigh more. "" is the paper's loss. With
     # iris_mask alone, a second pupil is painted beside the first.
-    c.loss.weight = ConfigDict({"label": "eye_mask", "outside": 1.0, "inside": 6.0})
+    c.loss.weight = ConfigDict({"label": "eye_mask", "outside": 1.0, "inside": 3.0})
     c.loss.r1 = 0.0
 
     # momentum is b1 of Adam.

@@ -67,7 +67,7 @@ def config(described: bool, estimator: bool) -> ConfigDict:
     # compared.
     c.evaluate.quick.update(images=24000, probe=500, estimator_steps=5000)
     c.evaluate.estimator.update(batch=16, micro_batch=16, looks=6)
-    c.loss.reading.update(images=24000, steps=5000)
+    c.loss.reading.update(weight=40.0, images=24000, steps=5000)
     c.train.steps = 600
     c.watch.update(log_every=50, sample_every=200, checkpoint_every=200)
     return c
