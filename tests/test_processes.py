@@ -147,8 +147,6 @@ def cluster(rank, port):
         "JAX_NUM_CPU_DEVICES": "2",
         "JAX_PLATFORMS": "cpu",
         "PYTHONPATH": str(ROOT),
-        # Both compile the same at the same time: quickly rather than well.
-        "XLA_FLAGS": "--xla_backend_optimization_level=0",
     }
 
 
