@@ -20,7 +20,7 @@ from simgan_jax.errors import UserError
 from simgan_jax.io.kept_arrays import keep_arrays
 from simgan_jax.io.output import make_output_unbreakable
 from simgan_jax.io.programs import keep_programs
-from simgan_jax.io.signals import INTERRUPTED, interruptible
+from simgan_jax.io.signals import end_at_once, interruptible
 
 HELP = ("--help", "-help", "-h", "--helpshort")
 
@@ -69,7 +69,8 @@ def run(
         except UserError as error:
             fail(str(error))
         except KeyboardInterrupt:
-            fail(INTERRUPTED, 128 + signal.SIGINT)
+            sys.stdout.flush()
+            end_at_once(signal.SIGINT)  # all is tidy; Python's own end takes another Ctrl-C amiss
 
 
 def help_text(about: str, own: Sequence[flags.Flag]) -> str:
@@ -121,10 +122,10 @@ def _missing_platform() -> str | None:
     return None
 
 
-def fail(message: str, status: int = 2) -> NoReturn:
-    """Prints one `simgan: ...` line on standard error and exits."""
+def fail(message: str) -> NoReturn:
+    """Prints one `simgan: ...` line on standard error and exits with status 2."""
     Console(stderr=True, soft_wrap=True, highlight=False).print(f"simgan: {message}", markup=False)
-    sys.exit(status)
+    sys.exit(2)
 
 
 def _parse_flags(argv: Sequence[str]) -> list[str]:

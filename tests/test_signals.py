@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 
 import pytest
 
@@ -99,6 +100,26 @@ def main(argv):
 command.run(main, argv=["x"])
 """
     process = started(program)
+    process.send_signal(signal.SIGINT)
+    assert end(process) == (130, LINE)
+
+
+def test_a_second_ctrl_c_while_a_command_ends_adds_nothing():
+    program = """
+import atexit
+from simgan_jax import command
+def end():
+    time.sleep(60)
+def main(argv):
+    atexit.register(end)
+    print("here", flush=True)
+    time.sleep(60)
+command.run(main, argv=["x"])
+"""
+    process = started(program)
+    process.send_signal(signal.SIGINT)
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(0.5)
     process.send_signal(signal.SIGINT)
     assert end(process) == (130, LINE)
 
