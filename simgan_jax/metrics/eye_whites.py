@@ -45,7 +45,7 @@ def whites(
 
     Shadows darken some in every set: the camera's own look on scenes of the embedded simulator, the
     best that a refiner could do, loses 9 %; equalised grey values lose 1 %; 500 iterations of
-    configs/gaze.py lost 27 % (one run).
+    configs/gaze.py:pixels lost 27 % (one run).
 
     Args:
         synthetic: of any scale; channels are averaged.
