@@ -211,7 +211,7 @@ def test_estimators_their_weight_and_a_second_discriminator_go_on_as_they_were(
     tiny_config.loss.psi = "estimator"
     tiny_config.discriminator.second = "wide"
     # No drift is as small: the weight grows at every look.
-    tiny_config.loss.reading.update(steps=2, images=32, of="features", target=1e-9)
+    tiny_config.loss.reading.update(weight=40.0, steps=2, images=32, of="features", target=1e-9)
     tiny_config.evaluate.estimator.update(batch=8, width=0.05)
     tiny_config.watch.update(sample_every=1, checkpoint_every=2, keep=20)
     whole, resumed = tmp_path / "whole", tmp_path / "resumed"
