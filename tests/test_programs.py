@@ -19,10 +19,10 @@ command.run(main)
 """
 
 
-def run(caches):
-    """A command that compiles, where nothing is said of JAX's cache: what it prints."""
+def run(caches, **settings):
+    """A command that compiles, where only `settings` say something of JAX's cache: what it prints."""
     env = {name: x for name, x in os.environ.items() if not name.startswith("JAX_")}
-    env |= {"XDG_CACHE_HOME": str(caches), "JAX_PLATFORMS": "cpu"}
+    env |= {"XDG_CACHE_HOME": str(caches), "JAX_PLATFORMS": "cpu"} | settings
     done = subprocess.run([sys.executable, "-c", COMMAND], env=env, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout
@@ -34,9 +34,14 @@ def test_a_command_keeps_its_programs_privately_and_compiles_damaged_ones_anew(t
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     programs = list(folder.glob("*-cache"))
     assert programs
-    for program in programs:
-        program.write_bytes(program.read_bytes()[:9])
-    assert run(tmp_path) == "42\n"
+    named = {
+        "JAX_COMPILATION_CACHE_DIR": str(folder),
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+    }
+    for settings in ({}, named):
+        for program in programs:
+            program.write_bytes(program.read_bytes()[:9])
+        assert run(tmp_path, **settings) == "42\n"
 
 
 @pytest.fixture

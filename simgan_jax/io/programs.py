@@ -19,7 +19,11 @@ def keep_programs() -> None:
     accelerator are part of a program's key, as are the version of JAX and XLA_FLAGS.
     """
     jax = sys.modules.get("jax")  # not imported by a command that computes nothing
-    if jax is None or jax.config.jax_compilation_cache_dir is not None:
+    if jax is None:
+        return
+    # A full disk, a program that a killed process has written half: then it is compiled.
+    warnings.filterwarnings("ignore", "Error (reading|writing) persistent compilation cache entry")
+    if jax.config.jax_compilation_cache_dir is not None:
         return
     folder = private_folder("programs")
     if folder is None:
@@ -30,5 +34,3 @@ def keep_programs() -> None:
     if "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS" not in os.environ:
         # Small programs are many: together they take as long as the large ones.
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
-    # A full disk, a program that a killed process has written half: then it is compiled.
-    warnings.filterwarnings("ignore", "Error (reading|writing) persistent compilation cache entry")
