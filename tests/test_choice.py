@@ -72,6 +72,18 @@ def test_a_checkpoint_that_is_read_as_before_goes_before_a_more_real_one():
     assert select([*drifts, moved], 0.5)[0].step == 200, "content that moves comes first"
 
 
+def test_a_checkpoint_that_has_not_come_nearer_to_real_images_is_the_last_to_be_selected():
+    """It keeps what is read, as one does that changes nothing."""
+    early, late = candidate(100, kid=6.1, drift=0.1), candidate(300, kid=1.2, drift=1.6)
+    chosen, rule = select([early, late], 0.5, "degrees", 5.7)
+    assert chosen.step == 300
+    assert rule.endswith(
+        "; each is more real than renderings; none is read within 0.5 degrees of before"
+    )
+    chosen, rule = select([early, candidate(200, kid=5.7)], 0.5, "degrees", 5.7)
+    assert (chosen.step, "none is more real than renderings" in rule) == (200, True)
+
+
 def test_a_checkpoint_that_paints_comes_after_one_that_does_not():
     painted = [candidate(1, kid=0.1, whites_lost=0.13), candidate(2, kid=0.2, pattern=0.06)]
     clean = candidate(3, kid=0.9, whites_lost=0.12, pattern=0.05)

@@ -66,11 +66,15 @@ class Candidate(NamedTuple):
 
 
 def select(
-    candidates: Sequence[Candidate], drift_limit: float = math.inf, unit: str = ""
+    candidates: Sequence[Candidate],
+    drift_limit: float = math.inf,
+    unit: str = "",
+    rendered_kid: float = math.inf,
 ) -> tuple[Candidate, str]:
     """The checkpoint to use, and the rule by which: the most real of those that keep their labels.
 
-    Of those that keep labels in place, the ones that are read as before go first, and of these the ones
+    Of those that keep labels in place, the ones that are more real than renderings go first (one that
+    changes nothing keeps everything), of these the ones that are read as before, and of these the ones
     that paint nothing; KID decides what is left. What is unknown is held against none. If no checkpoint
     keeps labels in place, the one that moves content least is taken, of those that lose it in few
     images; and if all lose it in many, the one that loses fewest.
@@ -79,6 +83,7 @@ def select(
         candidates: at least one.
         drift_limit: largest `Candidate.drift` that counts as read as before.
         unit: of it.
+        rendered_kid: `Candidate.kid` of images that are not refined.
     """
     limit = f"at most {label_shift.LARGEST} px at {label_shift.PAPER['width']} px width"
     followed = f"followed in {label_shift.LEAST_FOLLOWED:.0%} of the images or more"
@@ -91,6 +96,7 @@ def select(
         return max(candidates, key=lambda c: c.followed), rule
     rule = f"lowest KID among those that shift labels by {limit}, {followed}"
     wishes = {
+        "is more real than renderings": lambda c: c.kid < rendered_kid,
         f"is read within {drift_limit:g} {unit} of before": lambda c: (
             not abs(c.drift) > drift_limit
         ),
@@ -212,8 +218,9 @@ def choose(
     if not candidates:
         raise UserError(f"{workdir}: no whole checkpoint; train first: python -m simgan_jax.main")
     kind = tasks.TASKS[readers[0].task] if readers else None
-    limit = (kind.drift_limit(seen.images.shape[1:3]), kind.unit) if kind else ()
-    chosen, rule = select(candidates, *limit)
+    limit = (kind.drift_limit(seen.images.shape[1:3]), kind.unit) if kind else (math.inf, "")
+    rendered = kid(features(seen.images), features(compared), resamples=2)["value"]
+    chosen, rule = select(candidates, *limit, rendered)
     content = {
         "step": chosen.step,
         "rule": rule,
