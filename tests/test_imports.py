@@ -79,6 +79,13 @@ def test_an_empty_import_loads_nothing_of_the_package():
     assert added == {"simgan_jax"}
 
 
+def test_no_command_waits_for_what_it_may_not_need():
+    verbs = ("main", "evaluate", "refine", "export", "report", "demo")
+    added, _ = effect("import " + ", ".join(f"simgan_jax.{verb}" for verb in verbs))
+    # Of scipy, these two take as long to import as JAX.
+    assert not added & {"matplotlib", "scipy.signal", "scipy.stats", "flask", "tensorflow"}
+
+
 def imports(tree: ast.AST) -> set[str]:
     """Modules that a file imports, wherever in it; a name in a package is its module if it has one."""
     found = set()

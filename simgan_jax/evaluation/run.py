@@ -15,7 +15,7 @@ from simgan_jax.data import Arrays
 from simgan_jax.errors import UserError
 from simgan_jax.estimators import tasks
 from simgan_jax.estimators.estimator import Estimator
-from simgan_jax.evaluation import figures, image_split
+from simgan_jax.evaluation import image_split
 from simgan_jax.evaluation.artefacts import measure_artefacts
 from simgan_jax.evaluation.choice import choose, earlier_choice
 from simgan_jax.evaluation.label_distributions import measure_label_distributions
@@ -204,6 +204,8 @@ def _evaluate_run(
     report["notes"] = notes_on(config.data.to_dict(), sets.test, choice)
     report["seconds"] = round(time.perf_counter() - start, 1)
     write_json(workdir / FILE, report)
+    from simgan_jax.evaluation import figures  # Matplotlib is not worth waiting for before the end
+
     figures.draw(report, workdir / FOLDER)
     return report
 
