@@ -15,7 +15,7 @@ from ml_collections import ConfigDict
 from configs import gaze
 from experiments.reliability.outcome import Outcome
 from simgan_jax.setup import Setup, make_setup
-from simgan_jax.state import create_train_state
+from simgan_jax.state import TrainState, create_train_state
 from simgan_jax.training import devices
 from simgan_jax.training.loop import calls
 from simgan_jax.training.phases import phases
@@ -30,15 +30,16 @@ def run(outcome: Outcome, times: int, rng: np.random.Generator, scratch: Path) -
     setup = devices.distribute(make_setup(config))
     last = phases(config)[-1].last
     sets = _sets(scratch)
+    state = jax.device_get(create_train_state(jax.random.key(config.seed), setup))
     cuts = [(way, step) for step in range(1, last) for way in WAYS]
-    whole = {way: _told(config, setup, sets[way], way, 0) for way in WAYS}
+    whole = {way: _told(config, setup, state, sets[way], way, 0) for way in WAYS}
     for way in WAYS[1:]:
         outcome.add(None if whole[way] == whole["resident"] else f"{way}: not as resident")
     rng.shuffle(cuts)
     for way, step in cuts[:times]:
         if outcome.over:
             break
-        rest = _told(config, setup, sets[way], way, int(step))
+        rest = _told(config, setup, state, sets[way], way, int(step))
         same = rest == {name: ids[int(step) :] for name, ids in whole[way].items()}
         outcome.add(None if same else f"{way}, cut after step {step}: other examples follow")
     outcome.notes["steps"] = last
@@ -67,11 +68,15 @@ def _sets(scratch: Path) -> dict[str, dict[str, np.ndarray]]:
 
 
 def _told(
-    config: ConfigDict, setup: Setup, sets: dict[str, np.ndarray], way: str, done: int
+    config: ConfigDict,
+    setup: Setup,
+    state: TrainState,
+    sets: dict[str, np.ndarray],
+    way: str,
+    done: int,
 ) -> dict[str, list]:
     """Which examples the steps after the first `done` were given, by step."""
-    state = devices.place(create_train_state(jax.random.key(config.seed), setup), setup)
-    state = state.replace(step=jnp.full_like(state.step, done))
+    state = devices.place(state.replace(step=np.int32(done)), setup)
     resident = way == "resident"
     if resident:
         sets = devices.replicate(sets, setup)
