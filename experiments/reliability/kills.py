@@ -23,6 +23,9 @@ from simgan_jax.training.checkpoint import FOLDER
 
 # Signals in a row to one job, which is then left alone until it is done.
 IN_A_ROW = 6
+# The instant of a signal is drawn from the seconds that a whole job takes, times this for each signal
+# before: less is left to do, and a process that ends first is no kill.
+LESS = 0.75
 # Seconds from a second signal to the end of the process: it stands in line for the processor.
 AT_ONCE = 10
 KILL, TERM, INT, HUP = signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP
@@ -120,7 +123,8 @@ def _until_done(
     while True:
         process = Command(job.module, job.arguments(folder), folder.with_name("said"))
         signals: list[signal.Signals] = []
-        if len(sent) < most and process.wait(seconds * rng.random()) is None:
+        span = seconds * LESS ** len(sent)
+        if len(sent) < most and process.wait(span * rng.random()) is None:
             signals = KINDS[rng.choice(len(KINDS), p=SHARES)]
         for number in signals:
             process.send(number)
