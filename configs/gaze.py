@@ -83,6 +83,9 @@ def default() -> ConfigDict:
     # Above 0, the weight is moved during training so that readings drift by so many degrees of gaze, or
     # pixels, on the axis that drifts most.
     c.loss.reading.target = 0.0
+    # Above 0, places of a refined image must be told apart as those of the synthetic one (PatchNCE of
+    # CUT), beside the pixels' part: grey values may change that change alike everywhere.
+    c.loss.contrast = ConfigDict({"weight": 0.0, "places": 256, "temperature": 0.07})
     # Pixels inside this label's mask carry the gaze, and weigh more. "" is the paper's loss. With
     # iris_mask alone, a second pupil is painted beside the first.
     c.loss.weight = ConfigDict({"label": "eye_mask", "outside": 1.0, "inside": 3.0})

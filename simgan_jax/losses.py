@@ -119,6 +119,27 @@ def reading_shift(refined: Float[Array, "b m k"], synthetic: Float[Array, "b m k
     return jnp.abs(refined - synthetic).mean((1, 2))
 
 
+def patch_contrast(
+    queries: Float[Array, "b p k"], keys: Float[Array, "b p k"], temperature: float
+) -> PerImage:
+    """Mean over patches of the cross-entropy of finding each patch's own key among its image's.
+
+    PatchNCE of CUT (Park, Efros, Zhang, Zhu, ECCV 2020, equation 3); the other patches of the same
+    image are the negatives.
+
+    Args:
+        queries: unit vectors of an image's translation.
+        keys: of the image itself, at the same places.
+        temperature: tau.
+
+    Returns:
+        One non-negative value in nats per image; ln p if the vectors say nothing.
+    """
+    similarities = jnp.einsum("bpk,bqk->bpq", queries, keys) / temperature
+    own = jnp.diagonal(jax.nn.log_softmax(similarities), axis1=1, axis2=2)
+    return -own.mean(1)
+
+
 def r1_penalty(
     apply: Callable[[Float[Array, "b h w c"]], Logits], real: Float[Array, "b h w c"]
 ) -> PerImage:

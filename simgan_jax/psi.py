@@ -7,7 +7,9 @@ from dataclasses import dataclass
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, PyTree
+from jaxtyping import Array, Float, Int, Key, PyTree
+
+from simgan_jax import losses
 
 Images = Float[Array, "b h w c"]
 Psi = Callable[[Images], Float[Array, "b i j k"]]
@@ -72,6 +74,70 @@ class Reading:
 
         # Not vmapped: that would make grouped convolutions, which are slow.
         return jnp.stack([read(one) for one in range(self.count)], axis=1)
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """How well the places of an image are told apart after it was refined: PatchNCE of CUT.
+
+    Park, Efros, Zhang, Zhu, "Contrastive Learning for Unpaired Image-to-Image Translation" (ECCV
+    2020): a place of R(x) must be more like the same place of x than like others of x, in maps of the
+    refiner's own first blocks, as small networks project them that learn with it. Unlike a difference
+    of pixels it lets grey values change that change alike everywhere.
+
+    Attributes:
+        projections: linen module, features at some places of every map to unit vectors.
+        places: of each map that are looked at, at most; other ones in every update.
+        temperature: of the softmax over places.
+    """
+
+    projections: nn.Module
+    places: int
+    temperature: float
+
+    def init(self, key: Key[Array, ""], maps: list[Float[Array, "b h w f"]]) -> PyTree:
+        """Parameters of projections for maps like these, before their first update."""
+        lines = [features[:, 0] for features in maps]
+        return self.projections.init(key, lines)["params"]
+
+    def __call__(
+        self,
+        params: PyTree,
+        before: list[Float[Array, "b h w f"]],
+        after: list[Float[Array, "b h w f"]],
+        key: Key[Array, ""],
+    ) -> Float[Array, "b"]:
+        """`losses.patch_contrast`, a mean over maps.
+
+        Args:
+            params: of the projections.
+            before: the refiner's maps of x, see `models.refiner.refine_with_maps`.
+            after: of R(x).
+            key: decides the places, the same ones for all images.
+        """
+        chosen = self.choose(key, before)
+        keys = jax.lax.stop_gradient(self._project(params, before, chosen))
+        queries = self._project(params, after, chosen)
+        found = [
+            losses.patch_contrast(own, others, self.temperature)
+            for own, others in zip(queries, keys, strict=True)
+        ]
+        return sum(found) / len(found)
+
+    def choose(
+        self, key: Key[Array, ""], maps: list[Float[Array, "b h w f"]]
+    ) -> list[Int[Array, "p"]]:
+        """Places of each map, all different."""
+        counts = [features.shape[1] * features.shape[2] for features in maps]
+        return [
+            jax.random.choice(own, count, (min(self.places, count),), replace=False)
+            for own, count in zip(jax.random.split(key, len(maps)), counts, strict=True)
+        ]
+
+    def _project(self, params, maps, chosen):
+        flat = (features.reshape(len(features), -1, features.shape[-1]) for features in maps)
+        lines = [features[:, where] for features, where in zip(flat, chosen, strict=True)]
+        return self.projections.apply({"params": params}, lines)
 
 
 def features(hidden: Float[Array, "b *k"]) -> Float[Array, "b n"]:

@@ -181,6 +181,11 @@ SETTINGS: dict[str, Setting] = {
             isinstance(x, list | tuple) and len(x) > 0 and all(map(number("", most=2).takes, x))
         ),
     ),
+    "loss.contrast.weight": number(
+        "of telling refined places apart (PatchNCE), beside the pixels' part; 0 for none"
+    ),
+    "loss.contrast.places": whole("of each map that are told apart, at most", 2),
+    "loss.contrast.temperature": number("of the softmax over places", above=0),
     "loss.weight.label": text("mask of the pixels that weigh more; '' for none", True),
     "loss.weight.outside": number("weight of the pixels outside the mask"),
     "loss.weight.inside": number("weight of the pixels inside"),

@@ -16,8 +16,9 @@ from simgan_jax.errors import UserError
 from simgan_jax.models.discriminator import LAYERS, Discriminator, spectral_normalize
 from simgan_jax.models.gaze_estimator import GazeEstimator
 from simgan_jax.models.hourglass import hourglass
-from simgan_jax.models.refiner import Refiner
-from simgan_jax.psi import PSI, Psi, Reading, direction, identity, joints, point
+from simgan_jax.models.projections import Projections
+from simgan_jax.models.refiner import Refiner, refine_with_maps
+from simgan_jax.psi import PSI, Contrast, Psi, Reading, direction, identity, joints, point
 
 OPTIMIZERS = {
     "sgd": lambda rate, momentum: optax.sgd(rate, momentum or None),
@@ -50,6 +51,8 @@ class Setup:
         reading: what frozen estimators read, kept beside psi; None without them.
         reading_weight: of their part, in units of psi; at the start if it is moved.
         hold_reading: whether that weight is moved during training, `TrainState.reading_weight`.
+        contrast: how well places are told apart, kept beside psi; None without.
+        contrast_weight: of its part, in units of psi.
         mask_weights: weights of the self-regularisation (outside, inside) the batch's "mask".
         r1: weight of the gradient penalty on real images; 0 is none.
         spectral_norm: whether the discriminator's kernels are divided by their spectral norms.
@@ -77,6 +80,8 @@ class Setup:
     reading: Reading | None = None
     reading_weight: float = 0.0
     hold_reading: bool = False
+    contrast: Contrast | None = None
+    contrast_weight: float = 0.0
     mask_weights: tuple[float, float] = (1.0, 1.0)
     r1: float = 0.0
     spectral_norm: bool = False
@@ -94,6 +99,17 @@ class Setup:
         """R(x): images in [-1, 1] to refined images in [-1, 1]."""
         inputs = (images,) if noise is None else (images, noise)
         return self.refiner.apply({"params": params}, *inputs)
+
+    def refine_with_maps(
+        self,
+        params: Any,
+        images: Float[Array, "b h w c"],
+        noise: Float[Array, "b h w n"] | None = None,
+    ) -> tuple[Float[Array, "b h w c"], list[Float[Array, "b h w f"]]]:
+        """R(x), and the maps of x that `contrast` compares, none without it."""
+        if not self.contrast:
+            return self.refine(params, images, noise), []
+        return refine_with_maps(self.refiner, params, images, noise)
 
     def discriminate(self, params: Any, images: Float[Array, "b h w c"]) -> losses.Logits:
         """Logits of every patch, or with the global loss of the whole image, [b, 1, 1, 2].
@@ -189,6 +205,7 @@ def make_setup(config: ConfigDict, psi: Psi | None = None) -> Setup:
         self_regularization=loss.self_regularization,
         psi=psi or PSI[loss.psi],
         **(_reading(config) if loss.psi == "estimator" else {}),
+        **_contrast(config),
         mask_weights=(loss.weight.outside, loss.weight.inside),
         r1=loss.r1,
         spectral_norm=config.discriminator.spectral_norm,
@@ -220,6 +237,20 @@ def _reading(config: ConfigDict) -> dict[str, Any]:
     features = chosen.get("of", "predictions") == "features"
     reading = Reading(network, numbers, chosen.estimators, features)
     return {"reading": reading, "reading_weight": chosen.weight, "hold_reading": hold}
+
+
+def _contrast(config: ConfigDict) -> dict[str, Any]:
+    """What a setup has of `config.loss.contrast`, if that weighs anything."""
+    chosen = config.loss.get("contrast")
+    if not chosen or not chosen.weight:
+        return {}
+    if not config.refiner.blocks:
+        raise UserError(
+            "config.refiner.blocks is 0, and config.loss.contrast compares what blocks make; set "
+            "config.loss.contrast.weight to 0"
+        )
+    contrast = Contrast(Projections(), chosen.places, chosen.temperature)
+    return {"contrast": contrast, "contrast_weight": chosen.weight}
 
 
 @cache

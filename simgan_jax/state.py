@@ -11,12 +11,13 @@ from jaxtyping import Array, Float, Int, Key, PyTree
 
 from simgan_jax import history
 from simgan_jax.history import History
+from simgan_jax.models.refiner import refine_with_maps
 from simgan_jax.setup import Setup
 
 # The uses of a run's key. Each folds in its own number first, so that no two share random numbers:
 # initial networks, updates of the refiner and of the discriminator, the walk through the data, initial
-# estimators, an initial second discriminator.
-INITIAL, REFINER, DISCRIMINATOR, DATA, ESTIMATORS, SECOND = range(6)
+# estimators, an initial second discriminator, initial projections and the places they compare.
+INITIAL, REFINER, DISCRIMINATOR, DATA, ESTIMATORS, SECOND, PROJECTIONS, PLACES = range(8)
 
 
 @struct.dataclass
@@ -54,6 +55,7 @@ class TrainState:
         self_regularization: float32 [], lambda; a leaf, so that runs of several lambdas vmap.
         estimators: parameters of `setup.reading`'s frozen estimators, stacked; None without it.
         reading_weight: float32 [], weight of what they read; None where it stays the setup's.
+        projections: of `setup.contrast`, which learn with the refiner; None without it.
     """
 
     key: Key[Array, ""]
@@ -65,6 +67,7 @@ class TrainState:
     self_regularization: Float[Array, ""]
     estimators: PyTree[Float[Array, "m ..."]] | None = None
     reading_weight: Float[Array, ""] | None = None
+    projections: Network | None = None
 
 
 def create_train_state(key: Key[Array, ""], setup: Setup) -> TrainState:
@@ -95,6 +98,7 @@ def create_train_state(key: Key[Array, ""], setup: Setup) -> TrainState:
         self_regularization=jnp.float32(setup.self_regularization),
         estimators=_estimators(jax.random.fold_in(key, ESTIMATORS), images, setup),
         reading_weight=jnp.float32(setup.reading_weight) if setup.hold_reading else None,
+        projections=_projections(jax.random.fold_in(key, PROJECTIONS), refiner, inputs, setup),
     )
 
 
@@ -120,3 +124,12 @@ def _estimators(key: Key[Array, ""], images: Array, setup: Setup) -> PyTree | No
         return None
     keys = jax.random.split(key, setup.reading.count)
     return jax.vmap(lambda key: setup.reading.network.init(key, images)["params"])(keys)
+
+
+def _projections(
+    key: Key[Array, ""], refiner: PyTree, inputs: tuple[Array, ...], setup: Setup
+) -> Network | None:
+    if not setup.contrast:
+        return None
+    maps = refine_with_maps(setup.refiner, refiner, *inputs)[1]
+    return _network(setup.contrast.init(key, maps), setup.refiner_optimizer)

@@ -25,7 +25,7 @@ from simgan_jax.gradients import Metrics, mean_gradients, scan_mean, split
 from simgan_jax.losses import REAL, REFINED
 from simgan_jax.ranges import to_unit
 from simgan_jax.setup import Setup
-from simgan_jax.state import DISCRIMINATOR, REFINER, TrainState, sample_noise
+from simgan_jax.state import DISCRIMINATOR, PLACES, REFINER, TrainState, sample_noise
 
 Batch = dict[str, Shaped[Array, "..."]]
 
@@ -103,7 +103,8 @@ def refiner_step(
         examples["mask"] = batch["mask"]
 
     def loss(params, part):
-        refined = setup.refine(params, part["synthetic"], part["noise"])
+        refiner, projections = params
+        refined, maps = setup.refine_with_maps(refiner, part["synthetic"], part["noise"])
         regularization = losses.self_regularization(
             setup.psi(refined),
             setup.psi(part["synthetic"]),
@@ -121,6 +122,11 @@ def refiner_step(
             held = state.reading_weight
             weight = setup.reading_weight if held is None else held
             regularization += weight * terms["reading"]
+        if setup.contrast:
+            _, after = setup.refine_with_maps(refiner, refined, part["noise"])
+            places = jax.random.fold_in(key, PLACES)
+            terms["contrast"] = setup.contrast(projections, maps, after, places)
+            regularization += setup.contrast_weight * terms["contrast"]
         deceived = {}
         if adversarial:
             judged = setup.discriminate_each(state.discriminator.params, refined)
@@ -131,12 +137,16 @@ def refiner_step(
         )
         return total.mean(), terms | deceived | {"loss": total}
 
-    gradients, metrics = mean_gradients(loss, state.refiner.params, examples, setup)
+    projections = state.projections
+    params = (state.refiner.params, projections and projections.params)
+    (gradients, of_projections), metrics = mean_gradients(loss, params, examples, setup)
     refiner = state.refiner.update(gradients, setup.refiner_optimizer)
+    if projections:
+        projections = projections.update(of_projections, setup.refiner_optimizer)
     # Divided by what Adam divides by, so that nothing is left of the parameters before the first step.
     share = (1 - setup.ema) / (1 - setup.ema**refiner.updates)
     ema = state.ema and optax.incremental_update(refiner.params, state.ema, share)
-    state = state.replace(step=state.step + 1, refiner=refiner, ema=ema)
+    state = state.replace(step=state.step + 1, refiner=refiner, ema=ema, projections=projections)
     return state, {f"refiner/{name}": value for name, value in metrics.items()}
 
 

@@ -335,12 +335,16 @@ def test_a_checkpoint_stays_where_memory_ends(two, setup, monkeypatch):
 
 def test_fields_of_later_versions_are_written_only_where_they_are_used(tmp_path, tiny_config):
     fields = {}
-    for psi in ("identity", "estimator"):
-        tiny_config.loss.psi = psi
+    for psi, contrast in (("identity", 0.0), ("estimator", 0.0), ("channel_mean", 1.0)):
+        tiny_config.loss.psi, tiny_config.loss.contrast.weight = psi, contrast
         tiny_config.evaluate.estimator.width = 0.01
         setup = devices.distribute(make_setup(tiny_config), devices=1)
         Checkpoints(tmp_path / psi).save(state_at(1, setup), setup)
         metadata = json.loads((tmp_path / psi / "checkpoints/1/state/_METADATA").read_text())
         fields[psi] = {key.split("'")[1] for key in metadata["tree_metadata"]}
     first = {"key", "step", "refiner", "discriminator", "history", "ema", "self_regularization"}
-    assert fields == {"identity": first, "estimator": first | {"estimators"}}
+    assert fields == {
+        "identity": first,
+        "estimator": first | {"estimators"},
+        "channel_mean": first | {"projections"},
+    }

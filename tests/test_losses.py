@@ -125,3 +125,13 @@ def test_reading_shift_is_a_mean_over_estimators_and_numbers():
     before = jnp.zeros((1, 2, 2))
     after = jnp.array([[[0.1, -0.3], [0.0, 0.4]]])
     np.testing.assert_allclose(losses.reading_shift(after, before), [0.2], rtol=1e-6)
+
+
+def test_the_contrast_of_patches_by_hand():
+    keys = jnp.eye(2)[None]
+    # Similarities 1 and 0: -log(e / (e + 1)).
+    assert losses.patch_contrast(keys, keys, 1.0)[0] == pytest.approx(0.313262, abs=1e-5)
+    assert losses.patch_contrast(keys[:, ::-1], keys, 1.0)[0] == pytest.approx(1.313262, abs=1e-5)
+    assert losses.patch_contrast(keys, keys, 0.5)[0] == pytest.approx(0.126928, abs=1e-5)
+    alike = jnp.ones((1, 2, 2)) / np.sqrt(2)
+    assert losses.patch_contrast(alike, keys, 1.0)[0] == pytest.approx(np.log(2), abs=1e-6)

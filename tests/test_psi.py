@@ -108,3 +108,52 @@ def test_joints_are_the_mean_places_of_their_heat_maps():
     maps = np.full((1, 1, 2, 3, 2), -50.0, np.float32)
     maps[0, 0, 0, 2, 0] = maps[0, 0, 1, 0, 1] = maps[0, 0, 1, 2, 1] = 50
     np.testing.assert_allclose(psi.joints(jnp.asarray(maps)), [[1, -1, 0, 1]], atol=1e-6)
+
+
+class Itself(nn.Module):
+    """Features as they are."""
+
+    @nn.compact
+    def __call__(self, maps):
+        factor = self.param("factor", nn.initializers.ones, ())
+        return [factor * features for features in maps]
+
+
+def test_contrast_asks_whether_places_are_told_apart():
+    contrast = psi.Contrast(Itself(), places=4, temperature=1.0)
+    # Four places, each of its own kind.
+    maps = [jnp.eye(4).reshape(1, 2, 2, 4)]
+    params = contrast.init(jax.random.key(0), maps)
+
+    def loss(after):
+        return contrast(params, maps, [after], jax.random.key(1))[0]
+
+    told_apart = np.log(np.e + 3) - 1
+    assert loss(maps[0]) == pytest.approx(told_apart, rel=1e-6)
+    # Brighter alike everywhere: as well told apart. All alike: not at all.
+    assert loss(maps[0] + 1) == pytest.approx(told_apart, rel=1e-6)
+    assert loss(jnp.ones_like(maps[0])) == pytest.approx(np.log(4), rel=1e-6)
+    assert loss(maps[0][:, ::-1]) == pytest.approx(told_apart + 1, rel=1e-6)
+
+
+def test_contrast_is_a_mean_over_maps_and_looks_at_other_places_in_every_update():
+    contrast = psi.Contrast(Itself(), places=5, temperature=1.0)
+    small, large = jnp.eye(4).reshape(1, 2, 2, 4), jnp.ones((1, 30, 30, 4))
+    both = contrast({"factor": 1.0}, [small, large], [small, large], jax.random.key(1))
+    assert both[0] == pytest.approx((np.log(np.e + 3) - 1 + np.log(5)) / 2, rel=1e-6)
+    chosen = [contrast.choose(jax.random.key(seed), [small, large]) for seed in (0, 1)]
+    assert sorted(chosen[0][0].tolist()) == [0, 1, 2, 3]
+    assert len(set(chosen[0][1].tolist())) == 5
+    assert set(chosen[0][1].tolist()) != set(chosen[1][1].tolist())
+
+
+def test_contrast_moves_what_is_refined_and_no_key():
+    contrast = psi.Contrast(Itself(), places=4, temperature=1.0)
+    maps = jnp.eye(4).reshape(1, 2, 2, 4)
+
+    def loss(before, after):
+        return contrast({"factor": 1.0}, [before], [after], jax.random.key(1)).sum()
+
+    of_keys, of_queries = jax.grad(loss, argnums=(0, 1))(maps, 2 * maps)
+    assert not of_keys.any()
+    assert (of_queries.reshape(4, 4).diagonal() < 0).all(), "each is drawn to its own"

@@ -205,11 +205,12 @@ def test_a_finished_run_is_left_alone(unbroken):
     assert (unbroken / logs.FILE).read_text() == before
 
 
-def test_estimators_their_weight_and_a_second_discriminator_go_on_as_they_were(
+def test_estimators_their_weight_projections_and_a_second_discriminator_go_on_as_they_were(
     tmp_path, tiny_config
 ):
     tiny_config.loss.psi = "estimator"
     tiny_config.discriminator.second = "wide"
+    tiny_config.loss.contrast.update(weight=1.0, places=16)
     # No drift is as small: the weight grows at every look.
     tiny_config.loss.reading.update(weight=40.0, steps=2, images=32, of="features", target=1e-9)
     tiny_config.evaluate.estimator.update(batch=8, width=0.05)
@@ -225,6 +226,7 @@ def test_estimators_their_weight_and_a_second_discriminator_go_on_as_they_were(
     state = final_state(whole)
     assert_equal(final_state(resumed), state)
     assert {len(leaf) for leaf in jax.tree.leaves(state.estimators)} == {2}
+    assert int(state.projections.updates) == int(state.refiner.updates)
     assert float(state.reading_weight) == pytest.approx(40 * 1.5**3)
     weights = [row.get("samples/reading_weight") for row in logs.read(whole / logs.FILE)]
     assert weights == pytest.approx([40, 40, 40, 60, 90, 135])

@@ -14,6 +14,7 @@ from experiments.rivals.setup import Setup, make_setup
 from simgan_jax import data, history
 from simgan_jax.errors import UserError
 from simgan_jax.losses import REAL, REFINED
+from simgan_jax.models.refiner import refine_with_maps
 from simgan_jax.setup import make_setup as make_refiner
 
 
@@ -48,16 +49,6 @@ def test_the_adversarial_loss_has_targets_one_and_zero(margin, real, refined):
     logits = jnp.array([[[[0.5, 0.5 + margin]]]])
     assert losses.adversarial(logits, REAL) == pytest.approx(real)
     assert losses.adversarial(logits, REFINED) == pytest.approx(refined)
-
-
-def test_the_contrastive_loss_by_hand():
-    keys = jnp.eye(2)[None]
-    # Similarities 1 and 0: -log(e / (e + 1)).
-    assert losses.patch_nce(keys, keys, 1.0)[0] == pytest.approx(0.313262, abs=1e-5)
-    assert losses.patch_nce(keys[:, ::-1], keys, 1.0)[0] == pytest.approx(1.313262, abs=1e-5)
-    assert losses.patch_nce(keys, keys, 0.5)[0] == pytest.approx(0.126928, abs=1e-5)
-    alike = jnp.ones((1, 2, 2)) / np.sqrt(2)
-    assert losses.patch_nce(alike, keys, 1.0)[0] == pytest.approx(np.log(2), abs=1e-6)
 
 
 def test_the_loss_of_cyclegan_s_generators_by_hand():
@@ -119,10 +110,10 @@ def test_cut_compares_the_same_places_of_what_goes_in_and_of_what_comes_out(tiny
     made, loss = jax.jit(cut.contrastive_loss, static_argnums=3)(
         params, grey, jax.random.key(1), setup
     )
-    maps_of = jax.jit(cut.maps_of, static_argnums=2)
-    (before,), (after,) = (maps_of(params["generator"], x, setup)[1] for x in (grey, made))
-    (where,) = cut.places(jax.random.key(1), [before])
-    assert len(set(where.tolist())) == cut.PATCHES
+    refine = jax.jit(refine_with_maps, static_argnums=0)
+    (before,), (after,) = (refine(setup.generator, params["generator"], x)[1] for x in (grey, made))
+    (where,) = cut.CONTRAST.choose(jax.random.key(1), [before])
+    assert len(set(where.tolist())) == cut.CONTRAST.places
 
     def project(maps):
         one, two = (params["projections"][f"Dense_{i}"] for i in (0, 1))

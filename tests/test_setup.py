@@ -233,3 +233,12 @@ def test_reading_needs_a_task(tiny_config):
     tiny_config.task = "none"
     with pytest.raises(UserError, match=r"config\.task is 'none'"):
         make_setup(tiny_config)
+
+
+def test_contrast_needs_blocks_whose_maps_it_compares(tiny_config):
+    assert make_setup(tiny_config).contrast is None
+    tiny_config.loss.contrast.weight = 1.0
+    assert make_setup(tiny_config).contrast.places == 256
+    tiny_config.refiner.blocks = 0
+    with pytest.raises(UserError, match=r"config\.refiner\.blocks is 0.*contrast.weight to 0"):
+        make_setup(tiny_config)

@@ -8,7 +8,9 @@ import optax
 import pytest
 
 from simgan_jax import discriminator_step, history, refiner_step, train_step
-from simgan_jax.psi import Reading
+from simgan_jax.models.projections import Projections
+from simgan_jax.models.refiner import Refiner
+from simgan_jax.psi import Contrast, Reading
 from simgan_jax.setup import Setup
 from simgan_jax.state import create_train_state
 from simgan_jax.steps import pretrain_refiner_step
@@ -299,6 +301,32 @@ def test_what_estimators_read_holds_the_refiner_back():
     held = held.replace(reading_weight=held.reading_weight * 1.5)
     _, metrics = refiner_step(held, batch, setup, adversarial=False)
     np.testing.assert_allclose(metrics["refiner/loss"], 0.7 * (0.25 + 3 * 0.75), rtol=1e-5)
+
+
+def test_projections_learn_with_the_refiner_that_they_hold_back():
+    contrast = Contrast(Projections(8), places=6, temperature=0.5)
+    setup = make_setup(refiner=Refiner(features=4, blocks=1), history_size=0)
+    batch = {"synthetic": make_batch()["synthetic"][0]}
+    state = create_train_state(jax.random.key(0), setup)
+    _, without = refiner_step(state, batch, setup, adversarial=False)
+    setup = setup.replace(contrast=contrast, contrast_weight=2.0)
+    state = create_train_state(jax.random.key(0), setup)
+    after, metrics = refiner_step(state, batch, setup, adversarial=False)
+    # What is there beside it is as it was: the same refiner from the same key.
+    pixels = metrics["refiner/self_regularization"]
+    np.testing.assert_allclose(pixels, without["refiner/self_regularization"], rtol=1e-6)
+    np.testing.assert_allclose(
+        metrics["refiner/loss"], 0.7 * (pixels + 2 * metrics["refiner/contrast"]), rtol=1e-6
+    )
+    for network in ("refiner", "projections"):
+        before, now = (getattr(x, network) for x in (state, after))
+        assert int(now.updates) == 1
+        moved = jax.tree.map(lambda a, b: bool((a != b).any()), before.params, now.params)
+        assert all(jax.tree.leaves(moved)), network
+    # Half the loss a step at a time, as with every other part of it.
+    for _ in range(30):
+        after, metrics_later = refiner_step(after, batch, setup, adversarial=False)
+    assert metrics_later["refiner/loss"] < metrics["refiner/loss"]
 
 
 class MeanBrightness(nn.Module):

@@ -7,36 +7,20 @@ is taken to be the first half of its ResNet blocks, the map after each being a l
 images; the generator's update comes before the discriminator's, which so needs no images of its own.
 """
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from flax import struct
-from jaxtyping import Array, Float, Int, Key, PyTree
+from jaxtyping import Array, Float, Key, PyTree
 
 from experiments.rivals import losses
 from experiments.rivals.setup import Batch, Images, Setup, Terms
 from simgan_jax.losses import REAL, PerImage
-from simgan_jax.models.refiner import ResidualBlock
+from simgan_jax.models.projections import Projections
+from simgan_jax.models.refiner import refine_with_maps
+from simgan_jax.psi import Contrast
 from simgan_jax.state import Network
 
-PATCHES, TEMPERATURE = 256, 0.07
-
-
-class Projections(nn.Module):
-    """Two layers for each map, with ReLU between: features at a place to a unit vector."""
-
-    width: int = 256
-
-    @nn.compact
-    def __call__(self, maps: list[Float[Array, "b p f"]]) -> list[Float[Array, "b p k"]]:
-        """Projects the features of every map by layers of its own."""
-        found = []
-        for features in maps:
-            hidden = nn.relu(nn.Dense(self.width)(features))
-            x = nn.Dense(self.width)(hidden)
-            # Not by `norm`, whose gradient is NaN where ReLU leaves nothing.
-            found.append(x * jax.lax.rsqrt(jnp.square(x).sum(-1, keepdims=True) + 1e-12))
-        return found
+CONTRAST = Contrast(Projections(), places=256, temperature=0.07)
 
 
 @struct.dataclass
@@ -59,8 +43,8 @@ def create(key: Key[Array, ""], setup: Setup) -> State:
     run, generator, projections, discriminator = jax.random.split(key, 4)
     images = jnp.zeros((1, *setup.image_shape))
     params = {"generator": setup.generator.init(generator, images)["params"]}
-    lines = [features[:, 0] for features in maps_of(params["generator"], images, setup)[1]]
-    params["projections"] = Projections().init(projections, lines)["params"]
+    maps = refine_with_maps(setup.generator, params["generator"], images)[1]
+    params["projections"] = CONTRAST.init(projections, maps)
     judge = setup.discriminator.init(discriminator, images)["params"]
     return State(run, setup.network(params), setup.network(judge))
 
@@ -110,48 +94,9 @@ def contrastive_loss(
     params: PyTree, images: Images, key: Key[Array, ""], setup: Setup
 ) -> tuple[Images, PerImage]:
     """What becomes of images, and how badly the patches of each are recognised, a mean over maps."""
-    made, before = maps_of(params["generator"], images, setup)
-    _, after = maps_of(params["generator"], made, setup)
-    chosen = places(key, before)
-
-    def project(maps):
-        found = [flat(x)[:, where] for x, where in zip(maps, chosen, strict=True)]
-        return Projections().apply({"params": params["projections"]}, found)
-
-    keys = jax.lax.stop_gradient(project(before))
-    found = [
-        losses.patch_nce(own, others, TEMPERATURE)
-        for own, others in zip(project(after), keys, strict=True)
-    ]
-    return made, sum(found) / len(found)
-
-
-def maps_of(
-    params: PyTree, images: Images, setup: Setup
-) -> tuple[Images, list[Float[Array, "b h w f"]]]:
-    """What the generator makes, and its maps after each ResNet block of the encoder."""
-    made, state = setup.generator.apply(
-        {"params": params},
-        images,
-        capture_intermediates=lambda module, _: isinstance(module, ResidualBlock),
-        mutable=["intermediates"],
-    )
-    blocks, half = state["intermediates"], (setup.generator.blocks + 1) // 2
-    return made, [blocks[f"block_{i}"]["__call__"][0] for i in range(half)]
-
-
-def places(key: Key[Array, ""], maps: list[Float[Array, "b h w f"]]) -> list[Int[Array, "p"]]:
-    """Places that are looked at in each map, all different, the same for all images of a batch."""
-    counts = [flat(features).shape[1] for features in maps]
-    return [
-        jax.random.choice(own, count, (min(PATCHES, count),), replace=False)
-        for own, count in zip(jax.random.split(key, len(maps)), counts, strict=True)
-    ]
-
-
-def flat(features: Float[Array, "b h w f"]) -> Float[Array, "b h*w f"]:
-    """A map as a list of places."""
-    return features.reshape(len(features), -1, features.shape[-1])
+    made, before = refine_with_maps(setup.generator, params["generator"], images)
+    _, after = refine_with_maps(setup.generator, params["generator"], made)
+    return made, CONTRAST(params["projections"], before, after, key)
 
 
 def generator_params(state: State) -> PyTree:

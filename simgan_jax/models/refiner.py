@@ -5,7 +5,7 @@ from typing import Any
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, Float, Key, PyTree
 
 from simgan_jax.models.convolution import Conv
 
@@ -100,3 +100,29 @@ class Refiner(nn.Module):
         if not self.noise_channels:
             return None
         return jax.random.normal(key, (*images.shape[:3], self.noise_channels))
+
+
+def refine_with_maps(
+    refiner: Refiner,
+    params: PyTree[Float[Array, "..."]],
+    images: Float[Array, "b h w c"],
+    noise: Float[Array, "b h w n"] | None = None,
+) -> tuple[Float[Array, "b h w c"], list[Float[Array, "b h w f"]]]:
+    """Refined images, and the images' maps after each of the first half of the ResNet blocks.
+
+    That half is to a refiner what the encoder is to a network that has one.
+
+    Args:
+        refiner: with one block or more.
+        params: of it.
+        images: [-1, 1].
+        noise: where the refiner takes noise.
+    """
+    names = [f"block_{i}" for i in range((refiner.blocks + 1) // 2)]
+    refined, state = refiner.apply(
+        {"params": params},
+        *((images,) if noise is None else (images, noise)),
+        capture_intermediates=lambda module, _: module.name in names,
+        mutable=["intermediates"],
+    )
+    return refined, [state["intermediates"][name]["__call__"][0] for name in names]

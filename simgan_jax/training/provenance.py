@@ -29,6 +29,9 @@ EARLIER = {
     "config.loss.reading.augmentation": [1.0],
     "config.loss.reading.of": "predictions",
     "config.loss.reading.target": 0.0,
+    "config.loss.contrast.weight": 0.0,
+    "config.loss.contrast.places": 256,
+    "config.loss.contrast.temperature": 0.07,
 }
 PACKAGES = ("simgan_jax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
 
