@@ -95,7 +95,7 @@ class Contrast:
     places: int
     temperature: float
 
-    def init(self, key: Key[Array, ""], maps: list[Float[Array, "b h w f"]]) -> PyTree:
+    def init(self, key: Key[Array, ""], maps: list[Float[Array, "b _ _ _"]]) -> PyTree:
         """Parameters of projections for maps like these, before their first update."""
         lines = [features[:, 0] for features in maps]
         return self.projections.init(key, lines)["params"]
@@ -103,8 +103,8 @@ class Contrast:
     def __call__(
         self,
         params: PyTree,
-        before: list[Float[Array, "b h w f"]],
-        after: list[Float[Array, "b h w f"]],
+        before: list[Float[Array, "b _ _ _"]],
+        after: list[Float[Array, "b _ _ _"]],
         key: Key[Array, ""],
     ) -> Float[Array, "b"]:
         """`losses.patch_contrast`, a mean over maps.
@@ -125,7 +125,7 @@ class Contrast:
         return sum(found) / len(found)
 
     def choose(
-        self, key: Key[Array, ""], maps: list[Float[Array, "b h w f"]]
+        self, key: Key[Array, ""], maps: list[Float[Array, "b _ _ _"]]
     ) -> list[Int[Array, "p"]]:
         """Places of each map, all different."""
         counts = [features.shape[1] * features.shape[2] for features in maps]

@@ -16,7 +16,7 @@ class Projections(nn.Module):
     width: int = 256
 
     @nn.compact
-    def __call__(self, maps: list[Float[Array, "b p f"]]) -> list[Float[Array, "b p k"]]:
+    def __call__(self, maps: list[Float[Array, "b _ _"]]) -> list[Float[Array, "b _ k"]]:
         """Projects the features of every map by layers of its own."""
         found = []
         for features in maps:
