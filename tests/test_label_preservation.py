@@ -7,7 +7,7 @@ import pytest
 
 from simgan_jax.data import Arrays
 from simgan_jax.estimators.estimator import Estimator
-from simgan_jax.evaluation.label_preservation import look_drift, reading_drift
+from simgan_jax.evaluation.label_preservation import drift_interval, look_drift, reading_drift
 from simgan_jax.metrics.angles import from_pitch_yaw
 
 
@@ -35,9 +35,10 @@ def test_drift_is_signed_and_a_mean_over_estimators():
     # 10 and 30 levels of 127.5, read with gains of 1 and 1/2: 15 levels of radians in the mean.
     assert found["axes"]["pitch"]["bias"] == pytest.approx(np.degrees(15 / 127.5), rel=1e-4)
     assert found["axes"]["yaw"]["bias"] == pytest.approx(0, abs=1e-4)
+    # The estimators read 20 and 10 levels: Student's t of one degree of freedom, 12.706, times 5.
     low, high = found["axes"]["pitch"]["interval"]
-    assert low == pytest.approx(np.degrees(7.5 / 127.5), rel=1e-4)
-    assert high == pytest.approx(np.degrees(22.5 / 127.5), rel=1e-4)
+    assert low == pytest.approx(np.degrees((15 - 63.53) / 127.5), rel=1e-3)
+    assert high == pytest.approx(np.degrees((15 + 63.53) / 127.5), rel=1e-3)
     # They are wrong by 27.5 and 7.5 levels before, in the mean over both gains 13.125.
     assert found["own_error"] == pytest.approx(np.degrees(13.125 / 127.5), rel=1e-4)
     assert found["largest_share"] == pytest.approx(15 / 13.125, rel=1e-4)
@@ -58,3 +59,12 @@ def test_grey_values_of_real_images_alone_drift_by_what_they_read():
     # 40 and 20 levels of 127.5.
     assert found["pitch"] == pytest.approx(np.degrees(30 / 127.5), rel=1e-3)
     assert found["yaw"] == pytest.approx(0, abs=1e-4)
+
+
+def test_an_interval_of_drift_is_as_wide_as_images_and_estimators_ask():
+    over_images = [1.0, 3.0]
+    assert drift_interval(np.array([over_images])) == over_images
+    assert drift_interval(np.array([over_images] * 3)) == over_images, "they agree"
+    # 1 and 3 of either image: 2 +- 12.706.
+    apart = drift_interval(np.array([[1.0, 1.0], [3.0, 3.0]]))
+    assert apart == pytest.approx([2 - 12.706, 2 + 12.706], abs=1e-3)

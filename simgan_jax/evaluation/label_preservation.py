@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from jaxtyping import Shaped
+from jaxtyping import Float, Shaped
 
 from simgan_jax.data import Arrays
 from simgan_jax.data.depth import measured_depth
@@ -13,7 +13,7 @@ from simgan_jax.estimators import tasks
 from simgan_jax.estimators.estimator import Estimator
 from simgan_jax.evaluation.scores import mean_prediction
 from simgan_jax.metrics import keypoints, label_shift
-from simgan_jax.metrics.intervals import mean_interval
+from simgan_jax.metrics.intervals import mean_interval, span, t_interval
 from simgan_jax.ranges import to_unit
 
 
@@ -109,7 +109,7 @@ def reading_drift(
 
     Returns:
         "mean" and "std" of the distance between both readings; of each of "axes" the "bias" (mean
-        signed motion), its "interval" (95 %, bootstrap over images), "std" over images, and
+        signed motion), its "interval" (95 %, `drift_interval`), "std" over images, and
         "largest_share": the largest bias of an axis over the estimators' "own_error" on the synthetic
         images; "estimators", their number; "unit".
     """
@@ -124,7 +124,7 @@ def reading_drift(
     axes = {
         name: {
             "bias": float(signed[..., i].mean()),
-            "interval": mean_interval(signed[..., i].mean(0)),
+            "interval": drift_interval(signed[..., i]),
             "std": float(signed[..., i].std(1).mean()),
         }
         for i, name in enumerate(kind.axes)
@@ -143,3 +143,17 @@ def reading_drift(
         "largest_share": abs(largest) / max(own, 1e-9),
         "std_share": max(axis["std"] for axis in axes.values()) / max(own, 1e-9),
     }
+
+
+def drift_interval(signed: Float[np.ndarray, "m n"]) -> list[float]:
+    """Interval of a mean motion of what is read, [low, high]: over images, and over estimators.
+
+    Estimators differ by more than images do: of pictures on which nothing moved, one may read a degree
+    more than another.
+
+    Args:
+        signed: motion of an axis, as each of m estimators reads it off each of n images. Of one
+            estimator the interval is over images alone.
+    """
+    over_images, over_estimators = mean_interval(signed.mean(0)), t_interval(signed.mean(1))
+    return span(over_images, over_estimators) if over_estimators else over_images

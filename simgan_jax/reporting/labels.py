@@ -147,6 +147,8 @@ def _read(
         f"What {who} trained on synthetic images read{'s' if count == 1 else ''} moves under "
         f"refinement, in the mean: {moved}; up to {limit:.2g}{unit} an axis counts as kept."
     )
+    if count == 1:
+        text += " Another one may read otherwise; evaluate with --seeds=4 asks four."
     if share is not None:
         text += f" The largest is {share:.0%} of what they err by themselves."
     look = [
