@@ -3,11 +3,12 @@
 import errno
 import json
 import os
+import time
 
 import pytest
 
 from simgan_jax.errors import CannotWrite
-from simgan_jax.io.atomic import write_json
+from simgan_jax.io.atomic import replacing, write_json
 
 NAN, INF = float("nan"), float("inf")
 
@@ -45,3 +46,18 @@ def test_a_file_takes_its_place_when_the_disk_has_it_or_need_not(
         write_json(path, {"is": "new"})
     assert json.loads(path.read_text()) == {"is": there}
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_a_killed_process_left_goes_a_day_later_and_nothing_else_does(tmp_path):
+    path, theirs = tmp_path / "x.json", tmp_path / ".simgan_notes.json"
+    theirs.write_text("not written here")
+    killed = replacing(path)
+    left = killed.__enter__()
+    left.write_text("half of")
+    write_json(path, {"is": "whole"})
+    assert left.exists()  # it may still be written
+    long_ago = time.time() - 25 * 3600
+    for file in (left, theirs):
+        os.utime(file, (long_ago, long_ago))
+    write_json(path, {"is": "new"})
+    assert sorted(tmp_path.iterdir()) == [theirs, path]

@@ -15,13 +15,11 @@ from jaxtyping import Shaped
 
 from simgan_jax.data.builder import ManualBuilder, one_line
 from simgan_jax.errors import UserError, printable
-from simgan_jax.io.atomic import write_json
+from simgan_jax.io.atomic import LEFT_SECONDS, write_json
 from simgan_jax.io.progress import progress
 
 ARRAYS, CHECKSUMS = "arrays", "checksums.json"
 _BATCH = 512
-# After a day, what a killed process has left is not being written any more.
-LEFT_SECONDS = 24 * 3600
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ import json
 import math
 import os
 import secrets
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -14,6 +15,8 @@ from simgan_jax.errors import CannotWrite, UserError
 
 # What file systems answer that force nothing to a disk.
 UNFORCED = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP)
+# After a day, what a killed process has left is not being written any more.
+LEFT_SECONDS = 24 * 3600
 
 
 @contextmanager
@@ -22,8 +25,8 @@ def replacing(
 ) -> Iterator[Path]:
     """Yields a hidden path of the same suffix, whose file takes the place of `path` at the end.
 
-    After an error, and unless the process is killed, it is gone without a trace. After a power cut
-    there is the old file or the new one.
+    After an error it is gone without a trace. If the process is killed, it stays, until a day later a
+    file is written into its folder. After a power cut there is the old file or the new one.
 
     Args:
         path: of the file to make or replace; missing folders are made.
@@ -36,10 +39,12 @@ def replacing(
     """
     path = Path(path)
     # Processes of two machines that share a folder may have one number.
-    temporary = Path(scratch or path.parent) / f".{secrets.token_hex(8)}{path.suffix}"
+    temporary = Path(scratch or path.parent) / f".simgan_{secrets.token_hex(8)}{path.suffix}"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary.parent.mkdir(parents=True, exist_ok=True)
+        if scratch is None and forced:  # the others' folders go, or are bounded
+            _remove_left(path.parent)
         yield temporary
         if forced:
             _force(temporary)
@@ -51,6 +56,14 @@ def replacing(
     finally:
         with suppress(OSError):
             temporary.unlink()
+
+
+def _remove_left(folder: Path) -> None:
+    """Removes what killed processes have left of a file, and nothing else."""
+    for left in folder.glob(f".simgan_{'[0-9a-f]' * 16}*"):
+        with suppress(OSError):  # another process removes it, or may and this one may not
+            if time.time() - left.lstat().st_mtime > LEFT_SECONDS:
+                left.unlink()
 
 
 def _force(path: Path) -> None:
