@@ -54,6 +54,7 @@ def main(argv: Sequence[str]) -> None:
     for name in ONLY.value:
         if name not in PROMISES:
             raise UserError(f"--only: no promise {name!r}; there are {', '.join(PROMISES)}")
+    broken = []
     for name in ONLY.value:
         promise = PROMISES[name]
         times = TIMES.value or (promise.quick if QUICK.value else promise.full)
@@ -61,8 +62,12 @@ def main(argv: Sequence[str]) -> None:
         print(f"{name}: {promise.text}: held {entry['held']:,} of {entry['tried']:,}", flush=True)
         for fault in entry["faults"]:
             print(f"  {fault}", flush=True)
+        if entry["held"] < entry["tried"]:
+            broken.append(name)
         if not QUICK.value:
             note(name, entry)
+    if broken:
+        raise UserError(f"did not hold: {', '.join(broken)}")
 
 
 def measure(name: str, times: int, seed: int) -> dict:

@@ -10,6 +10,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -77,7 +78,8 @@ class Command:
     def send(self, number: signal.Signals) -> None:
         """Sends a signal; nothing if the process is over."""
         if self._process.exitcode is None:
-            os.kill(self._process.pid, number)
+            with suppress(ProcessLookupError):  # it has just ended
+                os.kill(self._process.pid, number)
 
     def end(self) -> tuple[int, str, str]:
         """Waits for the end; status, output and errors.
