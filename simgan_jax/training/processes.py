@@ -107,7 +107,7 @@ def _shared() -> Any:
     except (ImportError, AttributeError) as error:
         raise UserError(
             f"several processes do not run with jax {jax.__version__} ({error}), only with 0.10 to "
-            "0.11; install one of these, or start a single process"
+            "0.12; install one of these, or start a single process"
         ) from error
 
 
