@@ -6,7 +6,7 @@ import json
 import logging
 import re
 from contextlib import suppress
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -153,9 +153,7 @@ class Checkpoints:
         folder, steps = self._workdir / FOLDER / str(step), self.steps()
         if step not in steps:
             raise UserError(f"{folder.parent}: no checkpoint {step}; there are {steps}")
-        target = jax.eval_shape(
-            lambda: jax.tree.map(plain, _leaves(create_train_state(jax.random.key(0), setup)))
-        )
+        target = _shapes(setup)
         found, saved = _restore(folder, target)
         if version := newer(saved):
             raise UserError(f"{folder}: {version}")
@@ -239,6 +237,14 @@ def _restore(folder: Path, target: dict[str, Any]) -> tuple[TrainState, dict[str
             raise DamagedCheckpoint(f"{folder} is damaged ({damage})") from error
         raise UserError(_unreadable(folder, _one_line(error))) from error
     return TrainState(**found), saved
+
+
+@cache
+def _shapes(setup: Setup) -> dict[str, Any]:
+    """What a checkpoint holds, without its numbers; finding it out may take longer than reading them."""
+    return jax.eval_shape(
+        lambda: jax.tree.map(plain, _leaves(create_train_state(jax.random.key(0), setup)))
+    )
 
 
 def _leaves(state: TrainState) -> dict[str, Any]:
