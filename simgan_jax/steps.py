@@ -170,9 +170,11 @@ def discriminator_step(state: TrainState, batch: Batch, setup: Setup) -> tuple[T
     if setup.history_size:
         past = history.sample(state.history, pick_key, number)
         examples["past"] = jnp.where(history.can_sample(state.history, number), past, now)
-        state = state.replace(history=history.replace(state.history, replace_key, now))
 
     gradients, metrics = discriminator_gradients(state.discriminator.params, examples, setup)
+    if setup.history_size:
+        stored = _after(metrics["gradient_norm"], now)
+        state = state.replace(history=history.replace(state.history, replace_key, stored))
     discriminator = state.discriminator.update(gradients, setup.discriminator_optimizer)
     state = state.replace(step=state.step + 1, discriminator=discriminator)
     return state, {f"discriminator/{name}": value for name, value in metrics.items()}
@@ -259,6 +261,15 @@ def repeat(
 ) -> tuple[TrainState, Metrics]:
     """Takes one step for each leading row of `batches`; the metrics are means over the steps."""
     return scan_mean(lambda state, batch: step(state, batch, setup), state, batches)
+
+
+def _after(norm: Float[Array, ""], images: Float[Array, "b h w c"]) -> Float[Array, "b h w c"]:
+    """The images, as if they depended on a norm, which is never negative.
+
+    So the history is written when its old entries have been used. Otherwise XLA's CPU compiler, which
+    ignores optimisation barriers, copies all of it twice in every update, lest it be written too early.
+    """
+    return jnp.where(norm < -1, 0.0, images)
 
 
 def _total(parts: Iterable[Array]) -> Array | float:

@@ -47,6 +47,12 @@ def test_the_new_state_lies_where_the_old_one_lay(compiled):
     assert pairs == [(str(i), str(i)) for i in range(leaves)]
 
 
+def test_the_history_is_written_where_it_lies(compiled):
+    part = r"u8\[(?:1,)?16,8,10,1\]\S*"
+    assert re.findall(rf"= {part} (?:fusion|scatter)\(", compiled)
+    assert not re.findall(rf"= {part} copy\(", compiled)
+
+
 def test_the_host_has_no_part_in_a_step(compiled):
     assert not re.findall(r" (?:infeed|outfeed|send|recv)\(", compiled)
     assert not [x for x in re.findall(r'custom_call_target="(.+?)"', compiled) if "callback" in x]

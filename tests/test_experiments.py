@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 from test_choice import brighter, make_run, same
+from tiny import environment
 
 EXPERIMENTS = sorted(
     path.parent.name for path in (Path(__file__).parents[1] / "experiments").glob("*/__main__.py")
@@ -31,7 +32,7 @@ print(json.dumps(experiment.test_checkpoints(sys.argv[1])))
 def program(text: str, *arguments: str) -> str:
     """What a program prints, in an interpreter of its own."""
     command = [sys.executable, "-c", text, *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, env=environment(), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
 

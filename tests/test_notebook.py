@@ -9,6 +9,12 @@ from tiny import EVALUATION, ROOT, SETTINGS
 from simgan_jax.io import image_files
 
 NOTEBOOK = ROOT / "experiments" / "colab.ipynb"
+# Algorithm 1 alone, seen at its second and at its last step.
+TINY = (
+    SETTINGS
+    | EVALUATION
+    | {"train.pretrain_refiner": 0, "train.pretrain_discriminator": 0, "watch.sample_every": 2}
+)
 
 
 @pytest.fixture
@@ -31,7 +37,7 @@ def test_the_notebook_runs_from_top_to_bottom(notebook, tmp_path, monkeypatch):
     (cell,) = [c for c in notebook.cells if "parameters" in c.metadata.get("tags", ())]
     monkeypatch.setenv("JAX_NUM_CPU_DEVICES", "4")
     cell.source = (
-        f"VARIANT, WORKDIR, SETTINGS = 'tiny', {str(tmp_path / 'run')!r}, {SETTINGS | EVALUATION}\n"
+        f"VARIANT, WORKDIR, SETTINGS = 'tiny', {str(tmp_path / 'run')!r}, {TINY}\n"
         f"UPLOADS, REFINED, REPOSITORY = {str(uploads)!r}, {str(refined)!r}, ''"
     )
     # The last cell packs archives into the current folder.

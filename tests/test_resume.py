@@ -214,19 +214,21 @@ def test_estimators_their_weight_projections_and_a_second_discriminator_go_on_as
     # No drift is as small: the weight grows at every look.
     tiny_config.loss.reading.update(weight=40.0, steps=2, images=32, of="features", target=1e-9)
     tiny_config.evaluate.estimator.update(batch=8, width=0.05)
+    # Algorithm 1 alone: one program to compile.
+    tiny_config.train.update(pretrain_refiner=0, pretrain_discriminator=0, steps=4)
     tiny_config.watch.update(sample_every=1, checkpoint_every=2, keep=20)
     whole, resumed = tmp_path / "whole", tmp_path / "resumed"
     assert train(tiny_config, whole)
-    assert Checkpoints(whole).steps() == [0, 2, 4, 6]
-    # What is left where a run is killed before its second look at the adversarial phase.
-    left = shutil.ignore_patterns("6", "samples", "*.jsonl")
+    assert Checkpoints(whole).steps() == [0, 2, 4]
+    # What is left where a run is killed before its third look.
+    left = shutil.ignore_patterns("4", "samples", "*.jsonl")
     shutil.copytree(whole, resumed, ignore=left)
-    assert Checkpoints(resumed).steps() == [0, 2, 4]
+    assert Checkpoints(resumed).steps() == [0, 2]
     assert train(tiny_config, resumed)
     state = final_state(whole)
     assert_equal(final_state(resumed), state)
     assert {len(leaf) for leaf in jax.tree.leaves(state.estimators)} == {2}
     assert int(state.projections.updates) == int(state.refiner.updates)
-    assert float(state.reading_weight) == pytest.approx(40 * 1.5**3)
+    assert float(state.reading_weight) == pytest.approx(40 * 1.5**4)
     weights = [row.get("samples/reading_weight") for row in logs.read(whole / logs.FILE)]
-    assert weights == pytest.approx([40, 40, 40, 60, 90, 135])
+    assert weights == pytest.approx([60, 90, 135, 202.5])
