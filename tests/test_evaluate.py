@@ -22,6 +22,7 @@ from simgan_jax.evaluation.label_preservation import measure_corners
 from simgan_jax.evaluation.plan import Plan, Row
 from simgan_jax.evaluation.run import Sets, evaluate, evaluate_and_print, evaluate_run
 from simgan_jax.evaluation.summary import summary, table
+from simgan_jax.io import progress
 from simgan_jax.metrics.intervals import t_interval
 from simgan_jax.models import Discriminator
 from simgan_jax.models.discriminator import Layer
@@ -210,7 +211,8 @@ def run(tmp_path):
     return tmp_path
 
 
-def test_a_run_gets_its_report_figures_and_chosen_checkpoint(run, capsys):
+def test_a_run_gets_its_report_figures_and_chosen_checkpoint(run, capsys, monkeypatch):
+    monkeypatch.setattr(progress, "SECONDS_BETWEEN_LINES", 0)
     evaluate_and_print(run, "quick", seeds=1)
     found = json.loads((run / "evaluation.json").read_text())
     assert set(found["estimators"]) == {"synthetic", "refined", "real", "mean_predictor"}
@@ -219,8 +221,13 @@ def test_a_run_gets_its_report_figures_and_chosen_checkpoint(run, capsys):
     assert [c["step"] for c in found["candidates"]] == [40, 50]
     assert found["notes"] == []
     assert (run / "evaluation" / "cumulative.png").stat().st_size > 1000
-    printed = capsys.readouterr().out
+    printed, shown = capsys.readouterr()
     assert "Error on real test images (degrees), 1 seed(s)" in printed
+    for part in (
+        *("training estimators", "judging checkpoints", "training fresh discriminators"),
+        *("refining 32/32", "testing estimators 48/48", "reading labels"),
+    ):
+        assert f"\n{part}" in shown
     assert "checkpoint 40 chosen by realism and label shift" in printed
     assert "\x1b" not in printed, "no colours where there is no terminal"
 

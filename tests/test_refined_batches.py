@@ -6,6 +6,8 @@ from refiners import random_images, random_refine
 
 from simgan_jax.data import Arrays
 from simgan_jax.errors import UserError
+from simgan_jax.io import progress
+from simgan_jax.refinement import sets
 from simgan_jax.refinement.batches import refined_batches
 
 
@@ -48,3 +50,12 @@ def test_refined_batches_pass_errors_on(refiner):
         next(refined_batches(refiner, Arrays(random_images(3, 8, 8, 1)), 4, drop_last=True))
     with pytest.raises(UserError, match="2 channels"):
         next(refined_batches(refiner, Arrays(np.zeros((4, 8, 8, 2), np.uint8)), 4))
+
+
+def test_a_whole_set_is_refined_as_by_one_call_and_one_sees_how_far_it_is(monkeypatch, capsys):
+    monkeypatch.setattr(sets, "PART", 4)
+    monkeypatch.setattr(progress, "SECONDS_BETWEEN_LINES", 0)
+    refiner, images = random_refine(noise_channels=1), random_images(10, 16, 16, 1)
+    np.testing.assert_array_equal(sets.refine_set(refiner, images), refiner(images))
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.split(",")[0] for line in lines] == [f"refining {n}/10" for n in (4, 8, 10)]

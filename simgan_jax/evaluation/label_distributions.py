@@ -11,7 +11,7 @@ labels are not known, so frozen estimators read them, and a reading is not a lab
   do to the reading of renderings, whose labels stay.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -70,9 +70,9 @@ def measure_label_distributions(
     real = image_split.spread(Arrays(real), REAL).images
     labels = kind.read(label_of(task, training, "the training set"))
     known = kind.read(label_of(task, held_out, "the held-out renderings"))
-    read = _read(estimators, held_out.images)
-    looks = _read(estimators, match_histograms(held_out.images, real, seed))
-    found = _read(estimators, real)
+    sets = (held_out.images, match_histograms(held_out.images, real, seed), real)
+    with progress("reading labels", len(estimators) * sum(map(len, sets))) as advance:
+        read, looks, found = (_read(estimators, images, advance) for images in sets)
     axes = {
         name: {
             "labels": _mean_and_std(labels[:, i]),
@@ -206,11 +206,16 @@ def conclusion(
 
 
 def _read(
-    estimators: Sequence[Estimator], images: Shaped[np.ndarray, "n h w c"]
+    estimators: Sequence[Estimator],
+    images: Shaped[np.ndarray, "n h w c"],
+    advance: Callable[[int], None],
 ) -> Float[np.ndarray, "m n k"]:
     """What each estimator reads off each image, on the task's axes."""
-    read = COORDINATES[estimators[0].task].read
-    return np.stack([read(one(images)) for one in estimators])
+    read = []
+    for one in estimators:
+        read.append(COORDINATES[one.task].read(one(images)))
+        advance(len(images))
+    return np.stack(read)
 
 
 def _compare(

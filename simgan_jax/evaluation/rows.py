@@ -150,7 +150,12 @@ def judge_rows(
         (what intervals over test images are over), "comparisons" (as of `compare`), "gap_closed" and
         "gain" (as of `gains`).
     """
-    predictions = {str(row): [one(test.images) for one in many] for row, many in estimators.items()}
+    predictions = {str(row): [] for row in estimators}
+    with progress("testing estimators", len(test) * sum(map(len, estimators.values()))) as advance:
+        for row, many in estimators.items():
+            for one in many:
+                predictions[str(row)].append(one(test.images))
+                advance(len(test))
     rows = {name: score(task, p, test) for name, p in predictions.items()}
     for row, many in estimators.items():
         rows[str(row)]["own_error"] = float(np.mean([min(one.validation) for one in many]))

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -30,6 +31,7 @@ from simgan_jax.io.locks import alone
 from simgan_jax.metrics import two_sample
 from simgan_jax.models import Discriminator
 from simgan_jax.refinement.refiner import load_refiner
+from simgan_jax.refinement.sets import refine_set
 from simgan_jax.setup import Setup
 from simgan_jax.training.provenance import read_setup
 
@@ -198,7 +200,8 @@ def _evaluate_run(
     say(f"checkpoint {choice['step']} {when} by realism and label shift: {choice['rule']}")
     refine = load_refiner(workdir)  # the chosen checkpoint, or the one before if that is damaged
     network = setup.discriminator
-    measured = evaluate(plan, config.task, sets, refine, network, config.seed, say, readers)
+    refine_all = partial(refine_set, refine)
+    measured = evaluate(plan, config.task, sets, refine_all, network, config.seed, say, readers)
     report = {"level": level, "checkpoint": refine.step, **measured}
     report["candidates"] = choice["candidates"]
     report["notes"] = notes_on(config.data.to_dict(), sets.test, choice)

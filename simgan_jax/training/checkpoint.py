@@ -241,7 +241,7 @@ def _restore(folder: Path, target: dict[str, Any]) -> tuple[TrainState, dict[str
 
 @cache
 def _shapes(setup: Setup) -> dict[str, Any]:
-    """What a checkpoint holds, without its numbers; finding it out may take longer than reading them."""
+    """What a checkpoint holds, without its numbers; to find it out takes longer than to read them."""
     return jax.eval_shape(
         lambda: jax.tree.map(plain, _leaves(create_train_state(jax.random.key(0), setup)))
     )
