@@ -29,7 +29,7 @@ from configs.gaze import get_config
 from experiments import protocol
 from experiments.flags import QUICK, command_line
 from experiments.machine import machine
-from experiments.real_people.__main__ import DESCRIBED
+from experiments.real_people.__main__ import DESCRIBED, SCALE, VARIED, changed
 from experiments.real_people.why import POSE, column, parts_of, read
 from simgan_jax import command, data
 from simgan_jax.data.procedural import eyes
@@ -38,25 +38,12 @@ from simgan_jax.evaluation.plan import make_plan
 from simgan_jax.io.atomic import write_json
 from simgan_jax.training import devices
 
-SCALE = {
-    "distance": {"mean": 654.5, "std": 20.0, "low": 500.0, "high": 850.0},
-    "iris_radius": {"mean": 5.47, "low": 5.1, "high": 5.85},
-}
 MIDDLE = SCALE | {
     "person_shift_x": {"mean": -0.4},
     "person_shift_y": {"mean": 1.5},
     "eyeball_up": {"mean": 2.9},
     "upper_lid": {"mean": 6.3, "std": 0.8, "low": 4.0, "high": 9.0},
     "lower_lid": {"mean": 3.7, "std": 0.6, "low": 2.0, "high": 6.0},
-}
-VARIED = SCALE | {
-    "distance": {"mean": 640.0, "std": 45.0, "low": 500.0, "high": 850.0},
-    "person_shift_x": {"mean": -0.6, "std": 1.5},
-    "person_shift_y": {"mean": 1.2, "std": 1.3},
-    "eyeball_up": {"mean": 2.6, "std": 0.9},
-    "upper_lid": {"mean": 6.0, "std": 1.3, "low": 2.5, "high": 9.5},
-    "lower_lid": {"mean": 3.7, "std": 1.0, "low": 1.2, "high": 6.5},
-    "half_width": {"std": 1.6, "low": 11.0, "high": 19.0},
 }
 # What to change in DESCRIBED, and how far eyes turn.
 SHAPES: dict[str, tuple[dict[str, dict[str, float]], tuple[float, float]]] = {
@@ -87,15 +74,12 @@ def main(argv: Sequence[str]) -> None:
 
     def test_one(name: str) -> dict[str, Any]:
         changes, travel = SHAPES[name]
-        spread = {key: dict(value) for key, value in DESCRIBED.items()}
-        for key, change in changes.items():
-            spread[key] = spread.get(key, {}) | change
         drawn = eyes.load(
             count=640 if QUICK.value else 24000,
             height=36,
             width=60,
             travel=travel,
-            distributions=spread,
+            distributions=changed(DESCRIBED, changes),
         )
         estimator = train("gaze", drawn, settings, seed=0, augmented=1.0)
         return {
