@@ -4,11 +4,13 @@
     SIMGAN_DATA=... python -m experiments.rivals --data=columbia
 
 What differs is the way of learning: the refiner stays near its input by self-regularisation, CycleGAN
-must be undone, CUT must keep its patches recognisable. A rival gets a generator of the refiner's size
-(CycleGAN two), the patch discriminator, and as many synthetic images as the refiner has seen; its
-papers' losses, optimiser and schedule are in its module. Its last parameters are used: choosing among
-checkpoints is no part of either method. "embedded" are the eyes of configs/gaze.py, "columbia" those
-of the variant "estimator" of `experiments.real_people`, whose finished runs are taken if there are any.
+must be undone, CUT must keep its patches recognisable. "contrast" is the refiner with CUT's loss
+beside psi, and hardly held by pixels; it is there to be asked for. A rival gets a generator of the
+refiner's size (CycleGAN two), the patch discriminator, and as many synthetic images as the refiner has
+seen; its papers' losses, optimiser and schedule are in its module. Its last parameters are used:
+choosing among checkpoints is no part of either method. "embedded" are the eyes of configs/gaze.py,
+"columbia" those of the variant "estimator" of `experiments.real_people`, whose finished runs are taken
+if there are any.
 
 All are judged by the report's own functions, which take any function of images: error on real test
 images, drift of what an estimator reads, realism, artefacts. CPU time is of training alone. Adds to
@@ -46,7 +48,18 @@ from simgan_jax.refinement.refiner import load_refiner
 from simgan_jax.setup import make_setup
 from simgan_jax.training import devices, loop
 
-NAMES = flags.DEFINE_list("rivals", list(RIVALS), f"Of {', '.join(RIVALS)}, separated by commas.")
+SIMGAN, WEIGHTS, TRAINING = "simgan", "generator.safetensors", "training.json"
+# The package's refiner, and what is changed in its configuration.
+REFINERS: dict[str, dict[str, Any]] = {
+    SIMGAN: {},
+    "contrast": {
+        "loss.self_regularization": 0.02,
+        "loss.reading.weight": 2000.0,
+        "loss.contrast.weight": 50.0,
+    },
+}
+KNOWN = (*RIVALS, *REFINERS)
+NAMES = flags.DEFINE_list("rivals", list(RIVALS), f"Of {', '.join(KNOWN)}, separated by commas.")
 DATA = flags.DEFINE_enum("data", "embedded", ["embedded", "columbia"], "Whose eyes.")
 SHARE = flags.DEFINE_float(
     "share", 1.0, "Of the updates that the configuration says; for less time."
@@ -55,7 +68,6 @@ FEATURES = flags.DEFINE_integer("features", 0, "Of refiner and generators; 0: th
 IDENTITY = flags.DEFINE_bool("identity", True, "Whether rivals must pass real images unchanged.")
 
 HERE = Path(__file__).parent
-SIMGAN, WEIGHTS, TRAINING = "simgan", "generator.safetensors", "training.json"
 # The first is needed to read drift, the same estimator for every method.
 RIVAL_ROWS = ("synthetic_augmented", "refined", "refined_augmented")
 SIMGAN_ROWS = ("synthetic", "matched", "real", *RIVAL_ROWS)
@@ -66,15 +78,17 @@ PICTURES = 10
 def main(argv: Sequence[str]) -> None:
     """Trains, evaluates and compares."""
     del argv
-    if unknown := set(NAMES.value) - set(RIVALS):
-        raise UserError(f"--rivals: no {unknown.pop()!r}; there are {', '.join(RIVALS)}")
-    methods = (SIMGAN, *NAMES.value)
+    if unknown := set(NAMES.value) - set(KNOWN):
+        raise UserError(f"--rivals: no {unknown.pop()!r}; there are {', '.join(KNOWN)}")
+    methods = (SIMGAN, *(name for name in NAMES.value if name != SIMGAN))
     devices.cores_as_devices(make_setup(configuration(0)))
     seeds = range(1 if QUICK.value else protocol.SEEDS.value)
     if protocol.SEED.value is not None:
         seeds = [protocol.SEED.value]
     jobs = [
-        (method, configuration(seed), workdir(method, seed)) for seed in seeds for method in methods
+        (method, configuration(seed, method), workdir(method, seed))
+        for seed in seeds
+        for method in methods
     ]
     for job in jobs:
         train_one(*job)
@@ -91,13 +105,14 @@ def main(argv: Sequence[str]) -> None:
         draw_samples([workdir(method, seeds[0]) for method in methods])
 
 
-def configuration(seed: int) -> ConfigDict:
-    """Of the refiner's run, at the size that the flags ask for."""
+def configuration(seed: int, method: str = SIMGAN) -> ConfigDict:
+    """Of the refiner's run, at the size that the flags ask for; rivals go by that of SimGAN."""
     if DATA.value == "embedded":
         config = protocol.sized(get_config(), SIMGAN_ROWS)
     else:
         config = protocol.sized(real_people.config(True, estimator=True), real_people.ROWS)
     config.seed = seed
+    config.update_from_flattened_dict(REFINERS.get(method, {}))
     if FEATURES.value:
         config.refiner.features = FEATURES.value
     for phase in protocol.FACTORS:
@@ -112,7 +127,7 @@ def workdir(method: str, seed: int) -> Path:
     changed += [f"share-{SHARE.value:g}"] if SHARE.value != 1 else []
     if method == SIMGAN and DATA.value == "columbia" and not changed:
         return protocol.RUNS / "real_people" / size / f"estimator-{seed}"
-    changed += [] if IDENTITY.value or method == SIMGAN else ["no-identity"]
+    changed += [] if IDENTITY.value or method in REFINERS else ["no-identity"]
     return protocol.RUNS / "rivals" / DATA.value / size / "-".join(changed) / f"{method}-{seed}"
 
 
@@ -122,7 +137,7 @@ def train_one(method: str, config: ConfigDict, folder: Path) -> None:
     if (folder / FILE).exists() or file.exists():
         return
     start = time.process_time()
-    if method == SIMGAN:
+    if method in REFINERS:
         if not loop.train(config, folder):
             raise KeyboardInterrupt
     else:
@@ -138,8 +153,9 @@ def judge_one(method: str, config: ConfigDict, folder: Path) -> None:
     """Evaluates the refiner or a rival, unless that has been done."""
     if (folder / FILE).exists():
         return
-    if method == SIMGAN:
-        evaluate_and_print(folder, level())
+    if method in REFINERS:
+        rows = SIMGAN_ROWS if method == SIMGAN else RIVAL_ROWS
+        evaluate_and_print(folder, level(), rows=rows)
         return
     plan = replace(plan_of(config, level()), rows=tuple(map(Row.parse, RIVAL_ROWS)))
     sets, judge = load_sets(config, plan), make_setup(config).discriminator

@@ -7,7 +7,12 @@ from experiments import summary
 
 MISSING = "–"
 TITLES = {"embedded": "Embedded eyes", "columbia": "Columbia Gaze, people 37-44"}
-METHODS = {"simgan": "SimGAN (this package)", "cyclegan": "CycleGAN", "cut": "CUT"}
+METHODS = {
+    "simgan": "SimGAN (this package)",
+    "contrast": "SimGAN, CUT's loss beside psi",
+    "cyclegan": "CycleGAN",
+    "cut": "CUT",
+}
 # Heading: (figure of result.json, how it is written).
 COLUMNS: dict[str, tuple[str, Callable[[float], str]]] = {
     "error, degrees": ("error/{row}", lambda x: f"{x:.2f}"),
