@@ -3,6 +3,7 @@
 python -m simgan_jax.main --config=configs/gaze.py          embedded eyes
 python -m simgan_jax.main --config=configs/gaze.py:tiny     seconds, to try the program
 python -m simgan_jax.main --config=configs/gaze.py:pixels   the paper's psi: sooner, and paints
+python -m simgan_jax.main --config=configs/gaze.py:matched  grey values matched before refining
 python -m simgan_jax.main --config=configs/gaze.py:paper    UnityEyes, MPIIGaze, the paper's numbers
 """
 
@@ -12,8 +13,9 @@ from simgan_jax.evaluation.plan import default_settings
 
 
 def get_config(variant: str = "") -> ConfigDict:
-    """The configuration of a variant: "" (embedded data), "tiny", "pixels" or "paper"."""
-    variants = {"": lambda config: config, "tiny": tiny, "pixels": pixels, "paper": paper}
+    """The configuration of a variant: "" (embedded data), or the name of a function below."""
+    variants = {"": lambda config: config}
+    variants |= {one.__name__: one for one in (tiny, matched, pixels, paper)}
     if variant not in variants:
         names = ", ".join(filter(None, variants))
         raise ValueError(f"configs/gaze.py has no variant {variant!r}; one of {names}, or none")
@@ -119,6 +121,17 @@ def default() -> ConfigDict:
     c.watch.keep = 3
 
     c.evaluate = default_settings()
+    return c
+
+
+def matched(c: ConfigDict) -> ConfigDict:
+    """Renderings get the grey values of real images first; shapes, blur and noise are left to learn.
+
+    What is refined then are matched images: see `data.histogram_matching`.
+    """
+    c.name = "gaze_matched"
+    sets = {"images": c.data.synthetic, "like": c.data.real}
+    c.data.synthetic = ConfigDict({"source": "matched", "seed": 0} | sets)
     return c
 
 

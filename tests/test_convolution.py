@@ -48,6 +48,19 @@ def gradients(function, images, kernel, strides, padding):
     return jax.jit(jax.grad(total, argnums=(0, 1)))(images, kernel)
 
 
+@pytest.mark.parametrize("by_padding", [True, False])
+@pytest.mark.parametrize("shape, sides", [((2, 9, 11), (3, 3)), ((1, 8, 7), (2, 4))])
+def test_without_padding_too(shape, sides, by_padding):
+    def ours(*inputs):
+        return convolve(*inputs, by_padding=by_padding)
+
+    images, kernel = example(shape, sides)
+    inputs = images, kernel, (1, 1), "VALID"
+    np.testing.assert_allclose(ours(*inputs), plain(*inputs), rtol=1e-5, atol=1e-5)
+    for one, other in zip(gradients(ours, *inputs), gradients(plain, *inputs), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-4)
+
+
 @pytest.mark.parametrize("shape, sides, strides, padding", CASES)
 def test_values_and_gradients_are_xlas_own(shape, sides, strides, padding):
     images, kernel = example(shape, sides)

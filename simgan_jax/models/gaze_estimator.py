@@ -7,6 +7,8 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from simgan_jax.models.convolution import UnpaddedConv
+
 # Five 3x3 convolutions without padding and two poolings leave nothing of a smaller image.
 MINIMUM_SIDE = 18
 
@@ -54,10 +56,8 @@ class GazeEstimator(nn.Module):
         return x.astype(jnp.float32)
 
     def _conv(self, features: int, index: int, x: Float[Array, "b h w c"]):
-        layer = nn.Conv(
-            self._scaled(features), (3, 3), padding="VALID", dtype=self.dtype, name=f"conv_{index}"
-        )
-        return nn.relu(layer(x))
+        size, name = self._scaled(features), f"conv_{index}"
+        return nn.relu(UnpaddedConv(size, (3, 3), dtype=self.dtype, name=name)(x))
 
     def _scaled(self, features: int) -> int:
         return max(1, round(self.width * features))
