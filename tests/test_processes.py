@@ -50,7 +50,7 @@ def test_a_jax_that_hides_its_store_is_named_with_the_versions_that_do_not(
     monkeypatch.delattr(f"{place}.{name}")
     monkeypatch.setitem(sys.modules, f"{place}.{name}", None)
     assert is_first()
-    said = rf"jax {jax.__version__} .*{name}.*0\.10 to 0\.11"
+    said = rf"jax {jax.__version__} .*{name}.*0\.10 to 0\.12"
     with pytest.raises(UserError, match=said), joined():
         pass
 
