@@ -14,7 +14,10 @@ from simgan_jax.errors import UserError
 from simgan_jax.history import History
 from simgan_jax.models import Discriminator, Refiner
 from simgan_jax.models.discriminator import Layer
+from simgan_jax.setup import make_setup
+from simgan_jax.steps import iteration
 from simgan_jax.training import devices
+from simgan_jax.training.sampling import Updates
 
 SHAPE = (8, 10, 1)
 SETUP = Setup(
@@ -54,6 +57,18 @@ def test_each_device_gets_an_equal_part_of_what_the_history_holds(number, count)
     collected = devices.collect(placed, setup)
     assert int(collected.history.count) == count
     np.testing.assert_array_equal(collected.history.images, numbered(count).history.images)
+
+
+def test_runs_of_equal_settings_share_their_programs_and_others_do_not(tiny_config):
+    def programs(config):
+        setup, updates = devices.distribute(make_setup(config), 1), Updates(2, 1)
+        one = devices.streaming_program(iteration, setup)
+        return one, devices.resident_program(iteration, setup, updates)
+
+    first, second = programs(tiny_config), programs(tiny_config.copy_and_resolve_references())
+    assert [a is b for a, b in zip(first, second, strict=True)] == [True, True]
+    tiny_config.loss.r1 = 1.0
+    assert not {*first} & {*programs(tiny_config)}
 
 
 @pytest.mark.usefixtures("four_devices")

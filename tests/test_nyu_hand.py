@@ -208,8 +208,7 @@ def test_the_genuine_frame_passes_through_refiner_and_estimator():
     config.history.size = 0
     setup = make_setup(config)
     state = create_train_state(jax.random.key(0), setup)
-    refine = jax.jit(refine_probe, static_argnames="setup")
-    refined = np.asarray(refine(state.refiner.params, jnp.asarray(image), setup=setup))
+    refined = np.asarray(refine_probe(state.refiner.params, jnp.asarray(image), setup=setup))
     assert refined.shape == image.shape
     assert refined.dtype == np.uint16
     background = image == BACKGROUND

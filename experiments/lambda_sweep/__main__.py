@@ -18,7 +18,6 @@ samples.png: as rendered, a row a lambda, the camera's.
 """
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -131,12 +130,11 @@ def main(argv: Sequence[str]) -> None:
     for name, inside in weights.items():
         c = config(inside)
         setup = make_setup(c)
-        refine = jax.jit(partial(refine_probe, setup=setup))
         synthetic, real = data.load(c.data.synthetic), data.load(c.data.real)
         states = train_all(c, LAMBDAS, select(c, synthetic[:-PROBE], real))
         curves[name] = []
         for weight, state in zip(LAMBDAS, states, strict=True):
-            refined = np.asarray(refine(refiner_params(state), jnp.asarray(probe.images)))
+            refined = np.asarray(refine_probe(refiner_params(state), probe.images, setup=setup))
             curves[name].append(judge(weight, refined))
             logging.info("%s %s", name, curves[name][-1])
             if name == "weighted":

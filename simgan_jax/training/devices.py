@@ -85,8 +85,11 @@ def distribute(setup: Setup, devices: int | None = None) -> Setup:
     return setup.replace(axis_name=AXIS, devices=devices)
 
 
+@cache
 def resident_program(step: Step, setup: Setup, updates: Updates, calls: int = 1) -> Program:
     """`calls` steps on device-resident data as one compiled program; the state is donated.
+
+    The same one for equal arguments: a second run of equal settings in a process is not traced again.
 
     Args:
         step: takes `MiniBatches`.
@@ -111,8 +114,9 @@ def resident_program(step: Step, setup: Setup, updates: Updates, calls: int = 1)
     return _pmap(program, None, setup)
 
 
+@cache
 def streaming_program(step: Step, setup: Setup) -> Program:
-    """One step on a batch with an axis of devices first, as `stream` gives them."""
+    """One step on a batch with an axis of devices first, as `stream` gives them; cached likewise."""
     return _pmap(lambda state, batch: step(state, batch, setup), 0, setup)
 
 

@@ -55,7 +55,6 @@ class Probe:
         self._background = getattr(setup.refiner, "background", None)
         self._labels = labels = synthetic[:SIZE].labels
         self._window = label_shift.window(labels, self._before.shape[:3])
-        self._refine = jax.jit(partial(refine_probe, setup=setup))
 
     def look(self, step: int, state: TrainState) -> dict[str, float]:
         """Refines the images; draws synthetic | refined | real, and measures.
@@ -70,7 +69,7 @@ class Probe:
             samples/reading_drift: `drift` of the state's estimators, if there are any; what `painted`
             finds.
         """
-        after = np.asarray(self._refine(refiner_params(state), self._before))
+        after = np.asarray(refine_probe(refiner_params(state), self._before, setup=self._setup))
         if is_first():
             self._draw(step, after)
         refined, synthetic = ranges.to_unit(after), ranges.to_unit(self._before)
@@ -134,6 +133,7 @@ def painted(
     return row
 
 
+@partial(jax.jit, static_argnames="setup")
 def refine_probe(
     params: PyTree[Array], synthetic: Shaped[Array, "n h w c"], setup: Setup
 ) -> Shaped[Array, "n h w c"]:
