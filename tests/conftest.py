@@ -3,6 +3,7 @@
 JAX_PLATFORMS=cuda,cpu runs the tests on a GPU; JAX_DEFAULT_MATMUL_PRECISION=highest belongs to it.
 """
 
+import gc
 import os
 import tempfile
 from pathlib import Path
@@ -35,6 +36,12 @@ if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
     os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
     jax.config.update("jax_compilation_cache_dir", PROGRAMS.name)
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
+
+# Tracing makes hundreds of thousands of small objects, of which hardly any are garbage; of each
+# operation it writes down which lines it comes from, which no test reads.
+gc.set_threshold(100_000, 50, 100)
+lines = os.environ.setdefault("JAX_TRACEBACK_IN_LOCATIONS_LIMIT", "0")
+jax.config.update("jax_traceback_in_locations_limit", int(lines))
 
 # Pure functions of arrays. Not the dataclasses: JAX also fills them with axes, shardings and shapes.
 install_import_hook(
