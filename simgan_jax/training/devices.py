@@ -89,7 +89,7 @@ def distribute(setup: Setup, devices: int | None = None) -> Setup:
 def resident_program(step: Step, setup: Setup, updates: Updates, calls: int = 1) -> Program:
     """`calls` steps on device-resident data as one compiled program; the state is donated.
 
-    The same one for equal arguments: a second run of equal settings in a process is not traced again.
+    Equal arguments share one: a second run of equal settings in a process is not traced again.
 
     Args:
         step: takes `MiniBatches`.
@@ -290,14 +290,9 @@ def _spread(function: Callable, arrays: int, count: int) -> Any:
 
 
 def _pmap(program: Callable, batch_axis: int | None, setup: Setup) -> Any:
-    return jax.pmap(
-        program,
-        AXIS,
-        in_axes=(STATE_AXES, batch_axis),
-        out_axes=(STATE_AXES, None),
-        devices=jax.devices()[: setup.devices],
-        donate_argnums=0,
-    )
+    axes = {"in_axes": (STATE_AXES, batch_axis), "out_axes": (STATE_AXES, None)}
+    devices = jax.devices()[: setup.devices]
+    return jax.pmap(program, AXIS, devices=devices, donate_argnums=0, **axes)
 
 
 def _mesh(setup: Setup) -> Mesh:
