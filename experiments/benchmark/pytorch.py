@@ -7,6 +7,9 @@ from functools import cached_property
 
 from ml_collections import ConfigDict
 
+from experiments.benchmark.ours import ESTIMATOR_UPDATES
+from simgan_jax.estimators.settings import make_settings
+
 
 class PyTorch:
     """pytorch_simgan.py in a process of its own.
@@ -25,6 +28,7 @@ class PyTorch:
             compiled: whether `torch.compile` makes its networks and losses.
         """
         adam = config.optimizer.refiner
+        estimator = make_settings(config.evaluate.estimator.to_dict())
         options = {
             "features": config.refiner.features,
             "blocks": config.refiner.blocks,
@@ -39,6 +43,12 @@ class PyTorch:
             "count": images,
             "height": config.image.height,
             "width": config.image.width,
+            "estimator": {
+                "width": estimator.width,
+                "batch": estimator.batch,
+                "updates": ESTIMATOR_UPDATES,
+                "learning_rate": estimator.learning_rate,
+            },
             "dtype": config.refiner.dtype,
             "compiled": compiled,
         }

@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from experiments.benchmark.memory import peak_bytes
+from experiments.benchmark.pytorch_estimator import make_gaze_estimator
 
 REAL, REFINED = 0, 1
 
@@ -77,8 +78,9 @@ class Trainer:
     Args:
         options: features, blocks, batch, history, refiner_updates, discriminator_updates,
             self_regularization, learning_rate, momentum, count (images in each set), height, width,
-            dtype ("float32" or "bfloat16", the latter by autocast), optimizer ("adam" or "sgd"),
-            compiled (whether `torch.compile` makes networks and losses).
+            estimator (width, batch, updates of one task, learning_rate), dtype ("float32" or
+            "bfloat16", the latter by autocast), optimizer ("adam" or "sgd"), compiled (whether
+            `torch.compile` makes networks and losses).
     """
 
     def __init__(self, options: dict):
@@ -92,11 +94,21 @@ class Trainer:
                 make_discriminator(),
             )
         )
+        # In one kernel where all else is compiled too.
+        self.fused = {"fused": True} if options["compiled"] else {}
         self.refiner_optimizer, self.discriminator_optimizer = (
             self.make_optimizer(network) for network in (self.refiner, self.discriminator)
         )
+        estimator = options["estimator"]
+        self.estimator = make_gaze_estimator(
+            options["height"], options["width"], estimator["width"]
+        ).to(self.device, memory_format=torch.channels_last)
+        self.estimator_optimizer = torch.optim.Adam(
+            self.estimator.parameters(), lr=estimator["learning_rate"], **self.fused
+        )
         compiled = torch.compile if options["compiled"] else lambda function: function
         self.refine = compiled(self.refine)
+        self.estimator_loss = compiled(self.estimator_loss)
         self.refiner_loss = compiled(self.refiner_loss)
         self.discriminator_loss = compiled(self.discriminator_loss)
         shape = (1, options["height"], options["width"])
@@ -105,6 +117,7 @@ class Trainer:
             for count in (options["count"], options["count"], options["history"])
         )
         self.batches = {"synthetic": self.draw(self.synthetic), "real": self.draw(self.real)}
+        self.gaze = torch.tensor([[0.0, 0.0, -1.0]] * estimator["batch"], device=self.device)
 
     def draw(self, images: Tensor) -> Tensor:
         """A random mini-batch."""
@@ -117,12 +130,13 @@ class Trainer:
         return torch.autocast(self.device, torch.bfloat16, enabled=on)
 
     def make_optimizer(self, network: nn.Module) -> torch.optim.Optimizer:
-        """As the options say; in one kernel where all else is compiled too."""
+        """As the options say."""
         rate, momentum = self.options["learning_rate"], self.options["momentum"]
-        fused = {"fused": True} if self.options["compiled"] else {}
         if self.options["optimizer"] == "sgd":
-            return torch.optim.SGD(network.parameters(), lr=rate, momentum=momentum, **fused)
-        return torch.optim.Adam(network.parameters(), lr=rate, betas=(momentum, 0.999), **fused)
+            return torch.optim.SGD(network.parameters(), lr=rate, momentum=momentum, **self.fused)
+        return torch.optim.Adam(
+            network.parameters(), lr=rate, betas=(momentum, 0.999), **self.fused
+        )
 
     def refine(self, synthetic: Tensor) -> Tensor:
         """R(x), [-1, 1]."""
@@ -146,6 +160,20 @@ class Trainer:
             logits = self.discriminator(images.to(memory_format=torch.channels_last))
         on_real = cross_entropy(logits[: len(real)], REAL)
         return (on_real + cross_entropy(logits[len(real) :], REFINED)) / 2
+
+    def estimator_loss(self, images: Tensor) -> Tensor:
+        """Half the squared distance to one gaze."""
+        with self.autocast():
+            outputs = self.estimator(to_unit(images).to(memory_format=torch.channels_last))
+        return (outputs.float() - self.gaze).square().sum(1).mean() / 2
+
+    def estimator_updates(self) -> None:
+        """As many as the options say, on one batch."""
+        images = self.synthetic[: self.options["estimator"]["batch"]]
+        for _ in range(self.options["estimator"]["updates"]):
+            self.estimator_optimizer.zero_grad()
+            self.estimator_loss(images).backward()
+            self.estimator_optimizer.step()
 
     def refiner_update(self, synthetic: Tensor) -> None:
         """Algorithm 1, lines 3-6."""
@@ -190,6 +218,7 @@ class Trainer:
             "iteration": self.iteration,
             "iteration_step_only": step_only,
             "refine": lambda: to_grey(self.refine(synthetic)),
+            "estimator": self.estimator_updates,
         }
 
     def seconds(self, task: str, times: int) -> float:
