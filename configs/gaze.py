@@ -3,7 +3,6 @@
 python -m simgan_jax.main --config=configs/gaze.py          embedded eyes
 python -m simgan_jax.main --config=configs/gaze.py:tiny     seconds, to try the program
 python -m simgan_jax.main --config=configs/gaze.py:pixels   the paper's psi: sooner, and paints
-python -m simgan_jax.main --config=configs/gaze.py:matched  grey values matched before refining
 python -m simgan_jax.main --config=configs/gaze.py:paper    UnityEyes, MPIIGaze, the paper's numbers
 """
 
@@ -15,7 +14,7 @@ from simgan_jax.evaluation.plan import default_settings
 def get_config(variant: str = "") -> ConfigDict:
     """The configuration of a variant: "" (embedded data), or the name of a function below."""
     variants = {"": lambda config: config}
-    variants |= {one.__name__: one for one in (tiny, matched, pixels, paper)}
+    variants |= {one.__name__: one for one in (tiny, pixels, paper)}
     if variant not in variants:
         names = ", ".join(filter(None, variants))
         raise ValueError(f"configs/gaze.py has no variant {variant!r}; one of {names}, or none")
@@ -44,6 +43,9 @@ def default() -> ConfigDict:
     c.data.test = ConfigDict(eyes | {"domain": "camera", "split": "test", "count": 2000})
     # Labelled real images for the estimator "trained on real", if data.real has no labels.
     c.data.labelled = ConfigDict()
+    # Synthetic images get the grey values of real ones first; shapes, blur and noise are left to
+    # learn. The paper refines them as they are.
+    c.data.histogram_matching = True
     # Sets stay on the devices up to this size, larger ones are streamed from memory. All devices of a
     # CPU share one copy; every accelerator holds its own.
     c.data.resident_gib = 4.0
@@ -121,23 +123,15 @@ def default() -> ConfigDict:
     c.watch.keep = 3
 
     c.evaluate = default_settings()
-    return c
-
-
-def matched(c: ConfigDict) -> ConfigDict:
-    """Renderings get the grey values of real images first; shapes, blur and noise are left to learn.
-
-    What is refined then are matched images: see `data.histogram_matching`.
-    """
-    c.name = "gaze_matched"
-    sets = {"images": c.data.synthetic, "like": c.data.real}
-    c.data.synthetic = ConfigDict({"source": "matched", "seed": 0} | sets)
+    c.evaluate.quick.rows = ("synthetic", "refined", "real", "matched", "matched_augmented")
     return c
 
 
 def pixels(c: ConfigDict) -> ConfigDict:
     """Self-regularisation of pixels alone, as in the paper, the iris weighing more; larger batches."""
     c.name = "gaze_pixels"
+    c.data.histogram_matching = False
+    c.evaluate = default_settings()
     c.loss.psi = "identity"
     c.loss.weight = ConfigDict({"label": "iris_mask", "outside": 1.0, "inside": 3.0})
     c.train.update(batch=32, refiner_updates=2, steps=500, ema=0.99)

@@ -38,7 +38,7 @@ from simgan_jax.evaluation.run import FILE, evaluate_and_print
 from simgan_jax.io import image_files
 from simgan_jax.io.atomic import write_json
 from simgan_jax.io.image_files import write_image
-from simgan_jax.refinement.refiner import load_refiner
+from simgan_jax.refinement.loading import load_refiner
 from simgan_jax.setup import make_setup
 from simgan_jax.training import devices, provenance
 from simgan_jax.training.loop import train

@@ -13,7 +13,7 @@ _HOMES = {
     "TrainState": "simgan_jax.state",
     "create_train_state": "simgan_jax.state",
     "discriminator_step": "simgan_jax.steps",
-    "load_refiner": "simgan_jax.refinement.refiner",
+    "load_refiner": "simgan_jax.refinement.loading",
     "make_setup": "simgan_jax.setup",
     "refined_batches": "simgan_jax.refinement.batches",
     "refiner_step": "simgan_jax.steps",

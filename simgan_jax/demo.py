@@ -15,7 +15,7 @@ from rich.console import Console
 
 from simgan_jax import command
 from simgan_jax.errors import UserError, warn
-from simgan_jax.refinement.refiner import load_refiner
+from simgan_jax.refinement.loading import load_refiner
 from simgan_jax.training import devices
 
 

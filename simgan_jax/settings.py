@@ -135,6 +135,9 @@ SETTINGS: dict[str, Setting] = {
     "image.width": whole("of the images, pixels"),
     "image.channels": choice("1 is grey, 3 is colour", 1, 3),
     "image.dtype": choice("type of the images' values", "uint8", "uint16"),
+    "data.histogram_matching": switch(
+        "whether synthetic images get the grey values of real ones before they are refined"
+    ),
     "data.resident_gib": number(
         "sets up to this size stay on the devices, GiB; larger are streamed"
     ),

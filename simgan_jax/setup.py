@@ -20,6 +20,8 @@ from simgan_jax.models.projections import Projections
 from simgan_jax.models.refiner import Refiner, refine_with_maps
 from simgan_jax.psi import PSI, Contrast, Psi, Reading, direction, identity, joints, point
 
+# Real images whose grey values a run keeps, and values of each: 256 KiB a channel of uint8.
+HISTOGRAMS = (512, 512)
 OPTIMIZERS = {
     "sgd": lambda rate, momentum: optax.sgd(rate, momentum or None),
     "adam": lambda rate, momentum: optax.adam(rate, b1=momentum, b2=0.999),
@@ -58,6 +60,8 @@ class Setup:
         spectral_norm: whether the discriminator's kernels are divided by their spectral norms.
         ema: decay of the averaged copy of the refiner's parameters per update; 0 keeps none.
         micro_batch: images whose gradients are computed at a time on a device; 0 is all at once.
+        histograms: how many real images' grey values, and how many values of each, synthetic images
+            get before they are refined; None where they come as they are.
         axis_name: of the mapped axis that the devices lie on; None when there is none.
         devices: shards along that axis.
     """
@@ -87,6 +91,7 @@ class Setup:
     spectral_norm: bool = False
     ema: float = 0.0
     micro_batch: int = 0
+    histograms: tuple[int, int] | None = None
     axis_name: str | None = None
     devices: int = 1
 
@@ -211,6 +216,7 @@ def make_setup(config: ConfigDict, psi: Psi | None = None) -> Setup:
         spectral_norm=config.discriminator.spectral_norm,
         ema=train.ema,
         micro_batch=train.micro_batch,
+        histograms=_histograms(config),
     )
 
 
@@ -251,6 +257,17 @@ def _contrast(config: ConfigDict) -> dict[str, Any]:
         )
     contrast = Contrast(Projections(), chosen.places, chosen.temperature)
     return {"contrast": contrast, "contrast_weight": chosen.weight}
+
+
+def _histograms(config: ConfigDict) -> tuple[int, int] | None:
+    if not config.data.get("histogram_matching"):
+        return None
+    if config.refiner.background is not None:
+        raise UserError(
+            "config.data.histogram_matching would move the background, which config.refiner.background "
+            "keeps; turn one of them off"
+        )
+    return HISTOGRAMS
 
 
 @cache

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from flax import struct
-from jaxtyping import Array, Float, Int, Key, PyTree
+from jaxtyping import Array, Float, Int, Key, PyTree, Shaped
 
 from simgan_jax import history
 from simgan_jax.history import History
@@ -56,6 +56,8 @@ class TrainState:
         estimators: parameters of `setup.reading`'s frozen estimators, stacked; None without it.
         reading_weight: float32 [], weight of what they read; None where it stays the setup's.
         projections: of `setup.contrast`, which learn with the refiner; None without it.
+        histograms: sorted values of real images, which synthetic ones get before they are refined;
+            None where they come as they are. No step looks at it: what refines with a run does.
     """
 
     key: Key[Array, ""]
@@ -68,10 +70,11 @@ class TrainState:
     estimators: PyTree[Float[Array, "m ..."]] | None = None
     reading_weight: Float[Array, ""] | None = None
     projections: Network | None = None
+    histograms: Shaped[Array, "k levels c"] | None = None
 
 
 def create_train_state(key: Key[Array, ""], setup: Setup) -> TrainState:
-    """A state before its first step: random networks, estimators too, empty history.
+    """A state before its first step: random networks, estimators too, empty history and histograms.
 
     Args:
         key: typed key (`jax.random.key(seed)`); decides everything random in the run.
@@ -99,6 +102,7 @@ def create_train_state(key: Key[Array, ""], setup: Setup) -> TrainState:
         estimators=_estimators(jax.random.fold_in(key, ESTIMATORS), images, setup),
         reading_weight=jnp.float32(setup.reading_weight) if setup.hold_reading else None,
         projections=_projections(jax.random.fold_in(key, PROJECTIONS), refiner, inputs, setup),
+        histograms=_histograms(setup),
     )
 
 
@@ -133,3 +137,9 @@ def _projections(
         return None
     maps = refine_with_maps(setup.refiner, refiner, *inputs)[1]
     return _network(setup.contrast.init(key, maps), setup.refiner_optimizer)
+
+
+def _histograms(setup: Setup) -> Array | None:
+    if not setup.histograms:
+        return None
+    return jnp.zeros((*setup.histograms, setup.image_shape[2]), setup.image_dtype)

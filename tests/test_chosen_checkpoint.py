@@ -29,8 +29,9 @@ def test_the_chosen_checkpoint_is_refined_with_else_the_newest(tmp_path, tiny_co
     states = run_of(tiny_config, tmp_path, [1, 2])
     assert restore_refiner(tmp_path)[2] == 2
     write_choice(tmp_path, {"step": 1})
-    config, params, step = restore_refiner(tmp_path)
+    config, params, step, histograms = restore_refiner(tmp_path)
     assert step == 1
+    assert histograms is None
     assert config.to_dict() == read_config(tmp_path).to_dict()
     # The average is kept, and preferred.
     jax.tree.map(np.testing.assert_array_equal, params, states[1].ema)

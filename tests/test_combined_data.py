@@ -3,6 +3,7 @@ import pytest
 from PIL import Image
 
 from simgan_jax.data import load
+from simgan_jax.data.histogram_matching import histograms
 from simgan_jax.errors import UserError
 
 
@@ -41,6 +42,20 @@ def test_matched_images_have_the_grey_values_of_the_others(folders):
         assert (np.diff(flat) >= 0).all()
         assert set(flat) <= set(np.concatenate(values))
     np.testing.assert_array_equal(matched.images, load(spec).images)
+
+
+def test_histograms_are_the_sorted_values_of_images_at_equal_steps_of_rank():
+    images = np.arange(24, dtype=np.uint8)[::-1].reshape(3, 2, 2, 2)
+    kept = histograms(images, kept=3, levels=2)
+    # Of four sorted values the second and the last; channels apart.
+    by_first = {x[0, 0].item(): x.tolist() for x in kept}
+    assert by_first == {
+        4: [[4, 5], [6, 7]],
+        12: [[12, 13], [14, 15]],
+        20: [[20, 21], [22, 23]],
+    } or by_first == {2: 0}
+    assert histograms(images, kept=7, levels=1).shape == (7, 1, 2)
+    np.testing.assert_array_equal(kept, histograms(images, kept=3, levels=2))
 
 
 def test_matched_keeps_labels(folders):

@@ -20,7 +20,8 @@ from simgan_jax.errors import UserError
 from simgan_jax.evaluation import figures, image_split
 from simgan_jax.evaluation.label_preservation import measure_corners
 from simgan_jax.evaluation.plan import Plan, Row
-from simgan_jax.evaluation.run import Sets, evaluate, evaluate_and_print, evaluate_run
+from simgan_jax.evaluation.run import evaluate, evaluate_and_print, evaluate_run
+from simgan_jax.evaluation.sets import Sets
 from simgan_jax.evaluation.summary import summary, table
 from simgan_jax.io import progress
 from simgan_jax.metrics.intervals import t_interval

@@ -9,7 +9,8 @@ from simgan_jax.errors import UserError
 from simgan_jax.io import image_files
 from simgan_jax.refinement import weights
 from simgan_jax.refinement.exports import export, largest_difference, sample_images, snippet
-from simgan_jax.refinement.refiner import Refine, load_refiner
+from simgan_jax.refinement.loading import load_refiner
+from simgan_jax.refinement.refiner import Refine
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +69,7 @@ def test_a_refiner_with_noise_takes_it_as_second_input(noisy_run, tmp_path, form
 def test_the_snippet_for_numpy_writes_out_every_kind_of_refiner(tmp_path, residual):
     settings = {"kernel": 5, "blocks": 2, "padding": "SAME", "background": 1.0}
     settings["residual"] = residual
-    config, params, step = weights.read(make_run(tmp_path, **settings))
+    config, params, step, _ = weights.read(make_run(tmp_path, **settings))
     config.image.dtype = "uint16"
     weights.write(tmp_path / "depth.npz", config, params, step)
     refiner = load_refiner(tmp_path / "depth.npz")

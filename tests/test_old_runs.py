@@ -13,7 +13,7 @@ from run_folders import read_page
 
 from simgan_jax.evaluation.choice import competing, earlier_choice
 from simgan_jax.refinement import weights
-from simgan_jax.refinement.refiner import load_refiner
+from simgan_jax.refinement.loading import load_refiner
 from simgan_jax.reporting.page import write_report
 from simgan_jax.training import devices
 from simgan_jax.training.checkpoint import Checkpoints

@@ -6,7 +6,7 @@ import pytest
 from simgan_jax.data import Arrays
 from simgan_jax.errors import UserError
 from simgan_jax.evaluation.plan import Row, default_settings, make_plan
-from simgan_jax.evaluation.run import enlarged, own
+from simgan_jax.evaluation.sets import enlarged, own
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from simgan_jax.errors import UserError
 from simgan_jax.io import image_files
 from simgan_jax.refine import parse_shard
 from simgan_jax.refinement.folders import refine
-from simgan_jax.refinement.refiner import load_refiner
+from simgan_jax.refinement.loading import load_refiner
 from simgan_jax.state import create_train_state
 from simgan_jax.training import devices
 from simgan_jax.training.checkpoint import Checkpoints

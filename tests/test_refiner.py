@@ -11,7 +11,8 @@ from simgan_jax.io import image_files
 from simgan_jax.metrics import label_shift
 from simgan_jax.ranges import to_unit
 from simgan_jax.refinement import weights
-from simgan_jax.refinement.refiner import Refine, load_refiner
+from simgan_jax.refinement.loading import load_refiner
+from simgan_jax.refinement.refiner import Refine
 from simgan_jax.refinement.windows import windows
 
 
@@ -91,6 +92,35 @@ def test_each_image_keeps_its_noise_in_any_company():
     np.testing.assert_array_equal(refiner(images[2:4], rows=np.array([2, 3])), together[2:4])
     other = Refine(refiner.refiner, refiner.params, seed=1)
     assert (other(images) != together).any()
+
+
+def test_images_get_the_grey_values_of_real_ones_before_they_are_refined(refiner):
+    dark, bright = np.arange(64), np.arange(192, 256)
+    histograms = np.stack([dark, bright])[..., None].astype(np.uint8)
+    first = Refine(refiner.refiner, refiner.params, histograms=histograms)
+    images = random_images(8, 16, 16, 1)
+    matched = first.match(images)
+    assert {int(x.min()) // 64 for x in matched} == {int(x.max()) // 64 for x in matched} == {0, 3}
+    np.testing.assert_array_equal(first(images), refiner(matched))
+    # Each keeps its own in any company; another seed draws others.
+    rows = np.array([2, 5])
+    np.testing.assert_array_equal(first.match(images[rows], rows), matched[rows])
+    assert (Refine(refiner.refiner, refiner.params, seed=1, histograms=histograms).match(images)
+            != matched).any()
+    # What they were comes back at strength 0, and a colour keeps its chroma.
+    np.testing.assert_array_equal(first.at(0)(images), images)
+    colour = random_images(1, 16, 16, 3, seed=3) // 2 + 64
+    grey = image_files.luminance(colour)
+    change = refiner(first.match(grey)).astype(int) - grey
+    np.testing.assert_array_equal(first(colour), (colour + change).clip(0, 255))
+    assert first.sha256 != refiner.sha256
+
+
+def test_deeper_images_get_the_same_grey_values(refiner):
+    histograms = np.array([[51, 204]], np.uint8)[..., None]
+    first = Refine(refiner.refiner, refiner.params, histograms=histograms)
+    image = np.array([[7, 9], [60_000, 8]], np.uint16)[None, ..., None]
+    assert first.match(image).ravel().tolist() == [13_107, 52_428, 52_428, 13_107]
 
 
 def test_a_grey_refiner_moves_colours_along_the_grey_axis(refiner):

@@ -10,7 +10,7 @@ from refiners import random_images
 from run_folders import EVALUATION, write
 
 from simgan_jax.errors import UserError
-from simgan_jax.refinement.refiner import load_refiner
+from simgan_jax.refinement.loading import load_refiner
 from simgan_jax.reporting.sharing import share
 
 

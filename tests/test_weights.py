@@ -15,7 +15,7 @@ from safetensors.numpy import save_file
 
 from simgan_jax.errors import UserError
 from simgan_jax.refinement import weights
-from simgan_jax.refinement.refiner import load_refiner
+from simgan_jax.refinement.loading import load_refiner
 
 
 @pytest.fixture(scope="module")
@@ -31,12 +31,31 @@ def test_weights_come_back_whole_with_their_configuration(run, tmp_path):
     config, params, step = (getattr(load_refiner(run), x) for x in ("config", "params", "step"))
     for name in ("a.npz", "a.safetensors"):
         weights.write(tmp_path / name, config, params, step)
-        config_again, params_again, step_again = weights.read(tmp_path / name)
+        config_again, params_again, step_again, histograms = weights.read(tmp_path / name)
         jax.tree.map(np.testing.assert_array_equal, params_again, params)
         assert config_again.to_dict() == config.to_dict()
         assert step_again == step
+        assert histograms is None
         refined = load_refiner(tmp_path / name)(eyes())
         np.testing.assert_array_equal(refined, load_refiner(run)(eyes()))
+
+
+@pytest.mark.parametrize("name", ["a.npz", "a.safetensors"])
+def test_histograms_that_come_first_come_back_with_the_weights(run, tmp_path, name):
+    config, params, step, _ = weights.read(run)
+    config.data.histogram_matching = True
+    bright = np.linspace(200, 255, 512 * 512).reshape(512, 512, 1).astype(np.uint8)
+    weights.write(tmp_path / name, config, params, step, bright)
+    refine = load_refiner(tmp_path / name)
+    np.testing.assert_array_equal(refine.histograms, bright)
+    assert refine.match(eyes()).min() >= 200
+    np.testing.assert_array_equal(
+        refine(eyes()), load_refiner(run)(refine.match(eyes()))
+    )
+    for other in (None, bright[:, :7], bright.astype(np.uint16)):
+        weights.write(tmp_path / name, config, params, step, other)
+        with pytest.raises(UserError, match="its weights are not those of its settings"):
+            load_refiner(tmp_path / name)
 
 
 @pytest.mark.parametrize("name", ["a.npz", "a.safetensors"])
@@ -69,7 +88,7 @@ def test_no_flipped_bit_and_no_cut_goes_unnoticed(run, tmp_path, suffix):
     path = tmp_path / f"a{suffix}"
     weights.write(path, *weights.read(run))
     whole = path.read_bytes()
-    config, params, step = weights.read(path)
+    config, params, step, _ = weights.read(path)
     random = np.random.default_rng(0)
     noticed = 0
     for place in random.integers(0, len(whole), 150):
@@ -77,7 +96,7 @@ def test_no_flipped_bit_and_no_cut_goes_unnoticed(run, tmp_path, suffix):
         damaged[place] ^= 1 << int(random.integers(8))
         path.write_bytes(damaged)
         try:
-            config_, params_, step_ = weights.read(path)
+            config_, params_, step_, _ = weights.read(path)
         except UserError:
             noticed += 1
             continue

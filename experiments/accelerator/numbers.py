@@ -23,7 +23,7 @@ from simgan_jax.models.convolution import convolve
 from simgan_jax.ranges import from_unit, to_unit
 from simgan_jax.refinement import weights
 from simgan_jax.refinement.exports import export
-from simgan_jax.refinement.refiner import load_refiner
+from simgan_jax.refinement.loading import load_refiner
 from simgan_jax.setup import Setup, make_setup
 from simgan_jax.state import TrainState, create_train_state
 from simgan_jax.steps import Batch, discriminator_step, iteration, refiner_step, train_step

@@ -39,7 +39,7 @@ from simgan_jax.evaluation.label_preservation import reading_drift
 from simgan_jax.evaluation.plan import make_plan
 from simgan_jax.io.atomic import write_json
 from simgan_jax.metrics import angles
-from simgan_jax.refinement.refiner import load_refiner
+from simgan_jax.refinement.loading import load_refiner
 from simgan_jax.training import devices
 
 WORKDIRS = flags.DEFINE_list("workdirs", [], "Runs whose refiners are read too.")

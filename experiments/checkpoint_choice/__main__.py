@@ -28,7 +28,7 @@ from simgan_jax.evaluation.plan import make_plan
 from simgan_jax.evaluation.scores import score
 from simgan_jax.io.atomic import write_json
 from simgan_jax.metrics import label_shift
-from simgan_jax.refinement.refiner import load_refiner
+from simgan_jax.refinement.loading import load_refiner
 from simgan_jax.training import devices
 from simgan_jax.training.provenance import read_config
 

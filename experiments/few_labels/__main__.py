@@ -36,11 +36,12 @@ from simgan_jax.estimators.settings import EstimatorSettings
 from simgan_jax.evaluation import figures, image_split
 from simgan_jax.evaluation.plan import Plan, Row
 from simgan_jax.evaluation.rows import train_rows, without
-from simgan_jax.evaluation.run import Sets, load_sets, plan_of
+from simgan_jax.evaluation.run import plan_of
 from simgan_jax.evaluation.scores import image_errors, score, test_groups
+from simgan_jax.evaluation.sets import Sets, load_sets
 from simgan_jax.io.atomic import write_json
 from simgan_jax.metrics.intervals import interval, resampled_means
-from simgan_jax.refinement.refiner import load_refiner
+from simgan_jax.refinement.loading import load_refiner
 from simgan_jax.training import devices
 from simgan_jax.training.provenance import read_config
 

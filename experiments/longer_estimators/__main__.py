@@ -26,7 +26,7 @@ from simgan_jax.evaluation import figures
 from simgan_jax.evaluation.plan import BASES, Row, make_plan
 from simgan_jax.evaluation.rows import judge_rows, train_rows
 from simgan_jax.io.atomic import write_json
-from simgan_jax.refinement.refiner import load_refiner
+from simgan_jax.refinement.loading import load_refiner
 from simgan_jax.training import devices
 from simgan_jax.training.provenance import read_config
 

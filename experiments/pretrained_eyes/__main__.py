@@ -14,7 +14,7 @@ from absl import flags
 
 from simgan_jax import command
 from simgan_jax.refinement import weights
-from simgan_jax.refinement.refiner import load_refiner
+from simgan_jax.refinement.loading import load_refiner
 
 WORKDIR = flags.DEFINE_string("workdir", "runs/gaze", "Folder of a finished run.")
 
@@ -25,7 +25,7 @@ def main(argv: Sequence[str]) -> None:
     refine = load_refiner(WORKDIR.value)
     weights.PRETRAINED.mkdir(exist_ok=True)
     path = weights.PRETRAINED / "eyes.safetensors"
-    weights.write(path, refine.config, refine.params, refine.step)
+    weights.write(path, refine.config, refine.params, refine.step, refine.histograms)
     print(f"{path}: {path.stat().st_size / 1024:.0f} KiB, step {refine.step}")
 
 

@@ -39,10 +39,11 @@ from simgan_jax.estimators.estimator import Estimator
 from simgan_jax.evaluation import image_split
 from simgan_jax.evaluation.plan import Row
 from simgan_jax.evaluation.rows import train_rows, without
-from simgan_jax.evaluation.run import load_sets, plan_of
+from simgan_jax.evaluation.run import plan_of
+from simgan_jax.evaluation.sets import load_sets
 from simgan_jax.io.atomic import write_json
 from simgan_jax.metrics import angles
-from simgan_jax.refinement.refiner import load_refiner
+from simgan_jax.refinement.loading import load_refiner
 from simgan_jax.training import devices
 from simgan_jax.training.provenance import read_config
 

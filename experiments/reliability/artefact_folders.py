@@ -28,7 +28,7 @@ from simgan_jax.data.mpii_gaze.builder import evaluation_list
 from simgan_jax.data.prepare import prepare
 from simgan_jax.refinement.chosen_checkpoint import restore_refiner
 from simgan_jax.refinement.folders import Options, refine_folder
-from simgan_jax.refinement.refiner import load_refiner
+from simgan_jax.refinement.loading import load_refiner
 from simgan_jax.reporting.page import write_report
 from simgan_jax.training.checkpoint import FOLDER
 

@@ -21,7 +21,7 @@ from simgan_jax.data.nyu_hand.builder import all_joints
 from simgan_jax.io import image_files
 from simgan_jax.refinement import weights
 from simgan_jax.refinement.chosen_checkpoint import restore_refiner
-from simgan_jax.refinement.refiner import load_refiner
+from simgan_jax.refinement.loading import load_refiner
 
 # What a payload that runs leaves behind.
 OWNED = Path(tempfile.gettempdir()) / "simgan_jax_owned"
@@ -100,7 +100,7 @@ def arrays(folder: Path) -> list[Artefact]:
 def exports(folder: Path, run: Path) -> list[Artefact]:
     """Pickles and other programs' files in the place of weights."""
     folder.mkdir()
-    config, params, step = restore_refiner(run)
+    config, params, step, _ = restore_refiner(run)
     found = []
     for suffix in weights.SUFFIXES:
         path = folder / f"whole{suffix}"

@@ -17,7 +17,8 @@ from simgan_jax.io.atomic import write_json
 from simgan_jax.refinement import weights
 from simgan_jax.refinement.chosen_checkpoint import read_choice, write_choice
 from simgan_jax.refinement.folders import Options, refine_folder
-from simgan_jax.refinement.refiner import Refine, load_refiner
+from simgan_jax.refinement.loading import load_refiner
+from simgan_jax.refinement.refiner import Refine
 from simgan_jax.reporting.page import write_report
 from simgan_jax.setup import make_setup
 from simgan_jax.state import create_train_state

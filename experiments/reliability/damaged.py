@@ -25,7 +25,7 @@ from simgan_jax.data.prepare import prepare
 from simgan_jax.errors import UserError
 from simgan_jax.refinement import weights
 from simgan_jax.refinement.exports import export
-from simgan_jax.refinement.refiner import load_refiner
+from simgan_jax.refinement.loading import load_refiner
 from simgan_jax.setup import make_setup
 from simgan_jax.training import devices
 from simgan_jax.training.checkpoint import FOLDER, Checkpoints, DamagedCheckpoint
@@ -126,7 +126,7 @@ def _weights(scratch: Path, form: str) -> Callable:
     refiner = load_refiner(scratch / "run")
     weights.write(whole, refiner.config, refiner.params, refiner.step)
     content, path = whole.read_bytes(), scratch / f"mutant.{form}"
-    config, params, step = weights.read(whole)
+    config, params, step, _ = weights.read(whole)
 
     def one(rng: np.random.Generator) -> tuple[str, str | None]:
         path.write_bytes(cut(content, rng) if rng.random() < 0.1 else flipped(content, rng))

@@ -39,12 +39,13 @@ from experiments.rivals.training import RIVALS, images_seen, train
 from simgan_jax import command, data
 from simgan_jax.errors import UserError
 from simgan_jax.evaluation.plan import Row
-from simgan_jax.evaluation.run import FILE, evaluate, evaluate_and_print, load_sets, plan_of
+from simgan_jax.evaluation.run import FILE, evaluate, evaluate_and_print, plan_of
+from simgan_jax.evaluation.sets import load_sets
 from simgan_jax.io import image_files
 from simgan_jax.io.atomic import write_json
 from simgan_jax.io.image_files import write_image
 from simgan_jax.refinement import weights
-from simgan_jax.refinement.refiner import load_refiner
+from simgan_jax.refinement.loading import load_refiner
 from simgan_jax.setup import make_setup
 from simgan_jax.training import devices, loop
 

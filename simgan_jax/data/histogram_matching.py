@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from jaxtyping import Shaped
+from jaxtyping import Int, Shaped
 
 from simgan_jax.data.arrays import Arrays
 from simgan_jax.errors import UserError
@@ -13,9 +13,8 @@ from simgan_jax.errors import UserError
 def load(images: Mapping[str, Any], like: Mapping[str, Any], seed: int = 0) -> Arrays:
     """The rows of one set, each image with the histogram of one of the other's, drawn at random.
 
-    What can be had without a network: brightness and contrast. A refiner that starts from it has
-    shapes, blur and noise left to learn, and moves labels less. It then refines matched images: match
-    yours before (`match_histograms`).
+    What can be had without a network: brightness and contrast. A run with
+    `config.data.histogram_matching` does the same before it refines, and needs no such set.
 
     Args:
         images: a spec as `simgan_jax.data.load` takes it.
@@ -49,11 +48,42 @@ def match_histograms(
         seed: of the draw.
     """
     drawn = np.random.default_rng(seed).integers(len(like), size=len(images))
+    return match(images, np.sort(like.reshape(len(like), -1, like.shape[-1]), axis=1), drawn)
+
+
+def histograms(
+    images: Shaped[np.ndarray, "m h w c"], kept: int, levels: int, seed: int = 0
+) -> Shaped[np.ndarray, "{kept} {levels} c"]:
+    """What `match` needs of a set: sorted values of images drawn at random, at equal steps of rank.
+
+    Args:
+        images: of any number and type.
+        kept: how many are drawn; where there are fewer, some twice.
+        levels: values of each.
+        seed: of the draw.
+    """
+    drawn = np.resize(np.random.default_rng(seed).permutation(len(images)), kept)
+    values = np.sort(images[drawn].reshape(kept, -1, images.shape[-1]), axis=1)
+    ranks = (np.arange(levels) + 0.5) / levels * values.shape[1]
+    return values[:, ranks.astype(int)]
+
+
+def match(
+    images: Shaped[np.ndarray, "n h w c"],
+    histograms: Shaped[np.ndarray, "k v c"],
+    drawn: Int[np.ndarray, "n"],
+) -> Shaped[np.ndarray, "n h w c"]:
+    """Gives every image, channel by channel, the values of a histogram; ranks of pixels stay.
+
+    Args:
+        images: of any type.
+        histograms: sorted values, of the same type and number of channels.
+        drawn: which of them each image gets.
+    """
     result = np.empty_like(images)
-    for channel in range(images.shape[-1]):
-        wanted = np.sort(like[..., channel].reshape(len(like), -1), axis=1)
-        for i, k in enumerate(drawn):
-            result[i, ..., channel] = _match(images[i, ..., channel], wanted[k])
+    for i, k in enumerate(drawn):
+        for channel in range(images.shape[-1]):
+            result[i, ..., channel] = _match(images[i, ..., channel], histograms[k, :, channel])
     return result
 
 

@@ -19,7 +19,7 @@ from simgan_jax.io.progress import progress
 from simgan_jax.metrics import common_change, eye_whites, label_shift
 from simgan_jax.metrics.kid import features, kid
 from simgan_jax.refinement.chosen_checkpoint import read_choice, write_choice
-from simgan_jax.refinement.refiner import load_refiner
+from simgan_jax.refinement.loading import load_refiner
 from simgan_jax.setup import make_setup
 from simgan_jax.training.checkpoint import Checkpoints, DamagedCheckpoint
 from simgan_jax.training.frozen import frozen_estimators
@@ -83,7 +83,7 @@ def select(
         candidates: at least one.
         drift_limit: largest `Candidate.drift` that counts as read as before.
         unit: of it.
-        rendered_kid: `Candidate.kid` of images that are not refined.
+        rendered_kid: `Candidate.kid` of images as the network gets them.
     """
     limit = f"at most {label_shift.LARGEST} px at {label_shift.PAPER['width']} px width"
     followed = f"followed in {label_shift.LEAST_FOLLOWED:.0%} of the images or more"
@@ -153,8 +153,9 @@ def judge_checkpoints(
             except DamagedCheckpoint as error:
                 warn(f"{error}; left out of the choice")
             else:
+                before = Arrays(refine.match(synthetic.images), synthetic.labels)
                 refined = refine(synthetic.images)
-                candidates.append(_judged(step, synthetic, refined, real, real_features, readers))
+                candidates.append(_judged(step, before, refined, real, real_features, readers))
             advance(len(synthetic))
     return candidates
 
@@ -219,7 +220,8 @@ def choose(
         raise UserError(f"{workdir}: no whole checkpoint; train first: python -m simgan_jax.main")
     kind = tasks.TASKS[readers[0].task] if readers else None
     limit = (kind.drift_limit(seen.images.shape[1:3]), kind.unit) if kind else (math.inf, "")
-    rendered = kid(features(seen.images), features(compared), resamples=2)["value"]
+    before = load_refiner(workdir, candidates[0].step).match(seen.images)
+    rendered = kid(features(before), features(compared), resamples=2)["value"]
     chosen, rule = select(candidates, *limit, rendered)
     content = {
         "step": chosen.step,

@@ -5,13 +5,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from ml_collections import ConfigDict
 from rich.console import Console
 
-from simgan_jax import data
 from simgan_jax.data import Arrays
 from simgan_jax.errors import UserError
 from simgan_jax.estimators import tasks
@@ -25,38 +24,25 @@ from simgan_jax.evaluation.notes import notes_on
 from simgan_jax.evaluation.plan import Plan, Row, default_settings, make_plan
 from simgan_jax.evaluation.realism import measure_realism
 from simgan_jax.evaluation.rows import Say, judge_rows, train_rows, without
+from simgan_jax.evaluation.sets import Sets, load_sets, own
 from simgan_jax.evaluation.summary import accuracy_line, shift_line, summary, table
 from simgan_jax.io.atomic import DamagedFile, read_json, write_json
 from simgan_jax.io.locks import alone
 from simgan_jax.metrics import two_sample
 from simgan_jax.models import Discriminator
-from simgan_jax.refinement.refiner import load_refiner
+from simgan_jax.refinement.loading import load_refiner
 from simgan_jax.refinement.sets import refine_set
 from simgan_jax.setup import Setup
 from simgan_jax.training.provenance import read_setup
 
 FILE, FOLDER = "evaluation.json", "evaluation"
+# Integer images to the same with other grey values.
+Match = Callable[[np.ndarray], np.ndarray]
 # In a run's folder, held while it is measured: a choice and a report belong together.
 LOCK = ".evaluation.lock"
-# Whose predictions refinement should not move; the first that there is.
-READERS = (Row("synthetic", augmented=True), Row("synthetic"))
-
-
-class Sets(NamedTuple):
-    """What a refiner is measured on.
-
-    Attributes:
-        synthetic: images and labels of the simulator.
-        real: images, for realism.
-        test: labelled real images, used to test alone; None leaves the estimators out.
-        labelled: real images whose labels, if any, the rows "real" alone use; by default `real`. Images
-            of `test` among them are left out.
-    """
-
-    synthetic: Arrays
-    real: Arrays
-    test: Arrays | None = None
-    labelled: Arrays | None = None
+# Whose predictions refinement should not move, the first that there is: trained on images as the
+# network gets them, "matched" ones if the run matches grey values first.
+READERS = {base: (Row(base, augmented=True), Row(base)) for base in ("matched", "synthetic")}
 
 
 def evaluate(
@@ -67,6 +53,7 @@ def evaluate(
     network: Discriminator = two_sample.NETWORK,
     seed: int = 0,
     say: Say = lambda line: None,
+    match: Match | None = None,
     known: Mapping[Row, Sequence[Estimator]] | None = None,
 ) -> dict[str, Any]:
     """Measures a refiner; what is in the report: docs/evaluation.md.
@@ -79,6 +66,8 @@ def evaluate(
         network: architecture of the fresh discriminators.
         seed: of everything.
         say: gets a line when something has been measured.
+        match: what `refine` does to grey values before its network (`Refine.match`), if it does: labels
+            and what is painted are measured from there, realism and errors from the images themselves.
         known: rows that are trained already, by `train_readers` of the same plan, sets and seed.
 
     Raises:
@@ -89,7 +78,8 @@ def evaluate(
     image_split.require_enough(synthetic, real)
     trained, probe, compared = image_split.to_report(synthetic, real, plan.probe)
     refined = refine(probe.images)
-    shift = measure_labels(probe, refined, seed)
+    before = Arrays(match(probe.images), probe.labels) if match else probe
+    shift = measure_labels(before, refined, seed)
     say(shift_line(shift))
     realism = measure_realism(plan, probe.images, refined, compared, network, seed)
     say(accuracy_line(realism))
@@ -98,7 +88,7 @@ def evaluate(
         "seeds": plan.seeds,
         "label_shift": shift,
         "realism": realism,
-        "artefacts": measure_artefacts(probe, refined, compared, seed),
+        "artefacts": measure_artefacts(before, refined, compared, seed),
         "estimators": {},
     }
     if test is None or task == "none":
@@ -111,21 +101,25 @@ def evaluate(
     estimators = {row: trained_rows[row] for row in plan.rows if row in trained_rows}
     mean_of = labelled if tasks.has_label(task, labelled) and len(labelled) else trained
     result |= judge_rows(task, estimators, mean_of, test) | {"skipped": skipped}
-    readers = [row for row in READERS if row in estimators]
-    if readers:
-        drift = reading_drift(estimators[readers[0]], probe, refined)
-        drift["look"] = look_drift(estimators[readers[0]], probe, real.images, seed)
-        shift["estimate"] = {"estimator": str(readers[0])} | drift
-        result["label_distributions"] = {
-            "estimator": str(readers[0])
-        } | measure_label_distributions(estimators[readers[0]], trained, probe, real.images, seed)
+    if reader := _reader(plan, match is not None):
+        drift = reading_drift(estimators[reader], before, refined)
+        drift["look"] = look_drift(estimators[reader], before, real.images, seed)
+        shift["estimate"] = {"estimator": str(reader)} | drift
+        result["label_distributions"] = {"estimator": str(reader)} | measure_label_distributions(
+            estimators[reader], trained, before, real.images, seed
+        )
     return result
 
 
 def train_readers(
-    plan: Plan, task: str, sets: Sets, seed: int = 0, say: Say = lambda line: None
+    plan: Plan,
+    task: str,
+    sets: Sets,
+    seed: int = 0,
+    say: Say = lambda line: None,
+    matched: bool = False,
 ) -> dict[Row, list[Estimator]]:
-    """The first row of `READERS` that the plan has: it needs no refiner, so it can help to choose one.
+    """The row of `READERS` that the plan has: it needs no refiner, so it can help to choose one.
 
     Args:
         plan: of `evaluate`.
@@ -133,17 +127,24 @@ def train_readers(
         sets: the same.
         seed: the same.
         say: the same.
+        matched: whether grey values are matched before images are refined.
 
     Returns:
         {} where there is none, or no estimator is trained.
     """
-    rows = tuple(row for row in READERS if row in plan.rows)[:1]
-    if not rows or sets.test is None or task == "none":
+    reader = _reader(plan, matched)
+    if not reader or sets.test is None or task == "none":
         return {}
     image_split.require_enough(sets.synthetic, sets.real)
     trained, *_ = image_split.to_report(sets.synthetic, sets.real, plan.probe)
-    only, nothing = replace(plan, rows=rows), sets.real[:0]
+    only, nothing = replace(plan, rows=(reader,)), sets.real[:0]
     return train_rows(only, task, trained, lambda x: x, sets.real.images, nothing, seed, say)[0]
+
+
+def _reader(plan: Plan, matched: bool) -> Row | None:
+    """The row of `READERS` to take; of another base only where there is none of this one."""
+    bases = ("matched", "synthetic") if matched else ("synthetic", "matched")
+    return next((row for base in bases for row in READERS[base] if row in plan.rows), None)
 
 
 def evaluate_run(
@@ -189,19 +190,21 @@ def _evaluate_run(
 ) -> dict[str, Any]:
     """`evaluate_run`, alone in its folder."""
     start = time.perf_counter()
-    sets = load_sets(config, plan)
+    sets, matched = load_sets(config, plan), config.data.get("histogram_matching", False)
     choice = None if choose_anew else earlier_choice(workdir)
     when = "chosen earlier" if choice else "chosen"
     readers = {}
     if not choice:
-        readers = train_readers(plan, config.task, sets, config.seed, say)
+        readers = train_readers(plan, config.task, sets, config.seed, say, matched)
         images = own(sets.synthetic, config.data.synthetic)
         choice = choose(workdir, images, sets.real, [x for many in readers.values() for x in many])
     say(f"checkpoint {choice['step']} {when} by realism and label shift: {choice['rule']}")
     refine = load_refiner(workdir)  # the chosen checkpoint, or the one before if that is damaged
     network = setup.discriminator
-    refine_all = partial(refine_set, refine)
-    measured = evaluate(plan, config.task, sets, refine_all, network, config.seed, say, readers)
+    refine_all, match = partial(refine_set, refine), refine.match if matched else None
+    measured = evaluate(
+        plan, config.task, sets, refine_all, network, config.seed, say, match, readers
+    )
     report = {"level": level, "checkpoint": refine.step, **measured}
     report["candidates"] = choice["candidates"]
     report["notes"] = notes_on(config.data.to_dict(), sets.test, choice)
@@ -239,38 +242,6 @@ def plan_of(
     if seeds < 1:
         raise UserError(f"--seeds={seeds}: give 1 or more")
     return replace(plan, seeds=seeds)
-
-
-def load_sets(config: ConfigDict, plan: Plan) -> Sets:
-    """The data that a run's configuration names.
-
-    Raises:
-        UserError: it is not there, or lacks the label of the task.
-    """
-    synthetic = data.load(enlarged(config.data.synthetic, plan))
-    test = None
-    if config.data.get("test") and config.task != "none":
-        test = data.load(config.data.test)
-        tasks.label_of(config.task, synthetic, "config.data.synthetic")
-        tasks.label_of(config.task, test, "config.data.test")
-    labelled = data.load(config.data.labelled) if config.data.get("labelled") else None
-    return Sets(synthetic, data.load(config.data.real), test, labelled)
-
-
-def enlarged(spec: Mapping[str, Any], plan: Plan) -> dict[str, Any]:
-    """The synthetic set's specification, with the images that "_4x" needs if it is a generator's."""
-    spec, times = dict(spec), max((row.times for row in plan.rows), default=1)
-    if (count := spec.get("count")) and times > 1:  # 0 takes all that a folder has
-        spec["count"] = max(count, times * min(plan.images, count) + plan.probe)
-    return spec
-
-
-def own(synthetic: Arrays, spec: Mapping[str, Any]) -> Arrays:
-    """The images that training has had, without those of `enlarged`.
-
-    A checkpoint is chosen by these: what a large report leaves to the choice, a smaller one measures.
-    """
-    return synthetic[: spec.get("count") or None]
 
 
 def evaluate_and_print(

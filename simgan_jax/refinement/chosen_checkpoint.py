@@ -7,11 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from jaxtyping import Array, PyTree
-from ml_collections import ConfigDict
-
 from simgan_jax.errors import UserError, warn
 from simgan_jax.io.atomic import DamagedFile, read_json, write_json
+from simgan_jax.refinement.weights import Trained
 from simgan_jax.state import refiner_params
 from simgan_jax.training.checkpoint import Checkpoints, DamagedCheckpoint
 from simgan_jax.training.provenance import read_setup
@@ -19,9 +17,7 @@ from simgan_jax.training.provenance import read_setup
 FILE = "chosen.json"
 
 
-def restore_refiner(
-    workdir: str | Path, step: int | None = None
-) -> tuple[ConfigDict, PyTree[Array], int]:
+def restore_refiner(workdir: str | Path, step: int | None = None) -> Trained:
     """What is needed to refine with a run.
 
     Args:
@@ -30,7 +26,7 @@ def restore_refiner(
             chosen one is gone. If it is damaged, a warning says so and the one before is used.
 
     Returns:
-        The run's configuration, the refiner's parameters (averaged ones if kept), and the step.
+        The refiner, with averaged parameters if the run keeps them.
 
     Raises:
         DamagedCheckpoint: the one asked for.
@@ -47,7 +43,7 @@ def restore_refiner(
         state = checkpoints.newest(setup, chosen if chosen in checkpoints.steps() else None)
     if state is None:
         raise UserError(f"{workdir}: no checkpoint yet; train first: python -m simgan_jax.main")
-    return config, refiner_params(state), int(state.step)
+    return Trained(config, refiner_params(state), int(state.step), state.histograms)
 
 
 def read_choice(workdir: str | Path) -> dict[str, Any]:

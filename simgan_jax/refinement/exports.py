@@ -24,7 +24,8 @@ from simgan_jax.io.atomic import replacing
 from simgan_jax.io.image_files import luminance
 from simgan_jax.ranges import to_unit
 from simgan_jax.refinement import weights
-from simgan_jax.refinement.refiner import Refine, load_refiner
+from simgan_jax.refinement.loading import load_refiner
+from simgan_jax.refinement.refiner import Refine
 
 PLATFORMS = ("cpu", "cuda", "tpu")
 CHECKED_IMAGES = 8
@@ -257,7 +258,7 @@ def _write_onnx(refiner: Refine, file: Path) -> Exported:
 
 
 def _write_weights(refiner: Refine, file: Path) -> Exported:
-    weights.write(file, refiner.config, refiner.params, refiner.step)
+    weights.write(file, refiner.config, refiner.params, refiner.step, refiner.histograms)
     return jax.jit(partial(_apply, load_refiner(file)))
 
 

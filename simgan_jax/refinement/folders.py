@@ -26,8 +26,9 @@ from simgan_jax.io.background import ahead
 from simgan_jax.io.progress import progress
 from simgan_jax.refinement.inputs import Entry, Folder, Options, Rows
 from simgan_jax.refinement.jobs import Job
+from simgan_jax.refinement.loading import load_refiner
 from simgan_jax.refinement.manifest import Manifest
-from simgan_jax.refinement.refiner import Refine, load_refiner
+from simgan_jax.refinement.refiner import Refine
 from simgan_jax.refinement.specifications import (
     check_apart,
     folders_of,

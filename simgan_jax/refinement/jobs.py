@@ -19,7 +19,8 @@ class Job:
     Attributes:
         pixels: as they came.
         inputs: the same with the refiner's channels.
-        name: decides the noise of each image, together with its number in `rows`.
+        matched: what is refined: these, with the grey values of real images if the run matched them.
+        name: decides the noise and the histogram of each image, with its number in `rows`.
         rows: numbers of the images.
         window: height and width refined at once.
         margin: pixels around a window's exact part, see `windows`.
@@ -31,6 +32,7 @@ class Job:
 
     pixels: Shaped[np.ndarray, "n h w c"]
     inputs: Shaped[np.ndarray, "n h w channels"]
+    matched: Shaped[np.ndarray, "n h w channels"]
     name: str
     rows: Int[np.ndarray, "n"]
     window: tuple[int, int]
@@ -88,7 +90,7 @@ class Patch(NamedTuple):
 
     def cut_inputs(self) -> Shaped[np.ndarray, "window_h window_w channels"]:
         """What the refiner gets."""
-        return self._cut(self.job.inputs[self.image])
+        return self._cut(self.job.matched[self.image])
 
     def cut_noise(self) -> Float[np.ndarray, "window_h window_w k"]:
         """What a refiner with noise gets, too."""

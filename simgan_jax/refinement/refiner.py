@@ -7,7 +7,6 @@ import os
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache, cached_property, partial
-from pathlib import Path
 from typing import Any
 
 import flax.linen as nn
@@ -16,13 +15,11 @@ import numpy as np
 from jaxtyping import Array, Float, Int, PyTree, Shaped
 from ml_collections import ConfigDict
 
+from simgan_jax.data.histogram_matching import match
 from simgan_jax.errors import UserError
 from simgan_jax.io.image_files import luminance
 from simgan_jax.ranges import from_unit, to_unit
-from simgan_jax.refinement import weights
-from simgan_jax.refinement.chosen_checkpoint import restore_refiner
 from simgan_jax.refinement.jobs import Job, Patch
-from simgan_jax.setup import make_setup
 from simgan_jax.training import devices
 
 # Pixels a device refines in one call. On CPU what stays in cache is fastest; on accelerators a
@@ -36,7 +33,7 @@ STRONGEST = 2.0
 
 
 class Refine:
-    """Integer images to refined ones of the same shape and type; made by `load_refiner`."""
+    """Integer images to refined ones of the same shape and type; made by `loading.load_refiner`."""
 
     def __init__(
         self,
@@ -47,6 +44,7 @@ class Refine:
         config: ConfigDict | None = None,
         step: int | None = None,
         strength: float = 1.0,
+        histograms: Shaped[np.ndarray, "k levels c"] | None = None,
     ):
         """Compiles nothing yet; that happens once for each size of windows.
 
@@ -55,11 +53,13 @@ class Refine:
             params: of it.
             max_pixels: most pixels a device refines at once, which bounds memory; larger images are
                 refined in windows, without seams. By default what is fast on the device.
-            seed: of the noise of refiners that take noise.
+            seed: of the noise of refiners that take noise, and of which histogram an image gets.
             config: of the run it comes from.
             step: of the run.
             strength: how far images go from what they were (0) to what the refiner makes of them (1),
                 or beyond.
+            histograms: sorted values of real images, which images get before they are refined; None
+                where they are refined as they come.
 
         Raises:
             UserError: max_pixels is less than a window must have, or the strength is out of range.
@@ -68,6 +68,7 @@ class Refine:
         self.strength = _checked(strength)
         self.channels = refiner.channels
         self.config, self.step = config, step
+        self.histograms = histograms
         self.margin = (refiner.receptive_field - 1) // 2
         cpu = jax.default_backend() == "cpu"
         # A window of 8 margins spends 44 % of the work on what it leaves to its neighbours.
@@ -91,7 +92,7 @@ class Refine:
         Args:
             images: uint8 or uint16, of any number and size; colour given to a grey refiner keeps its
                 chroma, grey given to a colour refiner becomes grey again.
-            rows: numbers of the images, by which a refiner with noise always gives each the same;
+            rows: numbers of the images, by which each always gets the same noise and histogram;
                 0, 1, 2, ... by default.
 
         Returns:
@@ -112,6 +113,30 @@ class Refine:
         (done,) = self.run([job], most)
         return done.result()
 
+    def match(
+        self,
+        images: Shaped[np.ndarray, "n h w c"],
+        rows: Int[np.ndarray, "n"] | None = None,
+        name: str = "",
+    ) -> Shaped[np.ndarray, "n h w c"]:
+        """Images as the network gets them: with the grey values of real ones, if the run matched them.
+
+        What refining then changes is seen against these.
+
+        Args:
+            images: uint8 or uint16 with the refiner's channels.
+            rows: as for refining.
+            name: of the picture, if it has one.
+        """
+        if self.histograms is None:
+            return images
+        kept = self.histograms
+        if kept.dtype != images.dtype:
+            kept = np.asarray(from_unit(to_unit(kept), images.dtype))
+        rows = np.arange(len(images)) if rows is None else rows
+        drawn = [self._random(name, row).integers(len(kept)) for row in rows]
+        return match(images, kept, drawn)
+
     def at(self, strength: float) -> "Refine":
         """The same at another strength; what is compiled is shared.
 
@@ -124,8 +149,10 @@ class Refine:
 
     @cached_property
     def sha256(self) -> str:
-        """Checksum of the refiner's description and parameters."""
+        """Checksum of the refiner's description, parameters and histograms."""
         sha = hashlib.sha256(repr(self.refiner).encode())
+        if self.histograms is not None:
+            sha.update(np.ascontiguousarray(self.histograms).data)
         for path, leaf in jax.tree_util.tree_leaves_with_path(self.params):
             sha.update(jax.tree_util.keystr(path).encode())
             sha.update(np.ascontiguousarray(leaf).data)
@@ -152,8 +179,19 @@ class Refine:
             inputs = luminance(pixels) if wanted == 1 else pixels.repeat(3, axis=3)
         window = window or self.window(*pixels.shape[1:3])
         rows = np.arange(len(pixels)) if rows is None else rows
-        refined = np.empty_like(inputs)
-        return Job(pixels, inputs, name, rows, window, self.margin, refined, self.strength, tag=tag)
+        matched, refined = self.match(inputs, rows, name), np.empty_like(inputs)
+        return Job(
+            pixels,
+            inputs,
+            matched,
+            name,
+            rows,
+            window,
+            self.margin,
+            refined,
+            self.strength,
+            tag=tag,
+        )
 
     def run(self, jobs: Iterable[Job], most: int | None = None) -> Iterator[Job]:
         """Refines jobs in full batches of one shape each, whatever job an image comes from.
@@ -201,10 +239,13 @@ class Refine:
         channels = self.refiner.noise_channels
         if not channels:
             return None
-        text = f"{self.seed}/{job.name}/{job.rows[image]}"
-        seed = int.from_bytes(hashlib.sha256(os.fsencode(text)).digest()[:8])
         shape = (*job.inputs.shape[1:3], channels)
-        return np.random.default_rng(seed).standard_normal(shape, np.float32)
+        return self._random(job.name, job.rows[image]).standard_normal(shape, np.float32)
+
+    def _random(self, name: str, row: int) -> np.random.Generator:
+        """Random numbers of an image: the same in whatever company it is refined."""
+        digest = hashlib.sha256(os.fsencode(f"{self.seed}/{name}/{row}")).digest()
+        return np.random.default_rng(int.from_bytes(digest[:8]))
 
     def _launch(self, patches: list[Patch], size: int) -> tuple[list[Patch], Array]:
         # Short batches repeat their last window: one shape, one compilation.
@@ -235,62 +276,3 @@ def _checked(strength: float) -> float:
     if not 0 <= strength <= STRONGEST:
         raise UserError(f"strength is {strength}, must be in 0..{STRONGEST}")
     return strength
-
-
-def load_refiner(
-    workdir: str | Path | None = None,
-    step: int | None = None,
-    *,
-    pretrained: str | None = None,
-    **options: Any,
-) -> Refine:
-    """The refiner of a run, as a function of images.
-
-    Args:
-        workdir: of the run; or what `export` made of one: a file of weights (.npz, .safetensors), or a
-            folder with one and its card. No code is ever loaded.
-        step: of the checkpoint; by default the chosen one, else the newest.
-        pretrained: instead of `workdir`, a refiner that comes with the package, "eyes".
-        **options: `max_pixels`, `seed` and `strength` of `Refine`.
-
-    Raises:
-        UserError: no run there, no such checkpoint or refiner, a damaged one, or not exactly one of the
-            two named.
-    """
-    if (workdir is None) == (pretrained is None):
-        raise UserError("name either the folder of a run or a pretrained refiner")
-    path = weights.pretrained(pretrained) if workdir is None else Path(workdir).expanduser()
-    if path.is_file() and path.suffix not in weights.SUFFIXES:
-        raise UserError(
-            f"{path}: not a refiner's weights; name a run, or what was exported from one as hub, "
-            "safetensors or npz"
-        )
-    file = path if path.suffix in weights.SUFFIXES and not path.is_dir() else weights.find(path)
-    if file is None:
-        config, params, step = restore_refiner(path, step)
-        refiner = make_setup(config).refiner
-    else:
-        config, params, found = weights.read(file)
-        if step not in (None, found):
-            raise UserError(f"{file}: is of step {found}; leave the step out, or name the run")
-        refiner, step = _network(file, config, params), found
-    return Refine(refiner, params, config=config, step=step, **options)
-
-
-def _network(path: Path, config: ConfigDict, params: PyTree[Array]) -> nn.Module:
-    """The refiner that a file of weights describes, after a check that the weights are its own."""
-    try:
-        refiner = make_setup(config).refiner
-        sizes = [x for x in (refiner.channels, refiner.noise_channels) if x]
-        inputs = [jax.ShapeDtypeStruct((1, 64, 64, x), np.float32) for x in sizes]
-        needed = jax.eval_shape(refiner.init, jax.random.key(0), *inputs)["params"]
-        shapes = [jax.tree.map(lambda x: (x.shape, str(x.dtype)), x) for x in (needed, params)]
-        fits = shapes[0] == shapes[1]
-    except UserError as error:
-        raise UserError(f"{path}: {error}") from error
-    except Exception as error:  # whatever a strange configuration leads to
-        reason = " ".join(str(error).split())[:150]
-        raise UserError(f"{path}: its settings are no refiner's ({reason})") from error
-    if not fits:
-        raise UserError(f"{path}: its weights are not those of its settings; export them again")
-    return refiner

@@ -5,7 +5,7 @@ from pathlib import Path
 from simgan_jax.errors import UserError
 from simgan_jax.io.atomic import write_bytes
 from simgan_jax.refinement.exports import export
-from simgan_jax.refinement.refiner import load_refiner
+from simgan_jax.refinement.loading import load_refiner
 from simgan_jax.reporting.page import MODEL_CARD, describe, templates
 from simgan_jax.reporting.run_folder import read_run
 from simgan_jax.training.provenance import file_checksum

@@ -36,7 +36,7 @@ FOLDER = "checkpoints"
 DAMAGED = "damaged_checkpoints"
 
 # Fields of a state that the first checkpoints did not have.
-LATER = ("estimators", "reading_weight", "projections")
+LATER = ("estimators", "reading_weight", "projections", "histograms")
 # Damage beside a digest that does not fit: what Orbax cannot do without, and what TensorStore says of
 # the rest. Found by cutting short, changing and removing every file.
 NEEDED = ("digest/metadata", "state/_METADATA", "state/manifest.ocdbt")

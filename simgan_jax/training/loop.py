@@ -6,10 +6,12 @@ from pathlib import Path
 
 import jax
 import numpy as np
+from jaxtyping import Shaped
 from ml_collections import ConfigDict
 
 from simgan_jax import data, settings
 from simgan_jax.data import Arrays
+from simgan_jax.data.histogram_matching import histograms, match
 from simgan_jax.errors import CannotWrite, UserError
 from simgan_jax.gradients import Metrics
 from simgan_jax.io.locks import alone
@@ -73,6 +75,7 @@ def _train(config: ConfigDict, workdir: Path, setup: Setup, require: Require) ->
     provenance.write(workdir, config, sets, first)
     if state is None:
         state = create_train_state(jax.random.key(config.seed), setup)
+        state = state.replace(histograms=histograms_of(real, config, setup))
         if setup.reading:
             state = state.replace(estimators=train_psi_estimators(config, synthetic))
         state = devices.place(state, setup)
@@ -164,11 +167,25 @@ def calls(
 def load_sets(config: ConfigDict, setup: Setup) -> tuple[Arrays, Arrays]:
     """Loads the synthetic and the real images, and checks that they fit.
 
+    Synthetic ones come as they are refined: with the grey values of real ones, if the run matches them.
+
     Raises:
         UserError: empty, or of another size or type than the configuration says.
     """
     synthetic = check_images("data.synthetic", data.load(config.data.synthetic), setup)
-    return synthetic, check_images("data.real", data.load(config.data.real), setup)
+    real = check_images("data.real", data.load(config.data.real), setup)
+    kept = histograms_of(real, config, setup)
+    if kept is not None:
+        drawn = np.random.default_rng(config.seed).integers(len(kept), size=len(synthetic))
+        synthetic = Arrays(match(synthetic.images, kept, drawn), synthetic.labels)
+    return synthetic, real
+
+
+def histograms_of(
+    real: Arrays, config: ConfigDict, setup: Setup
+) -> Shaped[np.ndarray, "k levels c"] | None:
+    """`TrainState.histograms`, of real images."""
+    return setup.histograms and histograms(real.images, *setup.histograms, config.seed)
 
 
 def check_settings(config: ConfigDict) -> None:

@@ -25,6 +25,7 @@ from simgan_jax.training.processes import is_first
 
 # What earlier versions did, which knew no such setting.
 EARLIER = {
+    "config.data.histogram_matching": False,
     "config.discriminator.second": "none",
     "config.loss.reading.augmentation": [1.0],
     "config.loss.reading.of": "predictions",

@@ -1,0 +1,60 @@
+"""The data that a run is measured on."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from ml_collections import ConfigDict
+
+from simgan_jax import data
+from simgan_jax.data import Arrays
+from simgan_jax.estimators import tasks
+from simgan_jax.evaluation.plan import Plan
+
+
+class Sets(NamedTuple):
+    """What a refiner is measured on.
+
+    Attributes:
+        synthetic: images and labels of the simulator.
+        real: images, for realism.
+        test: labelled real images, used to test alone; None leaves the estimators out.
+        labelled: real images whose labels, if any, the rows "real" alone use; by default `real`. Images
+            of `test` among them are left out.
+    """
+
+    synthetic: Arrays
+    real: Arrays
+    test: Arrays | None = None
+    labelled: Arrays | None = None
+
+
+def load_sets(config: ConfigDict, plan: Plan) -> Sets:
+    """The data that a run's configuration names.
+
+    Raises:
+        UserError: it is not there, or lacks the label of the task.
+    """
+    synthetic = data.load(enlarged(config.data.synthetic, plan))
+    test = None
+    if config.data.get("test") and config.task != "none":
+        test = data.load(config.data.test)
+        tasks.label_of(config.task, synthetic, "config.data.synthetic")
+        tasks.label_of(config.task, test, "config.data.test")
+    labelled = data.load(config.data.labelled) if config.data.get("labelled") else None
+    return Sets(synthetic, data.load(config.data.real), test, labelled)
+
+
+def enlarged(spec: Mapping[str, Any], plan: Plan) -> dict[str, Any]:
+    """The synthetic set's specification, with the images that "_4x" needs if it is a generator's."""
+    spec, times = dict(spec), max((row.times for row in plan.rows), default=1)
+    if (count := spec.get("count")) and times > 1:  # 0 takes all that a folder has
+        spec["count"] = max(count, times * min(plan.images, count) + plan.probe)
+    return spec
+
+
+def own(synthetic: Arrays, spec: Mapping[str, Any]) -> Arrays:
+    """The images that training has had, without those of `enlarged`.
+
+    A checkpoint is chosen by these: what a large report leaves to the choice, a smaller one measures.
+    """
+    return synthetic[: spec.get("count") or None]
