@@ -337,6 +337,7 @@ def test_fields_of_later_versions_are_written_only_where_they_are_used(tmp_path,
     fields = {}
     for psi, contrast in (("identity", 0.0), ("estimator", 0.0), ("channel_mean", 1.0)):
         tiny_config.loss.psi, tiny_config.loss.contrast.weight = psi, contrast
+        tiny_config.data.histogram_matching = psi == "channel_mean"
         tiny_config.evaluate.estimator.width = 0.01
         setup = devices.distribute(make_setup(tiny_config), devices=1)
         Checkpoints(tmp_path / psi).save(state_at(1, setup), setup)
@@ -346,5 +347,5 @@ def test_fields_of_later_versions_are_written_only_where_they_are_used(tmp_path,
     assert fields == {
         "identity": first,
         "estimator": first | {"estimators"},
-        "channel_mean": first | {"projections"},
+        "channel_mean": first | {"projections", "histograms"},
     }

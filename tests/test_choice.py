@@ -13,9 +13,17 @@ from simgan_jax import data
 from simgan_jax.data import Arrays
 from simgan_jax.errors import UserError
 from simgan_jax.estimators.estimator import Estimator
-from simgan_jax.evaluation.choice import Candidate, choose, competing, earlier_choice, select
+from simgan_jax.evaluation.choice import (
+    Candidate,
+    choose,
+    competing,
+    earlier_choice,
+    judge_checkpoints,
+    select,
+)
 from simgan_jax.metrics import label_shift
 from simgan_jax.refinement.chosen_checkpoint import write_choice
+from simgan_jax.refinement.loading import load_refiner
 from simgan_jax.setup import make_setup
 from simgan_jax.state import create_train_state
 from simgan_jax.training import devices, provenance
@@ -111,17 +119,21 @@ def scribbled(head):
     return {**head, "kernel": jnp.asarray(noise, head["kernel"].dtype)}
 
 
-def make_run(workdir, heads, psi="identity", **train):
+def make_run(workdir, heads, psi="identity", matching=False, **train):
     """A run with a checkpoint for each of some changes of a refiner that changes nothing."""
     config = gaze.get_config("tiny")
     config.data.synthetic.count = config.data.real.count = 48
     config.data.test.count = 16
     config.refiner.residual = True
+    config.data.histogram_matching = matching
     config.loss.psi, config.loss.reading.estimators = psi, 1
     config.train.update(ema=0.0, pretrain_refiner=0, pretrain_discriminator=0, **train)
     setup = devices.distribute(make_setup(config))
     provenance.claim(workdir, config)
     state = create_train_state(jax.random.key(0), setup)
+    if matching:
+        values = jnp.arange(len(state.histograms)) % 128
+        state = state.replace(histograms=state.histograms + values[:, None, None].astype(jnp.uint8))
     for step, head in sorted(heads.items()):
         params = state.refiner.params
         changed = {**params, "head": head(params["head"])}
@@ -172,6 +184,17 @@ def test_readers_tell_how_far_labels_drift_if_they_have_learned_to_read(tmp_path
     assert json.loads((tmp_path / "chosen.json").read_text())["candidates"] == [still, moved]
     assert choose(tmp_path, synthetic, real, [reader])["candidates"][1]["drift"] is None
     assert choose(tmp_path, told, real)["candidates"][1]["drift"] is None
+
+
+def test_labels_drift_from_where_grey_values_have_been_matched(tmp_path):
+    synthetic, real = make_run(tmp_path, {1: same, 2: brighter}, matching=True)
+    reader = Estimator("gaze", Brightness(0.05), {}, ())
+    # Each image is of one grey, from black to half of white, before it is refined.
+    read = reader(load_refiner(tmp_path, 1).match(synthetic.images))
+    told = Arrays(synthetic.images, synthetic.labels | {"gaze": read})
+    still, moved = judge_checkpoints(tmp_path, told, real.images, [reader])
+    assert still.drift == pytest.approx(0, abs=1e-3)
+    assert moved.drift == pytest.approx(0.05 * 63.75, abs=0.1)
 
 
 def test_a_run_that_has_kept_to_estimators_asks_them(tmp_path):

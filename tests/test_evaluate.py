@@ -96,6 +96,18 @@ def test_a_darker_image_has_not_moved_and_is_less_real(full):
     assert realism["sliced_wasserstein"]["refined"] > realism["sliced_wasserstein"]["synthetic"]
 
 
+def test_what_matching_grey_values_does_is_not_held_against_the_network(full):
+    sets = Sets(blobs(100, 0), blobs(90, 1), blobs(40, 2))
+    rows = tuple(map(Row.parse, ("synthetic", "refined", "matched", "synthetic_augmented")))
+    plan = replace(PLAN, rows=rows, seeds=1)
+    found = evaluate(plan, "gaze", sets, darker, NETWORK, match=darker)
+    assert found["label_shift"]["estimate"]["estimator"] == "matched"
+    assert {axis["bias"] for axis in found["label_shift"]["estimate"]["axes"].values()} == {0}
+    assert found["label_shift"]["mean"] < 1e-4 < full["label_shift"]["mean"]
+    assert found["realism"]["kid"] == full["realism"]["kid"]
+    assert found["realism"]["kid_synthetic"] == full["realism"]["kid_synthetic"]
+
+
 def test_a_refiner_that_moves_the_iris_is_caught():
     moved = report(refine=lambda images: np.roll(images, 1, axis=2), test=None)
     assert moved["label_shift"]["dx"] == pytest.approx(1, abs=0.1)

@@ -105,8 +105,10 @@ def test_images_get_the_grey_values_of_real_ones_before_they_are_refined(refiner
     # Each keeps its own in any company; another seed draws others.
     rows = np.array([2, 5])
     np.testing.assert_array_equal(first.match(images[rows], rows), matched[rows])
-    assert (Refine(refiner.refiner, refiner.params, seed=1, histograms=histograms).match(images)
-            != matched).any()
+    assert (
+        Refine(refiner.refiner, refiner.params, seed=1, histograms=histograms).match(images)
+        != matched
+    ).any()
     # What they were comes back at strength 0, and a colour keeps its chroma.
     np.testing.assert_array_equal(first.at(0)(images), images)
     colour = random_images(1, 16, 16, 3, seed=3) // 2 + 64

@@ -14,6 +14,7 @@ import pytest
 from tiny import NETWORKS, ROOT, VARIANT, arguments, config, environment
 
 from simgan_jax.errors import UserError
+from simgan_jax.refinement.loading import load_refiner
 from simgan_jax.setup import make_setup
 from simgan_jax.training import devices, logs
 from simgan_jax.training.checkpoint import FOLDER, Checkpoints
@@ -205,11 +206,12 @@ def test_a_finished_run_is_left_alone(unbroken):
     assert (unbroken / logs.FILE).read_text() == before
 
 
-def test_estimators_their_weight_projections_and_a_second_discriminator_go_on_as_they_were(
+def test_estimators_their_weight_projections_histograms_and_a_second_discriminator_go_on(
     tmp_path, tiny_config
 ):
     tiny_config.loss.psi = "estimator"
     tiny_config.discriminator.second = "wide"
+    tiny_config.data.histogram_matching = True
     tiny_config.loss.contrast.update(weight=1.0, places=16)
     # No drift is as small: the weight grows at every look.
     tiny_config.loss.reading.update(weight=40.0, steps=2, images=32, of="features", target=1e-9)
@@ -229,6 +231,9 @@ def test_estimators_their_weight_projections_and_a_second_discriminator_go_on_as
     assert_equal(final_state(resumed), state)
     assert {len(leaf) for leaf in jax.tree.leaves(state.estimators)} == {2}
     assert int(state.projections.updates) == int(state.refiner.updates)
+    kept = np.asarray(state.histograms)
+    assert kept.any()
+    np.testing.assert_array_equal(kept, load_refiner(resumed).histograms)
     assert float(state.reading_weight) == pytest.approx(40 * 1.5**4)
     weights = [row.get("samples/reading_weight") for row in logs.read(whole / logs.FILE)]
     assert weights == pytest.approx([60, 90, 135, 202.5])

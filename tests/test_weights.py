@@ -49,9 +49,7 @@ def test_histograms_that_come_first_come_back_with_the_weights(run, tmp_path, na
     refine = load_refiner(tmp_path / name)
     np.testing.assert_array_equal(refine.histograms, bright)
     assert refine.match(eyes()).min() >= 200
-    np.testing.assert_array_equal(
-        refine(eyes()), load_refiner(run)(refine.match(eyes()))
-    )
+    np.testing.assert_array_equal(refine(eyes()), load_refiner(run)(refine.match(eyes())))
     for other in (None, bright[:, :7], bright.astype(np.uint16)):
         weights.write(tmp_path / name, config, params, step, other)
         with pytest.raises(UserError, match="its weights are not those of its settings"):
@@ -142,7 +140,7 @@ def spoil(value):
 @pytest.mark.parametrize(
     "change, reason",
     [
-        (set_to("version", 2), "of a newer version of simgan_jax; update the package"),
+        (set_to("version", 3), "of a newer version of simgan_jax; update the package"),
         (set_to("version", "2"), "not a refiner's weights"),
         (set_to("config", 3), "not a refiner's weights"),
         (set_to("step", None), "not a refiner's weights"),

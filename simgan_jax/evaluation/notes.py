@@ -26,8 +26,8 @@ def notes_on(sets: Mapping[str, Any], test: Arrays | None, choice: Mapping[str, 
     notes = []
     if sets.get("histogram_matching"):
         notes.append(
-            "Renderings get the grey values of real images before they are refined: how labels move and "
-            "what is painted is measured from there, realism and errors from the renderings."
+            "Renderings get the grey values of real images before they are refined: how labels move "
+            "and what is painted is measured from there, realism and errors from the renderings."
         )
     if "images" not in choice:
         notes.append(

@@ -40,9 +40,10 @@ FILE, FOLDER = "evaluation.json", "evaluation"
 Match = Callable[[np.ndarray], np.ndarray]
 # In a run's folder, held while it is measured: a choice and a report belong together.
 LOCK = ".evaluation.lock"
-# Whose predictions refinement should not move, the first that there is: trained on images as the
-# network gets them, "matched" ones if the run matches grey values first.
-READERS = {base: (Row(base, augmented=True), Row(base)) for base in ("matched", "synthetic")}
+# Whose predictions refinement should not move, the first that there is.
+READERS = (Row("synthetic", augmented=True), Row("synthetic"))
+# The same where grey values are matched first: trained on images as the network gets them.
+MATCHED_READERS = (Row("matched", augmented=True), Row("matched"), *READERS)
 
 
 def evaluate(
@@ -142,9 +143,10 @@ def train_readers(
 
 
 def _reader(plan: Plan, matched: bool) -> Row | None:
-    """The row of `READERS` to take; of another base only where there is none of this one."""
-    bases = ("matched", "synthetic") if matched else ("synthetic", "matched")
-    return next((row for base in bases for row in READERS[base] if row in plan.rows), None)
+    """The row whose predictions refinement should not move; None where the plan has none."""
+    return next(
+        (row for row in (MATCHED_READERS if matched else READERS) if row in plan.rows), None
+    )
 
 
 def evaluate_run(

@@ -66,7 +66,7 @@ def write(
     arrays = {name: np.asarray(x) for name, x in flatten_dict(params, sep="/").items()}
     version = 1
     if histograms is not None:
-        arrays[HISTOGRAMS], version = np.asarray(histograms), VERSION
+        arrays[HISTOGRAMS], version = np.asarray(histograms, order="C"), VERSION
     settings = {"version": version, "config": config.to_dict(), "step": step}
     about = json.dumps(settings | {"sha256": _checksum(settings, arrays)})
     with replacing(path) as file, file.open("wb") as stream:
