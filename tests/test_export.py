@@ -95,6 +95,24 @@ def test_the_document_shows_the_snippets_of_the_embedded_eyes(tmp_path, monkeypa
     assert np.abs(names["refined"].astype(int) - load_refiner(run)(names["images"])).max() <= 1
 
 
+def test_the_document_matches_grey_values_like_the_refiner(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    config, params, step, _ = weights.read(make_run(tmp_path))
+    config.data.histogram_matching = True
+    # All alike, so that it does not matter which an image gets.
+    values = np.sort(np.random.default_rng(1).integers(0, 256, 512)).astype(np.uint8)
+    histograms = np.broadcast_to(values[:, None], (512, 512, 1))
+    weights.write("eyes.npz", config, params, step, histograms)
+    refiner = load_refiner("eyes.npz")
+    names = {"images": eyes()}
+    exec(block("docs/export.md", "python", "histograms"), names)
+    np.testing.assert_array_equal(names["images"], refiner.match(eyes()))
+    code = snippet(refiner, "npz", "eyes.npz")
+    assert "# images with the grey values of real ones" in code
+    exec(code, names)
+    assert np.abs(names["refined"].astype(int) - refiner(eyes())).max() <= 1
+
+
 def test_stablehlo_is_for_all_platforms_any_batch_and_any_size(run, tmp_path):
     export(run, "stablehlo", tmp_path / "refiner")
     exported = deserialize(bytearray((tmp_path / "refiner").read_bytes()))

@@ -41,7 +41,7 @@ SNIPPETS = {
 
         with open("{path}", "rb") as file:
             refiner = export.deserialize(bytearray(file.read()))
-        x = images.astype(np.float32) / {half} - 1  # {dtype} [N, H, W, {channels}] to [-1, 1]
+        {first}x = images.astype(np.float32) / {half} - 1  # {dtype} [N, H, W, {channels}] to [-1, 1]
         {noise}refined = np.asarray(refiner.call({inputs}))
         refined = np.round((refined + 1) * {half}).astype(np.{dtype})
         """,
@@ -49,7 +49,7 @@ SNIPPETS = {
         import numpy as np, onnxruntime
 
         session = onnxruntime.InferenceSession("{path}", providers=["CPUExecutionProvider"])
-        x = images.astype(np.float32) / {half} - 1  # {dtype} [N, H, W, {channels}] to [-1, 1]
+        {first}x = images.astype(np.float32) / {half} - 1  # {dtype} [N, H, W, {channels}] to [-1, 1]
         {noise}names = [i.name for i in session.get_inputs()]
         (refined,) = session.run(None, dict(zip(names, [{inputs}])))
         refined = np.round((refined + 1) * {half}).astype(np.{dtype})
@@ -67,7 +67,7 @@ SNIPPETS = {
             return np.tensordot(windows, kernel, [(4, 5, 3), (0, 1, 2)]) + p[name + "/bias"]
 
 
-        x = images / {half} - 1  # {dtype} [N, H, W, {channels}] to [-1, 1]
+        {first}x = images / {half} - 1  # {dtype} [N, H, W, {channels}] to [-1, 1]
         {noise}{start}x = conv({joined}, "stem").clip(0)
         for i in range({blocks}):
             x = (x + conv(conv(x, f"block_{{i}}/Conv_0").clip(0), f"block_{{i}}/Conv_1")).clip(0)
@@ -150,11 +150,13 @@ def snippet(refiner: Refine, form: str, output: str | Path) -> str:
     dtype, network = refiner.config.image.dtype, refiner.refiner
     half, channels = np.iinfo(dtype).max / 2, network.noise_channels
     noise = f"noise = np.random.standard_normal((*x.shape[:3], {channels})).astype(np.float32)\n"
+    first = "# images with the grey values of real ones: see docs/export.md, or Refine.match\n"
     keep = f"refined = np.where(images / {half} - 1 == {network.background}, images, refined)"
     return (
         textwrap.dedent(SNIPPETS[form])
         .format(
             path=output,
+            first="" if refiner.histograms is None else first,
             dtype=dtype,
             half=half,
             channels=refiner.channels,
