@@ -8,9 +8,9 @@ must be undone, CUT must keep its patches recognisable. "contrast" is the refine
 beside psi, and hardly held by pixels; it is there to be asked for. A rival gets a generator of the
 refiner's size (CycleGAN two), the patch discriminator, and as many synthetic images as the refiner has
 seen; its papers' losses, optimiser and schedule are in its module. Its last parameters are used:
-choosing among checkpoints is no part of either method. "embedded" are the eyes of configs/gaze.py,
-"columbia" those of the variant "estimator" of `experiments.real_people`, whose finished runs are taken
-if there are any.
+choosing among checkpoints is no part of either method. "embedded" are the eyes of configs/gaze.py as
+they are rendered, since any method could be given matched grey values first. "columbia" are those of
+the variant "estimator" of `experiments.real_people`, whose finished runs are taken if there are any.
 
 All are judged by the report's own functions, which take any function of images: error on real test
 images, drift of what an estimator reads, realism, artefacts. CPU time is of training alone. Adds to
@@ -110,6 +110,7 @@ def configuration(seed: int, method: str = SIMGAN) -> ConfigDict:
     """Of the refiner's run, at the size that the flags ask for; rivals go by that of SimGAN."""
     if DATA.value == "embedded":
         config = protocol.sized(get_config(), SIMGAN_ROWS)
+        config.data.histogram_matching = False
     else:
         config = protocol.sized(real_people.config(True, estimator=True), real_people.ROWS)
     config.seed = seed
