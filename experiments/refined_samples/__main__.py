@@ -3,7 +3,8 @@
     python -m simgan_jax.main --config=configs/gaze.py
     python -m experiments.refined_samples --workdir=runs/gaze
 
-Writes samples.png and result.json beside this file. The images are of the test split: the refiner has
+Writes samples.png and result.json beside this file; what it measures is measured from where grey values
+have been matched. The images are of the test split: the refiner has
 seen neither their people nor, of the camera, anything of that split.
 """
 
@@ -17,6 +18,7 @@ from absl import flags
 from experiments.flags import QUICK, command_line
 from experiments.machine import machine
 from simgan_jax import command, data, load_refiner, ranges
+from simgan_jax.data import Arrays
 from simgan_jax.evaluation.label_preservation import measure_shift, summarize_shift
 from simgan_jax.io import image_files
 from simgan_jax.io.atomic import write_json
@@ -39,18 +41,20 @@ def main(argv: Sequence[str]) -> None:
     count = 64 if QUICK.value else 512
     synthetic = data.load(config.data.synthetic.to_dict() | {"split": "test", "count": count})
     camera = data.load(config.data.test.to_dict() | {"count": COLUMNS})
-    refined = load_refiner(WORKDIR.value)(synthetic.images)
+    refine = load_refiner(WORKDIR.value)
+    refined = refine(synthetic.images)
+    before = Arrays(refine.match(synthetic.images), synthetic.labels)
 
     rows = [synthetic.images[:COLUMNS], refined[:COLUMNS], camera.images[:COLUMNS]]
     write_image(HERE / "samples.png", image_files.grid(np.stack(rows), scale=SCALE))
 
-    shift = measure_shift(synthetic, refined)
+    shift = measure_shift(before, refined)
     result = {
         "command": command_line("refined_samples"),
         "machine": machine(),
         "seed": config.seed,
-        "label_shift": summarize_shift(shift, synthetic),
-        **doctor.sample_statistics(ranges.to_unit(refined), ranges.to_unit(synthetic.images)),
+        "label_shift": summarize_shift(shift, before),
+        **doctor.sample_statistics(ranges.to_unit(refined), ranges.to_unit(before.images)),
     }
     write_json(HERE / "result.json", result)
     print(json.dumps(result, indent=2))
