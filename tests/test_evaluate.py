@@ -1,6 +1,7 @@
 """Reports: on plain arrays, on hand-made errors, and on a run by its command line."""
 
 import json
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -200,9 +201,10 @@ def test_the_fewest_images_that_are_allowed_can_be_measured():
     assert found["label_shift"]["images"] == 4
 
 
-@pytest.fixture
-def run(tmp_path):
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
     """A run of the embedded eyes: checkpoint 40 changes no image, 50 makes them too bright."""
+    workdir = tmp_path_factory.mktemp("made")
     config = gaze.get_config("tiny")
     config.data.synthetic.count = config.data.real.count = 48
     config.data.test.count = 16
@@ -212,7 +214,7 @@ def run(tmp_path):
     config.refiner.residual = True
     config.train.ema = 0.0
     setup = devices.distribute(make_setup(config))
-    provenance.claim(tmp_path, config)
+    provenance.claim(workdir, config)
     state = create_train_state(jax.random.key(0), setup)
     for step, head in ((40, same), (50, brighter)):  # after pre-training
         params = state.refiner.params
@@ -220,8 +222,34 @@ def run(tmp_path):
         at = state.replace(
             step=jnp.asarray(step, state.step.dtype), refiner=state.refiner.replace(params=changed)
         )
-        Checkpoints(tmp_path).save(devices.place(at, setup), setup)
-    return tmp_path
+        Checkpoints(workdir).save(devices.place(at, setup), setup)
+    return workdir
+
+
+def copied(source, target):
+    return Path(shutil.copytree(source, target, dirs_exist_ok=True))
+
+
+@pytest.fixture
+def run(made, tmp_path):
+    """A copy of the run, to be evaluated."""
+    return copied(made, tmp_path)
+
+
+@pytest.fixture(scope="module")
+def chosen(made, tmp_path_factory):
+    """The run with its first report and a choice of its own, and that report."""
+    workdir = copied(made, tmp_path_factory.mktemp("chosen"))
+    return workdir, evaluate_run(workdir, "quick", rows=())
+
+
+@pytest.fixture(scope="module")
+def by_hand(made, tmp_path_factory):
+    """The run with a report of what an earlier version has chosen, 50, and that report."""
+    workdir = copied(made, tmp_path_factory.mktemp("by_hand"))
+    content = {"step": 50, "rule": "by hand", "candidates": [{"step": 40}, {"step": 50}]}
+    (workdir / "chosen.json").write_text(json.dumps(content))
+    return workdir, evaluate_run(workdir, "quick", rows=())
 
 
 def test_a_run_gets_its_report_figures_and_chosen_checkpoint(run, capsys, monkeypatch):
@@ -245,15 +273,15 @@ def test_a_run_gets_its_report_figures_and_chosen_checkpoint(run, capsys, monkey
     assert "\x1b" not in printed, "no colours where there is no terminal"
 
 
-def test_a_later_report_is_of_the_same_checkpoint_unless_asked(run, capsys):
-    chosen = evaluate_run(run, "quick", rows=())
+def test_a_later_report_is_of_the_same_checkpoint_unless_asked(chosen, tmp_path, capsys):
+    run, first = copied(chosen[0], tmp_path), chosen[1]
     content = json.loads((run / "chosen.json").read_text())
     (run / "chosen.json").write_text(json.dumps(content | {"step": 50, "rule": "by hand"}))
-    assert chosen["checkpoint"] == 40
+    assert first["checkpoint"] == 40
     evaluate_and_print(run, "full", rows=())
     later = json.loads((run / "evaluation.json").read_text())
     assert later["checkpoint"] == 50
-    assert later["realism"]["kid"] > 2 * chosen["realism"]["kid"], "its own images are measured"
+    assert later["realism"]["kid"] > 2 * first["realism"]["kid"], "its own images are measured"
     assert (
         "checkpoint 50 chosen earlier by realism and label shift: by hand"
         in capsys.readouterr().out
@@ -261,27 +289,27 @@ def test_a_later_report_is_of_the_same_checkpoint_unless_asked(run, capsys):
     assert evaluate_run(run, "quick", rows=(), choose_anew=True)["checkpoint"] == 40
 
 
-def test_a_report_with_more_synthetic_images_chooses_by_the_same_as_one_without(run):
-    seen = []
-    for rows in (("synthetic_4x",), ()):  # 136 synthetic images, and the configuration's own 48
-        evaluate_run(run, "quick", rows=rows, choose_anew=True)
-        seen.append(json.loads((run / "chosen.json").read_text()))
+def test_a_report_of_named_rows_with_more_synthetic_images_chooses_by_the_same_as_one_without(
+    run, chosen
+):
+    # 136 synthetic images; without the row the configuration's own 48.
+    report = evaluate_run(run, "quick", rows=("synthetic_4x",))
+    assert set(report["estimators"]) == {"synthetic_4x", "mean_predictor"}
+    seen = [json.loads((folder / "chosen.json").read_text()) for folder in (run, chosen[0])]
     assert seen[0] == seen[1]
     assert seen[0]["images"]["synthetic"] == 36
 
 
-def test_a_choice_of_an_earlier_version_stands_and_is_named(run):
-    content = {"step": 50, "rule": "by hand", "candidates": [{"step": 40}, {"step": 50}]}
-    (run / "chosen.json").write_text(json.dumps(content))
-    found = evaluate_run(run, "quick", rows=())
+def test_a_choice_of_an_earlier_version_stands_and_is_named(by_hand):
+    _, found = by_hand
     assert found["checkpoint"] == 50
     assert "--choose" in found["notes"][0]
 
 
-def test_where_the_chosen_checkpoint_is_damaged_the_one_before_is_measured(run, capfd):
-    content = {"step": 50, "rule": "by hand", "candidates": [{"step": 40}, {"step": 50}]}
-    (run / "chosen.json").write_text(json.dumps(content))
-    whole = evaluate_run(run, "quick", rows=())
+def test_where_the_chosen_checkpoint_is_damaged_the_one_before_is_measured(
+    by_hand, tmp_path, capfd
+):
+    run, whole = copied(by_hand[0], tmp_path), by_hand[1]
     assert whole["checkpoint"] == 50
     damaged = run / "checkpoints" / "50"
     (damaged / "digest" / "metadata").write_text("{")
@@ -292,11 +320,6 @@ def test_where_the_chosen_checkpoint_is_damaged_the_one_before_is_measured(run, 
     assert whole["realism"]["kid"] > 2 * found["realism"]["kid"]
     assert f"{damaged} is damaged" in capfd.readouterr().err
     assert damaged.is_dir()
-
-
-def test_rows_can_be_named_for_one_report(run):
-    report = evaluate_run(run, "quick", rows=("synthetic",))
-    assert set(report["estimators"]) == {"synthetic", "mean_predictor"}
 
 
 def test_a_folder_that_is_no_run_is_one_clear_line(tmp_path):
