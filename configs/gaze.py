@@ -123,7 +123,8 @@ def default() -> ConfigDict:
     c.watch.keep = 3
 
     c.evaluate = default_settings()
-    c.evaluate.quick.rows = ("synthetic", "refined", "real", "matched", "matched_augmented")
+    rows = ("synthetic", "refined", "real", "matched", "refined_augmented", "matched_augmented")
+    c.evaluate.quick.rows = rows
     return c
 
 
