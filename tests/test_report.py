@@ -108,6 +108,16 @@ def test_the_model_card_promises_nothing_that_was_not_found(bare):
     assert "**No: 80% of the images lost what the label describes.**" in card
 
 
+def test_the_model_card_says_that_weights_hold_grey_values_of_real_images(bare):
+    write_report(bare)
+    assert "grey values" not in (bare / "MODEL_CARD.md").read_text()
+    matching = config()
+    matching.data.histogram_matching = True
+    write(bare, "config.json", matching.to_dict())
+    write_report(bare)
+    assert "hold the sorted values of some hundreds of real" in (bare / "MODEL_CARD.md").read_text()
+
+
 def test_a_run_that_has_just_begun_says_what_is_missing(bare):
     page = read_page(write_report(bare).parent)
     assert "step 0 of 35" in page
