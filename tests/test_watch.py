@@ -13,6 +13,8 @@ def destroyed(tiny_config, tmp_path, capsys):
     """Rows and words of a run whose refiner forgets the images, while lambda aims at 50 px."""
     tiny_config.optimizer.refiner.learning_rate = 0.03
     tiny_config.loss.label_shift_target = 50.0
+    # Algorithm 1 alone: one program to compile.
+    tiny_config.train.update(pretrain_refiner=0, pretrain_discriminator=0, steps=6)
     tiny_config.watch.sample_every = 1
     assert train(tiny_config, tmp_path)
     return logs.read(tmp_path / logs.FILE), capsys.readouterr().out
