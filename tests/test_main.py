@@ -5,7 +5,6 @@ import json
 import re
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -25,12 +24,12 @@ TINY = "--config=configs/gaze.py:tiny"
 SMALL = SETTINGS | EVALUATION | {"evaluate.quick.rows": "('synthetic', 'refined')"}
 
 
-def ask(*arguments, **more):
-    """Runs the program, with more in its environment."""
+def ask(*arguments):
+    """Runs the program."""
     return subprocess.run(
         [sys.executable, "-m", "simgan_jax.main", *arguments],
         cwd=ROOT,
-        env=environment(**{"JAX_PLATFORMS": "cpu"} | more),
+        env=environment(JAX_PLATFORMS="cpu"),
         capture_output=True,
         text=True,
         timeout=300,
@@ -118,28 +117,56 @@ MISTAKES = {
 }
 
 
+# Each mistake in a process of its own, whose imports they share: its words go to files, its status to
+# the standard output.
+MISTAKEN = """
+import json, os, sys
+from simgan_jax import main
+for number, arguments in enumerate(json.loads(sys.argv[1])):
+    if not os.fork():
+        for stream, name in ((1, "out"), (2, "err")):
+            os.dup2(os.open(f"{sys.argv[2]}/{number}.{name}", os.O_WRONLY | os.O_CREAT), stream)
+        try:
+            sys.argv = ["main", *arguments, f"--workdir={sys.argv[2]}/{number}"]
+            main.run()
+        except SystemExit as ended:
+            sys.stdout.flush()
+            os._exit(ended.code)
+    print(os.waitstatus_to_exitcode(os.wait()[1]))
+"""
+
+
 @pytest.fixture(scope="module")
 def answers(tmp_path_factory):
-    """What the program says to each mistake on four devices; started side by side."""
-    workdir = tmp_path_factory.mktemp("mistakes")
+    """Status, output and errors that each mistake gets on four devices."""
+    folder = tmp_path_factory.mktemp("mistakes")
     four = {"XLA_FLAGS": "--xla_force_host_platform_device_count=4", "JAX_NUM_CPU_DEVICES": "-1"}
-
-    def answer(number, arguments):
-        return ask(*arguments, f"--workdir={workdir / str(number)}", **four)
-
-    with ThreadPoolExecutor(2) as pool:
-        said = pool.map(answer, range(len(MISTAKES)), MISTAKES)
-        return dict(zip(MISTAKES, said, strict=True))
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", MISTAKEN, json.dumps([*MISTAKES]), str(folder)],
+        cwd=ROOT,
+        env=environment(JAX_PLATFORMS="cpu", **four),
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=True,
+    )
+    said = [
+        [(folder / f"{i}.{x}").read_text() for x in ("out", "err")] for i in range(len(MISTAKES))
+    ]
+    statuses = map(int, done.stdout.split())
+    return {
+        each: (status, *words) for each, status, words in zip(MISTAKES, statuses, said, strict=True)
+    }
 
 
 @pytest.mark.parametrize(("arguments", "said"), MISTAKES.items())
 def test_a_mistake_gets_one_clear_line_and_status_2(answers, arguments, said):
-    answer = answers[arguments]
-    assert answer.returncode == 2, answer.stderr
-    (line,) = answer.stderr.strip().splitlines()
+    status, out, err = answers[arguments]
+    assert status == 2, err
+    (line,) = err.strip().splitlines()
     assert line.startswith("simgan: ")
     assert said in line
-    assert answer.stdout == ""
+    assert out == ""
 
 
 def test_a_mistake_found_anywhere_is_printed_as_it_is(capsys):
