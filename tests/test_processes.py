@@ -239,7 +239,8 @@ def test_the_first_process_alone_speaks_evaluates_and_reports(two):
 
 
 def test_sigterm_to_one_process_stops_both_after_the_same_step(tmp_path):
-    endless = {"train.steps": 100_000, "watch.checkpoint_every": 100_000}
+    never = {f"watch.{what}_every": 100_000 for what in ("sample", "checkpoint")}
+    endless = {"train.steps": 100_000} | never
     port = free_port()
     processes = [start(rank, port, tmp_path, **endless) for rank in range(2)]
     try:
