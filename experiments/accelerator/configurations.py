@@ -8,7 +8,7 @@ from configs import gaze, hand
 def paper_eyes(dtype: str, quick: bool) -> ConfigDict:
     """The paper's networks, optimiser and sizes for eyes, on embedded ones, computing in a dtype."""
     config = gaze.get_config("paper")
-    config.data = gaze.get_config().data
+    config.data = gaze.get_config("pixels").data
     config.refiner.dtype = config.discriminator.dtype = dtype
     return shrunk(config) if quick else config
 
