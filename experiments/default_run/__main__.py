@@ -19,10 +19,11 @@ from experiments.flags import command_line
 from experiments.machine import machine
 from simgan_jax import command
 from simgan_jax.evaluation.run import FILE, evaluate_and_print
-from simgan_jax.io.atomic import write_json
+from simgan_jax.io.atomic import read_json, write_json
 from simgan_jax.setup import make_setup
 from simgan_jax.training import devices
 from simgan_jax.training.loop import train
+from simgan_jax.training.provenance import devices_used
 
 SEEDS = flags.DEFINE_integer("seeds", 3, "Runs.")
 VARIANT = flags.DEFINE_string("variant", "", "Of configs/gaze.py.")
@@ -36,11 +37,13 @@ def main(argv: Sequence[str]) -> None:
     """Trains, evaluates, summarises."""
     del argv
     devices.cores_as_devices(make_setup(get_config(VARIANT.value)))
-    reports = [json.loads((run(seed) / FILE).read_text()) for seed in range(SEEDS.value)]
+    folders = [run(seed) for seed in range(SEEDS.value)]
+    reports = [read_json(folder / FILE) for folder in folders]
     found = summary.summarize([summary.figures_of(report) for report in reports])
     result = {
         "command": command_line("default_run"),
         "machine": machine(),
+        "trained_on": [devices_used(read_json(x / "environment.json")) for x in folders],
         "figures": found,
         "comparisons": summary.comparisons(found),
     }
