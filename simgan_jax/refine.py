@@ -77,7 +77,7 @@ def run(argv: Sequence[str] | None = None) -> None:
     flags.DEFINE_integer("jpeg_quality", default.jpeg_quality, "1..95.")
     flags.DEFINE_bool("overwrite", default.overwrite, "Replace what another job left there.")
     flags.DEFINE_integer("max_pixels", None, "Most pixels refined at once; bounds memory.")
-    flags.DEFINE_integer("noise_seed", 0, "Of refiners that take noise.")
+    flags.DEFINE_integer("noise_seed", 0, "Of noise, and of the grey values that images get.")
     command.run(main, argv=argv)
 
 
