@@ -132,7 +132,7 @@ for number, arguments in enumerate(json.loads(sys.argv[1])):
         except SystemExit as ended:
             sys.stdout.flush()
             os._exit(ended.code)
-    print(os.waitstatus_to_exitcode(os.wait()[1]))
+    print(os.waitstatus_to_exitcode(os.wait()[1]), flush=True)
 """
 
 
