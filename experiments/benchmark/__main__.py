@@ -149,10 +149,11 @@ def main(argv: Sequence[str]) -> None:
     """Measures, shows and saves."""
     del argv
     jax.config.update("jax_enable_compilation_cache", False)  # its times of compiling are measured
+    config = settings()  # first: once JAX has started, a CPU stays one device
     can_compile = jax.default_backend() != "cpu" or shutil.which("g++")
     rivals = [name for name, (_, compiled) in PYTORCH.items() if can_compile or not compiled]
     names = [*OURS, *(rivals if find_spec("torch") else ())]
-    result = measure(settings(), IMAGES, 2 if QUICK.value else ROUNDS, names)
+    result = measure(config, IMAGES, 2 if QUICK.value else ROUNDS, names)
     show(result)
     write_json(OUTPUT.value, result)
     if result["ratio_to_pytorch"]:
