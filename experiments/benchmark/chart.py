@@ -38,5 +38,5 @@ def draw(result: Mapping[str, Any], labels: Mapping[str, str]) -> Figure:
         f"times as fast as PyTorch {about.get('torch', '')}; jax {about['jax']}\n"
         f"{about['cores']} cores of {about['cpu']}{unit}; {result['rounds']} rounds"
     )
-    axes.legend(fontsize="small")
+    axes.legend(loc="lower center", bbox_to_anchor=(0.4, 1.0), ncols=3, fontsize=7)
     return figure
