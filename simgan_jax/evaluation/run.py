@@ -21,7 +21,7 @@ from simgan_jax.evaluation.choice import choose, earlier_choice
 from simgan_jax.evaluation.label_distributions import measure_label_distributions
 from simgan_jax.evaluation.label_preservation import look_drift, measure_labels, reading_drift
 from simgan_jax.evaluation.notes import notes_on
-from simgan_jax.evaluation.plan import Plan, Row, default_settings, make_plan
+from simgan_jax.evaluation.plan import REFINED, Plan, Row, default_settings, make_plan
 from simgan_jax.evaluation.realism import measure_realism
 from simgan_jax.evaluation.rows import Say, judge_rows, train_rows, without
 from simgan_jax.evaluation.sets import Sets, load_sets, own
@@ -69,13 +69,13 @@ def evaluate(
         say: gets a line when something has been measured.
         match: what `refine` does to grey values before its network (`Refine.match`), if it does: labels
             and what is painted are measured from there, realism and errors from the images themselves.
-        known: rows that are trained already, by `train_readers` of the same plan, sets and seed.
+        known: rows that are trained already, by `train_unrefined` of the same plan, sets and seed.
 
     Raises:
         UserError: a label or images that the task needs are missing.
     """
     known = known or {}
-    synthetic, real, test, labelled = sets
+    synthetic, real, test, _ = sets
     image_split.require_enough(synthetic, real)
     trained, probe, compared = image_split.to_report(synthetic, real, plan.probe)
     refined = refine(probe.images)
@@ -95,7 +95,7 @@ def evaluate(
     if test is None or task == "none":
         return result
 
-    labelled = without(real if labelled is None else labelled, test)
+    labelled = _labelled(sets)
     rest = replace(plan, rows=tuple(row for row in plan.rows if row not in known))
     new, skipped = train_rows(rest, task, trained, refine, real.images, labelled, seed, say)
     trained_rows = new | known
@@ -112,15 +112,14 @@ def evaluate(
     return result
 
 
-def train_readers(
+def train_unrefined(
     plan: Plan,
     task: str,
     sets: Sets,
     seed: int = 0,
     say: Say = lambda line: None,
-    matched: bool = False,
 ) -> dict[Row, list[Estimator]]:
-    """The row of `READERS` that the plan has: it needs no refiner, so it can help to choose one.
+    """The rows of the plan that need no refiner; so `READERS` can help to choose one.
 
     Args:
         plan: of `evaluate`.
@@ -128,18 +127,22 @@ def train_readers(
         sets: the same.
         seed: the same.
         say: the same.
-        matched: whether grey values are matched before images are refined.
 
     Returns:
-        {} where there is none, or no estimator is trained.
+        {} where no estimator is trained.
     """
-    reader = _reader(plan, matched)
-    if not reader or sets.test is None or task == "none":
+    rows = tuple(row for row in plan.rows if row.base not in REFINED)
+    if not rows or sets.test is None or task == "none":
         return {}
     image_split.require_enough(sets.synthetic, sets.real)
     trained, *_ = image_split.to_report(sets.synthetic, sets.real, plan.probe)
-    only, nothing = replace(plan, rows=(reader,)), sets.real[:0]
-    return train_rows(only, task, trained, lambda x: x, sets.real.images, nothing, seed, say)[0]
+    only, labelled = replace(plan, rows=rows), _labelled(sets)
+    return train_rows(only, task, trained, lambda x: x, sets.real.images, labelled, seed, say)[0]
+
+
+def _labelled(sets: Sets) -> Arrays:
+    """The real images that the row "real" is trained on: none of them is a test image."""
+    return without(sets.real if sets.labelled is None else sets.labelled, sets.test)
 
 
 def _reader(plan: Plan, matched: bool) -> Row | None:
@@ -195,17 +198,18 @@ def _evaluate_run(
     sets, matched = load_sets(config, plan), config.data.get("histogram_matching", False)
     choice = None if choose_anew else earlier_choice(workdir)
     when = "chosen earlier" if choice else "chosen"
-    readers = {}
+    known = {}
     if not choice:
-        readers = train_readers(plan, config.task, sets, config.seed, say, matched)
+        known = train_unrefined(plan, config.task, sets, config.seed, say)
+        readers = known.get(_reader(plan, matched), ())
         images = own(sets.synthetic, config.data.synthetic)
-        choice = choose(workdir, images, sets.real, [x for many in readers.values() for x in many])
+        choice = choose(workdir, images, sets.real, readers)
     say(f"checkpoint {choice['step']} {when} by realism and label shift: {choice['rule']}")
     refine = load_refiner(workdir)  # the chosen checkpoint, or the one before if that is damaged
     network = setup.discriminator
     refine_all, match = partial(refine_set, refine), refine.match if matched else None
     measured = evaluate(
-        plan, config.task, sets, refine_all, network, config.seed, say, match, readers
+        plan, config.task, sets, refine_all, network, config.seed, say, match, known
     )
     report = {"level": level, "checkpoint": refine.step, **measured}
     report["candidates"] = choice["candidates"]
