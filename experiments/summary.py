@@ -48,7 +48,7 @@ def figures_of(report: Mapping[str, Any]) -> dict[str, float]:
         low, high = surface["quartiles"]
         found |= {"surface_mm/median": surface["median"], "surface_mm/lost": surface["lost"]}
         found |= {"surface_mm/low_quartile": low, "surface_mm/high_quartile": high}
-    for name in ("constant_share", "beyond_tone", "whites_lost"):
+    for name in ("constant_share", "beyond_tone", "own_pattern", "whites_lost"):
         if measured := report.get("artefacts", {}).get(name):
             found[f"artefacts/{name}"] = measured["share"]
     if diversity := report.get("artefacts", {}).get("diversity"):

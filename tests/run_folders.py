@@ -46,7 +46,8 @@ EVALUATION = {
     "gap_closed": 0.4,
     "label_shift": {"mean": 0.3, "std": 0.2},
     "artefacts": {
-        "beyond_tone": {"share": 0.01},
+        "beyond_tone": {"share": 0.02},
+        "own_pattern": {"share": 0.01},
         "picture": {"thousandths": ["0 -10", "? 20"], "centre": [1.0, 0.0]},
     },
     "realism": {"kid": 0.05, "discriminator_accuracy": {"synthetic": 0.95, "refined": 0.75}},

@@ -9,14 +9,14 @@ CONFIG = {"loss": {"self_regularization": 0.5, "weight": {"label": "iris_mask"}}
 
 
 def evaluation(pattern=0.01, **more):
-    figures = {"beyond_tone": {"share": pattern, "interval": [pattern - 0.005, pattern + 0.005]}}
+    figures = {"own_pattern": {"share": pattern, "interval": [pattern - 0.005, pattern + 0.005]}}
     return {"artefacts": figures | more}
 
 
 @pytest.mark.parametrize(
-    ("pattern", "status"), [(0.05, "good"), (0.051, "unclear"), (0.0551, "bad"), (0.5, "bad")]
+    ("pattern", "status"), [(0.03, "good"), (0.031, "unclear"), (0.0351, "bad"), (0.5, "bad")]
 )
-def test_one_picture_may_be_a_twentieth_of_all_change(pattern, status):
+def test_one_picture_may_be_three_hundredths_of_all_change(pattern, status):
     assert painted(CONFIG, evaluation(pattern)).status == status
 
 
@@ -47,7 +47,7 @@ def test_the_answer_is_of_the_worst_measure():
     assert painted(CONFIG, evaluation()).answer == "No: nothing that is measured."
 
 
-@pytest.mark.parametrize("figures", [{}, {"artefacts": {}}, {"artefacts": {"beyond_tone": None}}])
+@pytest.mark.parametrize("figures", [{}, {"artefacts": {}}, {"artefacts": {"own_pattern": None}}])
 def test_what_was_not_measured_is_unknown(figures):
     assert painted(CONFIG, figures).status == "unknown"
 

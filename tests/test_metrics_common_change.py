@@ -109,6 +109,38 @@ def test_what_is_painted_over_a_change_of_tone_is_the_pattern():
     assert found.flat == pytest.approx(0, abs=1e-3)
 
 
+def test_what_real_images_have_in_common_is_not_painted():
+    synthetic = noise(200, 0.3)
+    shadow, spot = np.zeros((2, 12, 16, 1))
+    shadow[:3], spot[8, 10] = -0.4, 0.5
+    real = noise(400, 0.3, seed=1) + shadow
+    learned = common_change(synthetic, synthetic + 0.9 * shadow, real=real)
+    assert learned.share == pytest.approx(0, abs=0.01)
+    found = common_change(synthetic, synthetic + shadow + spot, real=real)
+    # 48 pixels changed by 0.4, one by 0.5.
+    assert found.share == pytest.approx(0.25 / (48 * 0.16 + 0.25), abs=0.01)
+    assert found.brightest == (10, 8, pytest.approx(0.5, abs=0.06))
+    twice = common_change(synthetic, synthetic + 2 * shadow, real=real)
+    assert twice.share == pytest.approx(
+        0.25, abs=0.02
+    )  # half of it too much, a quarter of the energy
+    assert twice.picture[:3].mean() == pytest.approx(-0.4, abs=0.02)
+    away = common_change(synthetic, synthetic - shadow, real=real)
+    assert away.share == pytest.approx(1, abs=0.01)
+
+
+def test_what_real_images_have_in_common_moves_with_the_pupils():
+    rng = np.random.default_rng(0)
+    centre = np.stack([rng.integers(10, 20, 200), rng.integers(6, 14, 200)], 1)
+    synthetic = noise(200, 0.1, shape=(20, 30, 1))
+    shadow = np.zeros((20, 30, 1))
+    shadow[:4] = -0.4
+    real = noise(200, 0.1, shape=(20, 30, 1), seed=1) + shadow
+    refined = synthetic + shadow
+    assert common_change(synthetic, refined, centre).share > 0.2
+    assert common_change(synthetic, refined, centre, real=real).share < 0.02
+
+
 def test_no_change_has_no_share():
     synthetic = noise(5)
     assert common_change(synthetic, synthetic).share == 0

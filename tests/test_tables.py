@@ -101,7 +101,8 @@ def test_label_shift_says_what_was_lost_what_moved_and_where_to():
 def test_artefacts_come_with_a_sentence_each():
     found = {
         "constant_share": {"share": 0.25, "interval": [0.2, 0.3]},
-        "beyond_tone": {"share": -0.0001},
+        "beyond_tone": {"share": 0.034},
+        "own_pattern": {"share": -0.0001},
         "diversity": {"ratio": 0.9, "interval": [0.8, 1.0]},
         "darkest": {"x": 4, "y": -2, "change": -0.25, "from": "pupil"},
         "brightest": {"x": 5, "y": 0, "change": 0.125, "from": "upper left"},
@@ -109,13 +110,14 @@ def test_artefacts_come_with_a_sentence_each():
     rows = artefact_table({"artefacts": found}).rows
     assert [row[:2] for row in rows] == [
         ["common to all changes", "25% (20% to 30%)"],
-        ["of this, a pattern", "0.0%"],
+        ["of this, a pattern", "3.4%"],
+        ["of this, its own", "0.0%"],
         ["variety of refined images", "0.90 (0.80 to 1.00)"],
         ["darkest spot", "-0.25 at (4, -2)"],
         ["brightest spot", "+0.12 at (5, 0)"],
     ]
-    assert "from the pupil" in rows[3][2]
-    assert "from the upper left corner" in rows[4][2]
+    assert "from the pupil" in rows[4][2]
+    assert "from the upper left corner" in rows[5][2]
 
 
 def test_what_was_not_measured_has_no_table():

@@ -34,9 +34,10 @@ def measure_artefacts(
         seed: of the bootstrap.
 
     Returns:
-        "constant_share" and "beyond_tone", of `common_change`: "share" and "interval"; "darkest" and
-        "brightest" spots of the picture beyond tone: "x", "y", "change" and "from", which says where
-        x and y begin; "picture" itself, as of `written`; "diversity": "ratio" and "interval" of
+        "constant_share", "beyond_tone" and, beyond what real images have in common as well,
+        "own_pattern", of `common_change`: "share" and "interval"; "darkest" and "brightest" spots of
+        the last one's picture: "x", "y", "change" and "from", which says where x and y begin;
+        "picture" itself, as of `written`; "diversity": "ratio" and "interval" of
         `diversity`; and, with the labels `iris_ellipse` and `lid` and a white that shows,
         "whites_lost": "share", "interval", "count" and "dark" of `whites`. Intervals are of 95 %,
         bootstrap over images.
@@ -44,19 +45,21 @@ def measure_artefacts(
     count = max(2, min(IMAGES, VALUES // math.prod(after.shape[1:])))
     before, after, real = (spread(x, count) for x in (before, Arrays(after), Arrays(real)))
     synthetic, refined = (np.asarray(to_unit(x.images)) for x in (before, after))
+    photographed = np.asarray(to_unit(real.images))
     pupil = before.labels.get("pupil")
-    every, pattern = (
-        common_change(synthetic, refined, pupil, beyond_tone, seed=seed)
-        for beyond_tone in (False, True)
+    every, pattern, own = (
+        common_change(synthetic, refined, pupil, beyond_tone, other, seed=seed)
+        for beyond_tone, other in ((False, None), (True, None), (True, photographed))
     )
     origin = {"from": "upper left" if pupil is None else "pupil"}
-    ratio, interval = diversity(refined, np.asarray(to_unit(real.images)), seed=seed)
+    ratio, interval = diversity(refined, photographed, seed=seed)
     result = {
         "constant_share": {"share": every.share, "interval": every.interval},
         "beyond_tone": {"share": pattern.share, "interval": pattern.interval},
-        "darkest": pattern.darkest._asdict() | origin,
-        "brightest": pattern.brightest._asdict() | origin,
-        "picture": written(pattern.picture, pupil),
+        "own_pattern": {"share": own.share, "interval": own.interval},
+        "darkest": own.darkest._asdict() | origin,
+        "brightest": own.brightest._asdict() | origin,
+        "picture": written(own.picture, pupil),
         "diversity": {"ratio": ratio, "interval": interval},
     }
     if {"iris_ellipse", "lid"} <= set(before.labels):

@@ -37,7 +37,8 @@ class Candidate(NamedTuple):
         followed: share of the images in which the labelled content was found again.
         drift: mean motion of what frozen estimators read, signed, of the axis that moves most, in the
             task's unit; NaN if there are no estimators that have learned to read.
-        pattern: share of the change that is one picture, beyond tone.
+        pattern: share of the change that is one picture, beyond tone and what real images have in
+            common.
         whites_lost: share of the whites of eyes that got as dark as the iris; NaN if none shows.
     """
 
@@ -177,7 +178,7 @@ def _judged(
         label_shift=shift["mean_at_55"],
         followed=shift["followed"],
         drift=_drift(readers, synthetic, refined),
-        pattern=artefacts["beyond_tone"]["share"],
+        pattern=artefacts["own_pattern"]["share"],
         whites_lost=artefacts.get("whites_lost", {}).get("share", math.nan),
     )
 

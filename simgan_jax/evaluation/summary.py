@@ -90,10 +90,9 @@ def reading_line(estimate: Mapping[str, Any]) -> str:
 
 def artefact_line(artefacts: Mapping[str, Any]) -> str:
     """What is painted alike into every image, and which whites of eyes are lost."""
-    pattern = artefacts["beyond_tone"]["share"]
-    line = (
-        f"pattern in every image: {pattern:.1%} of the change (up to {common_change.LARGEST:.0%})"
-    )
+    pattern = artefacts["own_pattern"]["share"]
+    limit = f"{common_change.LARGEST:.0%}"
+    line = f"a pattern of its own in every image: {pattern:.1%} of the change (up to {limit})"
     if lost := artefacts.get("whites_lost"):
         line += f"; whites of eyes lost: {lost['share']:.0%} (up to {eye_whites.MOST_LOST:.0%})"
     return line

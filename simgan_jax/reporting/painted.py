@@ -29,8 +29,15 @@ ARTEFACTS = (
         "share",
         "of this, a pattern",
         "z.1%",
-        "What is left of it without brightness and contrast: near 0, nothing is painted alike "
-        "into all images.",
+        "What is left of it without brightness and contrast.",
+    ),
+    (
+        "own_pattern",
+        "share",
+        "of this, its own",
+        "z.1%",
+        "What is left of it without what makes the mean image more like that of real ones: near 0, "
+        "nothing is painted alike into all images that is not in real ones, too.",
     ),
     (
         "diversity",
@@ -75,10 +82,11 @@ MEASURES = (
         "of the whites of eyes became as dark as the iris, as a second pupil is",
     ),
     Measure(
-        "beyond_tone",
+        "own_pattern",
         common_change.LARGEST,
         "of the change is one picture, painted into every image",
-        "of all change is one picture, the same in every image, beside what light and contrast do",
+        "of all change is one picture, the same in every image, beside what light and contrast do and "
+        "what real images have in common",
     ),
 )
 

@@ -51,7 +51,7 @@ class Probe:
         self._setup, self._task = setup, task
         # Copies, that do not hold on to whole sets.
         self._folder, self._before = folder, np.array(synthetic.images[:SIZE])
-        self._real = np.array(real[:ROWS])
+        self._real = np.array(real[:SIZE])
         self._background = getattr(setup.refiner, "background", None)
         self._labels = labels = synthetic[:SIZE].labels
         self._window = label_shift.window(labels, self._before.shape[:3])
@@ -82,7 +82,8 @@ class Probe:
         if estimators := frozen_estimators(self._task, self._setup, state.estimators):
             row["samples/reading_drift"] = drift(estimators, self._before, after)
         row["samples/followed"] = shift["followed"]
-        return row | painted(np.asarray(synthetic), np.asarray(refined), self._labels)
+        images = (np.asarray(ranges.to_unit(x)) for x in (self._before, after, self._real))
+        return row | painted(*images, self._labels)
 
     def _draw(self, step: int, after: Shaped[np.ndarray, "n h w c"]) -> None:
         rows = min(len(after), len(self._real), ROWS)
@@ -109,6 +110,7 @@ def drift(
 def painted(
     before: Float[np.ndarray, "n h w c"],
     after: Float[np.ndarray, "n h w c"],
+    real: Float[np.ndarray, "m h w c"],
     labels: Mapping[str, np.ndarray],
 ) -> dict[str, float]:
     """What `evaluation.artefacts` measures of more images, without intervals.
@@ -116,15 +118,17 @@ def painted(
     Args:
         before: in [-1, 1].
         after: the same images, refined.
-        labels: of the images.
+        real: in [-1, 1].
+        labels: of the former.
 
     Returns:
-        samples/pattern: share of the change that is one picture, beyond tone; samples/whites_lost, of
-        eyes whose whites show: share of them that got as dark as the iris.
+        samples/pattern: share of the change that is one picture, beyond tone and what real images have
+        in common; samples/whites_lost, of eyes whose whites show: share of them that got as dark as the
+        iris.
     """
     row = {}
     with suppress(ValueError):  # one image, or pupils outside of theirs: nothing is common
-        found = common_change(before, after, labels.get("pupil"), True, resamples=1)
+        found = common_change(before, after, labels.get("pupil"), True, real, resamples=1)
         row["samples/pattern"] = found.share
     if {"iris_ellipse", "lid"} <= set(labels):
         lost = whites(before, after, labels).lost
