@@ -16,7 +16,9 @@ how their heads were turned (0 and +-15 degrees) and where a straight eye lies i
 - "mismatched": "pixels" on renderings of people at a laptop, who look down by 9 degrees on average;
 - "mismatched_estimator": "estimator" on those;
 - "varied": "estimator" on renderings at the photographs' true scale, whose people differ twice as much
-  (`VARIED`: the best of `real_people.shapes`, by the people 29-36), in many small updates.
+  (`VARIED`: the best of `real_people.shapes`, by the people 29-36), in many small updates;
+- "matched_first": those renderings by the default configuration, so that they get the grey values of
+  photographs before they are refined.
 
 Rivals without a network ("matched", "fda") and augmentation are rows of the same table. The checkpoint
 is chosen without labels. Intervals resample people, and seeds.
@@ -103,6 +105,16 @@ def varied() -> ConfigDict:
     return c
 
 
+def matched_first() -> ConfigDict:
+    """The configuration of the variant "matched_first"."""
+    people, c = varied(), get_config()
+    for name in ("synthetic", "real", "test"):
+        c.data[name] = people.data[name]
+    c.name, c.image, c.evaluate = people.name, people.image, people.evaluate
+    c.loss.reading.update(images=24000, steps=5000)
+    return c
+
+
 def changed(
     spread: Mapping[str, Mapping[str, Any]], changes: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, dict[str, Any]]:
@@ -120,6 +132,7 @@ def main(argv: Sequence[str]) -> None:
         "mismatched": config(described=False, estimator=False),
         "mismatched_estimator": config(described=False, estimator=True),
         "varied": varied(),
+        "matched_first": matched_first(),
     }
     protocol.run("real_people", variants, Path(__file__).parent, show_real=False, rows=ROWS)
 
