@@ -14,7 +14,8 @@ images show this one person, whose eye lies at one place. (Two windows of one ph
 both sides of the fresh discriminator's split: its accuracy is rather too high.) In these variants lids
 and corners of the eye move, as images alone show; so "eye" is "crops" with the weight of the iris for
 all between the lids and just around them, doubled; "firm" is "eye" with twice lambda, "long" is "eye"
-with four times the iterations.
+with four times the iterations. "matched_first" has the data of "crops" and the rest of the default
+configuration: grey values are matched before images are refined.
 
 "eye" was conceived from the motion of the corners, which needs no label of a real image; but the test
 errors of the other variants, one seed each, had been seen by then. What it changed turned out to be
@@ -67,6 +68,15 @@ def config(
     return c
 
 
+def matched_first() -> ConfigDict:
+    """The configuration of the variant "matched_first"."""
+    eyes, c = config(True, crops=True), get_config()
+    c.name = eyes.name
+    for name in ("synthetic", "real", "labelled", "test"):
+        c.data[name] = eyes.data[name]
+    return c
+
+
 def main(argv: Sequence[str]) -> None:
     """Runs the experiment."""
     del argv
@@ -77,9 +87,11 @@ def main(argv: Sequence[str]) -> None:
         "eye": config(True, crops=True, eye=True),
         "firm": config(True, crops=True, eye=True, firm=True),
         "long": config(True, crops=True, eye=True),
+        "matched_first": matched_first(),
     }
     variants["long"].train.steps *= 4  # of configs/gaze.py:pixels: 2,000
-    protocol.run("real_eyes", variants, Path(__file__).parent, show_real=False)
+    rows = (*protocol.ROWS, "matched_augmented")
+    protocol.run("real_eyes", variants, Path(__file__).parent, show_real=False, rows=rows)
 
 
 if __name__ == "__main__":
