@@ -3,8 +3,8 @@
     python -m experiments.default_run [--seeds=3] [--variant=]
 
 A run of configs/gaze.py a seed, evaluated as that command does, in runs/experiments/default_run;
-what is finished is not done again. Writes result.json beside this file. --variant takes another of
-configs/gaze.py: tiny shows that it works.
+what is finished is not done again. Writes result.json beside this file, and curves.png, the cumulative
+errors. --variant takes another of configs/gaze.py: tiny shows that it works.
 """
 
 import json
@@ -18,6 +18,7 @@ from experiments import summary
 from experiments.flags import command_line
 from experiments.machine import machine
 from simgan_jax import command
+from simgan_jax.evaluation import figures
 from simgan_jax.evaluation.run import FILE, evaluate_and_print
 from simgan_jax.io.atomic import read_json, write_json
 from simgan_jax.setup import make_setup
@@ -48,6 +49,8 @@ def main(argv: Sequence[str]) -> None:
         "comparisons": summary.comparisons(found),
     }
     write_json(OUTPUT.value, result)
+    curves = figures.mean_curves([report["estimators"] for report in reports])
+    figures.cumulative(curves).savefig(Path(OUTPUT.value).with_name("curves.png"), dpi=120)
     print(json.dumps(result["comparisons"], indent=2))
 
 
