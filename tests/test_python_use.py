@@ -86,7 +86,7 @@ def test_a_tfds_data_source_is_refined_whole(folder):
 
 
 def test_train_step_trains_another_refiner():
-    changes = {"get_config()": "get_config('tiny')", "range(1000)": "range(12)", "= 16": "= 4"}
+    changes = {'"pixels"': '"tiny"', "range(1000)": "range(12)", "= 16": "= 4"}
     names = run("class UNet", changes)
     pictures, before = names["pictures"], names["synthetic"][:8]
     assert pictures.shape == before.shape
