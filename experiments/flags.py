@@ -1,10 +1,12 @@
 """Flags that experiments share."""
 
 import shlex
+from pathlib import Path
 
 from absl import flags
 
 QUICK = flags.DEFINE_bool("quick", False, "Little of everything: minutes, to try the program.")
+QUICK_RESULTS = Path("runs/experiments/quick")
 
 
 def command_line(name: str) -> str:
@@ -15,3 +17,18 @@ def command_line(name: str) -> str:
     """
     given = [flags.FLAGS[flag].serialize() for flag in flags.FLAGS if flags.FLAGS[flag].present]
     return shlex.join(["python", "-m", f"experiments.{name}", *given])
+
+
+def results_folder(here: Path) -> Path:
+    """The folder that an experiment writes to, and adds to what is there.
+
+    With --quick it is below runs/ and made if missing: what is stored beside the code was measured.
+
+    Args:
+        here: folder of the experiment's code.
+    """
+    if not QUICK.value:
+        return here
+    folder = QUICK_RESULTS / here.resolve().name
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder

@@ -28,7 +28,7 @@ from absl import flags
 from ml_collections import ConfigDict
 
 from experiments import summary
-from experiments.flags import QUICK, command_line
+from experiments.flags import QUICK, command_line, results_folder
 from experiments.machine import machine
 from simgan_jax import data
 from simgan_jax.errors import UserError
@@ -86,7 +86,7 @@ def run(
     Args:
         name: of the experiment, a module of experiments/.
         variants: a configuration for each; all of one task and one synthetic set.
-        here: folder of the results.
+        here: folder of the results; with --quick they go to `results_folder`.
         show_real: whether real images may be in the picture; others' photographs may not.
         rows: of the estimator table.
 
@@ -116,9 +116,10 @@ def run(
     train_all(runs, {variant: variants[variant] for variant in wanted}, seeds, level)
     if SEED.value is not None:
         return {}
+    here = results_folder(here)
     file = here / "result.json"
     result = {"runs": {}, "variants": {}, "comparisons": {}}
-    if file.exists() and not QUICK.value:
+    if file.exists():
         result |= json.loads(file.read_text())
     about = {"command": command_line(name), "machine": machine(), "seeds": len(seeds)}
     for variant in wanted:

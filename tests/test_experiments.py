@@ -6,12 +6,16 @@ import sys
 from pathlib import Path
 
 import numpy as np
+from absl.testing import flagsaver
 from test_choice import brighter, make_run, same
 from tiny import environment
 
-EXPERIMENTS = sorted(
-    path.parent.name for path in (Path(__file__).parents[1] / "experiments").glob("*/__main__.py")
-)
+from experiments.flags import QUICK, results_folder
+from simgan_jax.evaluation.choice import choose
+from simgan_jax.refinement.chosen_checkpoint import write_choice
+
+CODE = Path(__file__).parents[1] / "experiments"
+EXPERIMENTS = sorted(path.parent.name for path in CODE.glob("*/__main__.py"))
 # Several experiments have a flag of one name: each is imported with none defined.
 IMPORTS = """
 import importlib, sys
@@ -31,8 +35,15 @@ print(json.dumps(experiment.test_checkpoints(sys.argv[1])))
 
 def program(text: str, *arguments: str) -> str:
     """What a program prints, in an interpreter of its own."""
-    command = [sys.executable, "-c", text, *arguments]
-    done = subprocess.run(command, env=environment(), capture_output=True, text=True, check=False)
+    return run(["-c", text, *arguments])
+
+
+def run(arguments: list[str], folder: Path | None = None) -> str:
+    """What an interpreter prints that works in a folder."""
+    command = [sys.executable, *arguments]
+    done = subprocess.run(
+        command, env=environment(), cwd=folder, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -43,7 +54,7 @@ def test_every_experiment_can_be_imported():
 
 
 def test_every_checkpoint_is_tested_beside_what_the_choice_saw(tmp_path):
-    make_run(tmp_path, {1: same, 2: brighter})
+    choose(tmp_path, *make_run(tmp_path, {1: same, 2: brighter}))
     found = json.loads(program(CHECKPOINTS, str(tmp_path)).splitlines()[-1])
     assert found["chosen"] == 1
     assert [c["step"] for c in found["candidates"]] == [1, 2]
@@ -52,3 +63,32 @@ def test_every_checkpoint_is_tested_beside_what_the_choice_saw(tmp_path):
     means = {step: np.mean(each) for step, each in errors.items()}
     assert found["best"] == min(means, key=means.get)
     assert found["lost"] == means[1] - min(means.values())
+
+
+def test_the_choice_that_a_run_was_reported_with_is_tested_and_left_alone(tmp_path):
+    choice = choose(tmp_path, *make_run(tmp_path, {1: same, 2: brighter}))
+    write_choice(tmp_path, choice | {"step": 2})
+    before = (tmp_path / "chosen.json").read_text()
+    found = json.loads(program(CHECKPOINTS, str(tmp_path)).splitlines()[-1])
+    assert found["chosen"] == 2
+    assert (tmp_path / "chosen.json").read_text() == before
+
+
+def test_results_lie_beside_the_code_and_of_quick_trials_below_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with flagsaver.as_parsed((QUICK, "false")):
+        assert results_folder(CODE / "growth") == CODE / "growth"
+    with flagsaver.as_parsed((QUICK, "true")):
+        folder = results_folder(CODE / "growth")
+    assert folder.resolve() == tmp_path / "runs" / "experiments" / "quick" / "growth"
+    assert folder.is_dir()
+
+
+def test_a_quick_trial_of_an_experiment_leaves_its_stored_results_alone(tmp_path):
+    make_run(tmp_path / "run", {1: same})
+    here = CODE / "refined_samples"
+    before = {path.name: path.read_bytes() for path in here.iterdir() if path.is_file()}
+    run(["-m", "experiments.refined_samples", "--quick", "--workdir=run"], tmp_path)
+    assert {path.name: path.read_bytes() for path in here.iterdir() if path.is_file()} == before
+    made = tmp_path / "runs" / "experiments" / "quick" / "refined_samples"
+    assert sorted(path.name for path in made.iterdir()) == ["result.json", "samples.png"]

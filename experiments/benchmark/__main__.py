@@ -19,7 +19,6 @@ from pathlib import Path
 os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
 
 import jax
-from absl import flags
 from ml_collections import ConfigDict
 from rich.console import Console
 from rich.table import Table
@@ -30,16 +29,12 @@ from experiments.benchmark.ours import Ours, settings
 from experiments.benchmark.pytorch import PyTorch
 from experiments.benchmark.ratios import OURS, PYTORCH, ratios
 from experiments.benchmark.timing import spread
-from experiments.flags import QUICK
+from experiments.flags import QUICK, results_folder
 from experiments.machine import machine
 from simgan_jax import command
 from simgan_jax.io.atomic import write_json
 
-OUTPUT = flags.DEFINE_string(
-    "output",
-    str(Path(__file__).parent / "result.json"),
-    "The file to write; the picture beside it has its name.",
-)
+HERE = Path(__file__).parent
 
 TASKS = {
     "refiner_update": "refiner update",
@@ -155,9 +150,10 @@ def main(argv: Sequence[str]) -> None:
     names = [*OURS, *(rivals if find_spec("torch") else ())]
     result = measure(config, IMAGES, 2 if QUICK.value else ROUNDS, names)
     show(result)
-    write_json(OUTPUT.value, result)
+    here = results_folder(HERE)
+    write_json(here / "result.json", result)
     if result["ratio_to_pytorch"]:
-        draw(result, TASKS).savefig(Path(OUTPUT.value).with_suffix(".png"), dpi=120)
+        draw(result, TASKS).savefig(here / "result.png", dpi=120)
 
 
 if __name__ == "__main__":

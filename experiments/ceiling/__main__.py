@@ -26,7 +26,7 @@ import numpy as np
 from absl import flags
 
 from configs.gaze import get_config
-from experiments.flags import QUICK, command_line
+from experiments.flags import QUICK, command_line, results_folder
 from experiments.machine import machine
 from experiments.protocol import SEEDS
 from simgan_jax import command, data
@@ -44,7 +44,7 @@ from simgan_jax.training import devices
 
 WORKDIRS = flags.DEFINE_list("workdirs", [], "Runs whose refiners are read too.")
 
-FILE = Path(__file__).parent / "result.json"
+HERE = Path(__file__).parent
 AUGMENTED = "synthetic_augmented"
 
 
@@ -90,7 +90,7 @@ def main(argv: Sequence[str]) -> None:
                 biases = [axis["bias"] for axis in drift.values()]
                 found["drift"].setdefault(other, []).append(biases)
     about = {"command": command_line("ceiling"), "machine": machine(), "unit": "degrees"}
-    write_json(FILE, about | found)
+    write_json(results_folder(HERE) / "result.json", about | found)
     print(json.dumps(found, indent=2))
 
 

@@ -3,9 +3,10 @@
     python -m experiments.embedded_eyes --variants=default
     python -m experiments.checkpoint_choice [--workdirs=A,B]
 
-For every checkpoint of a run, what the choice sees (KID and label shift, see `choice.select`) and
-what it may not see: the error on the real test set of estimators trained on images that the checkpoint
-has refined, and its bias. Writes result.json and choice.png beside this file.
+For every checkpoint of a run, what its evaluation has chosen by (`choice.select`: KID, label shift,
+drift of readings, what is painted), and what it may not see: the error on the real test set of
+estimators trained on images that the checkpoint has refined, and its bias. Nothing in the run changes.
+Writes result.json and choice.png beside this file.
 """
 
 from collections.abc import Sequence
@@ -16,14 +17,15 @@ from typing import Any
 from absl import flags
 from matplotlib.figure import Figure
 
-from experiments.flags import QUICK, command_line
+from experiments.flags import QUICK, command_line, results_folder
 from experiments.machine import machine
 from simgan_jax import command, data
 from simgan_jax.data import Arrays
+from simgan_jax.errors import UserError
 from simgan_jax.estimators import tasks
 from simgan_jax.estimators.estimator import train
 from simgan_jax.evaluation import image_split
-from simgan_jax.evaluation.choice import choose
+from simgan_jax.evaluation.choice import earlier_choice
 from simgan_jax.evaluation.plan import make_plan
 from simgan_jax.evaluation.scores import score
 from simgan_jax.io.atomic import write_json
@@ -45,6 +47,7 @@ SEEDS = 2
 def main(argv: Sequence[str]) -> None:
     """Trains and tests estimators on every checkpoint's images."""
     del argv
+    here = results_folder(HERE)
     devices.cores_as_devices()
     runs = {}
     for workdir in WORKDIRS.value:
@@ -61,20 +64,28 @@ def main(argv: Sequence[str]) -> None:
             "estimator_seeds": SEEDS,
             "runs": runs,
         }
-        write_json(HERE / "result.json", result)
+        write_json(here / "result.json", result)
     unit = tasks.TASKS[read_config(workdir).task].unit
-    draw(runs, unit).savefig(HERE / "choice.png", dpi=120)
+    draw(runs, unit).savefig(here / "choice.png", dpi=120)
 
 
 def test_checkpoints(workdir: str) -> dict[str, Any]:
-    """What the choice saw of each checkpoint, errors on the test set, and what the choice has cost."""
+    """What the choice saw of each checkpoint, errors on the test set, and what the choice has cost.
+
+    Raises:
+        UserError: no checkpoint of the run is chosen.
+    """
     config = read_config(workdir)
     plan = make_plan(config.evaluate, "quick")
     if QUICK.value:
         plan = replace(plan, images=500, estimator=replace(plan.estimator, steps=50))
     synthetic, real = data.load(config.data.synthetic), data.load(config.data.real)
     test = data.load(config.data.test)
-    choice = choose(workdir, synthetic, real)
+    choice = earlier_choice(workdir)
+    if choice is None:
+        raise UserError(
+            f"{workdir}: no choice that stands; evaluate first: python -m simgan_jax.evaluate --workdir={workdir}"
+        )
     chosen, candidates = choice["step"], choice["candidates"]
     if QUICK.value:
         candidates = candidates[-2:]

@@ -24,20 +24,17 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
-from absl import flags
 from jaxtyping import Array, Float, PyTree
 
 from experiments.benchmark.timing import spread
-from experiments.flags import QUICK, command_line
+from experiments.flags import QUICK, command_line, results_folder
 from experiments.machine import machine
 from simgan_jax import command
 from simgan_jax.io.atomic import write_json
 from simgan_jax.models.convolution import convolve
 from simgan_jax.models.gaze_estimator import GazeEstimator, max_pool
 
-OUTPUT = flags.DEFINE_string(
-    "output", str(Path(__file__).parent / "result.json"), "The file to write."
-)
+HERE = Path(__file__).parent
 
 WIDTH, BATCH, CALLS = 0.25, 8, 4
 # Convolutions after which features are pooled, and how widely.
@@ -146,7 +143,8 @@ def main(argv: Sequence[str]) -> None:
     for name, row in rows.items():
         print(f"{name}: {row}", flush=True)
     result = {"command": command_line("convolutions"), "machine": machine(), "batch": BATCH}
-    write_json(Path(OUTPUT.value), result | {"turns": len(turns), "ways": rows})
+    result |= {"turns": len(turns), "ways": rows}
+    write_json(results_folder(HERE) / "result.json", result)
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ from jaxtyping import Int
 from matplotlib.figure import Figure
 
 from experiments import paired
-from experiments.flags import QUICK, command_line
+from experiments.flags import QUICK, command_line, results_folder
 from experiments.machine import machine
 from experiments.protocol import SEEDS
 from simgan_jax import command
@@ -82,7 +82,8 @@ def main(argv: Sequence[str]) -> None:
     starts = trained_on_images(plan, config.task, sets, config.seed)
     predictions = tune_all(plan, config.task, starts, labelled, sets.test, AUGMENTED.value)
 
-    file = HERE / "result.json"
+    here = results_folder(HERE)
+    file = here / "result.json"
     runs = json.loads(file.read_text()) if file.exists() else {}
     runs["/".join(Path(WORKDIR.value).parts[-2:])] = {
         "command": command_line("few_labels"),
@@ -96,7 +97,7 @@ def main(argv: Sequence[str]) -> None:
         "comparisons": compare(config.task, predictions, sets.test),
     }
     write_json(file, runs)
-    draw(runs).savefig(HERE / "curves.png", dpi=120)
+    draw(runs).savefig(here / "curves.png", dpi=120)
 
 
 def trained_on_images(plan: Plan, task: str, sets: Sets, seed: int) -> dict[str, list[Estimator]]:

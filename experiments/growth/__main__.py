@@ -16,14 +16,13 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 import numpy as np
-from absl import flags
 from ml_collections import ConfigDict
 from rich.console import Console
 from rich.table import Table
 
 from configs.gaze import get_config
 from experiments.benchmark.timing import seconds, spread
-from experiments.flags import QUICK, command_line
+from experiments.flags import QUICK, command_line, results_folder
 from experiments.machine import machine
 from simgan_jax import command
 from simgan_jax.io.atomic import write_json
@@ -33,9 +32,7 @@ from simgan_jax.steps import Batch, iteration, train_step
 from simgan_jax.training import devices
 from simgan_jax.training.sampling import Updates
 
-OUTPUT = flags.DEFINE_string(
-    "output", str(Path(__file__).parent / "result.json"), "The file to write."
-)
+HERE = Path(__file__).parent
 
 HISTORIES = (512, 51_200)
 IMAGES = (1_000, 1_200_000)
@@ -190,7 +187,7 @@ def main(argv: Sequence[str]) -> None:
         "sides": sides,
         "seconds": round(time.perf_counter() - start, 1),
     }
-    write_json(Path(OUTPUT.value), result)
+    write_json(results_folder(HERE) / "result.json", result)
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ from matplotlib.figure import Figure
 from ml_collections import ConfigDict
 
 from configs.gaze import get_config
-from experiments.flags import QUICK, command_line
+from experiments.flags import QUICK, command_line, results_folder
 from experiments.machine import machine
 from experiments.protocol import FULL
 from simgan_jax import command, data, load_refiner
@@ -109,7 +109,7 @@ def side_by_side(phase: Phase, setup: Any) -> Callable[[TrainState, Batch], Trai
 def main(argv: Sequence[str]) -> None:
     """Runs the experiment."""
     del argv
-    here = Path(__file__).parent
+    here = results_folder(Path(__file__).parent)
     weights = {"weighted": get_config("pixels").loss.weight.inside, "uniform": 1.0}
     devices.cores_as_devices(make_setup(config(inside=1.0)))
     curves: dict[str, list[dict[str, float]]] = {}

@@ -18,7 +18,7 @@ from typing import Any
 from absl import flags
 from matplotlib.figure import Figure
 
-from experiments.flags import QUICK, command_line
+from experiments.flags import QUICK, command_line, results_folder
 from experiments.machine import machine
 from simgan_jax import command, data
 from simgan_jax.estimators import tasks
@@ -45,7 +45,8 @@ def main(argv: Sequence[str]) -> None:
     """Trains and tests the rows."""
     del argv
     devices.cores_as_devices()
-    file = HERE / "result.json"
+    here = results_folder(HERE)
+    file = here / "result.json"
     runs = json.loads(file.read_text()) if file.exists() else {}
     for workdir in WORKDIRS.value:
         runs["/".join(Path(workdir).parts[-2:])] = {
@@ -56,7 +57,7 @@ def main(argv: Sequence[str]) -> None:
             "rows": test_rows(workdir, ROWS),
         }
         write_json(file, runs)
-    draw(runs).savefig(HERE / "errors.png", dpi=120)
+    draw(runs).savefig(here / "errors.png", dpi=120)
 
 
 def test_rows(workdir: str, names: tuple[str, ...]) -> list[dict[str, Any]]:

@@ -19,7 +19,7 @@ from typing import Any
 from absl import flags
 
 from experiments import paired
-from experiments.flags import QUICK, command_line
+from experiments.flags import QUICK, command_line, results_folder
 from experiments.machine import machine
 from experiments.summary import over_runs
 from simgan_jax import command, data
@@ -78,7 +78,8 @@ def main(argv: Sequence[str]) -> None:
             rows[row][figure] = over_runs([report[row][figure] for report in reports])
         error, within = rows[row]["error"]["mean"], rows[row]["within"]["mean"]
         print(f"{row:16s} {error:.2f}  within {within:.1%}")
-    file, task = HERE / "result.json", tasks.pop()
+    here, task = results_folder(HERE), tasks.pop()
+    file = here / "result.json"
     result = json.loads(file.read_text()) if file.exists() else {}
     result[task] = {
         "command": command_line("more_images"),
@@ -89,7 +90,7 @@ def main(argv: Sequence[str]) -> None:
         "comparisons": compare(rows),
     }
     write_json(file, result)
-    figures.cumulative(figures.mean_curves(reports)).savefig(HERE / f"{task}.png", dpi=120)
+    figures.cumulative(figures.mean_curves(reports)).savefig(here / f"{task}.png", dpi=120)
 
 
 def compare(rows: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:

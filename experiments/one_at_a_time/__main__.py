@@ -43,7 +43,7 @@ from rich.table import Table
 
 from configs.gaze import get_config
 from experiments import paired
-from experiments.flags import QUICK, command_line
+from experiments.flags import QUICK, command_line, results_folder
 from experiments.machine import machine
 from experiments.protocol import FULL, SEEDS, VARIANTS
 from simgan_jax import command, data, load_refiner
@@ -138,9 +138,10 @@ def main(argv: Sequence[str]) -> None:
             if not seed:
                 pictures[name] = load_refiner(workdir)(probes[name].images[:SHOWN])
             print(name, seed, found[name][-1], flush=True)
-    record = HERE / "result.json"
+    here = results_folder(HERE)
+    record = here / "result.json"
     result = {"runs": {}, "variants": {}}
-    if record.exists() and not QUICK.value:
+    if record.exists():
         result = json.loads(record.read_text())
     for name in names:
         result["variants"][name] = found[name]
@@ -152,7 +153,7 @@ def main(argv: Sequence[str]) -> None:
     result["comparisons"] = compare(result["variants"])
     write_json(record, result)
     rows = [probes[names[0]].images[:SHOWN], *pictures.values(), real[:SHOWN]]
-    write_image(HERE / "samples.png", image_files.grid(np.stack(rows), scale=2))
+    write_image(here / "samples.png", image_files.grid(np.stack(rows), scale=2))
     show(found)
 
 

@@ -27,7 +27,7 @@ from absl import flags
 
 from configs.gaze import get_config
 from experiments import protocol
-from experiments.flags import QUICK, command_line
+from experiments.flags import QUICK, command_line, results_folder
 from experiments.machine import machine
 from experiments.real_people.__main__ import DESCRIBED, SCALE, VARIED, changed
 from experiments.real_people.why import POSE, column, parts_of, read
@@ -55,7 +55,7 @@ SHAPES: dict[str, tuple[dict[str, dict[str, float]], tuple[float, float]]] = {
 }
 NAMES = flags.DEFINE_list("shapes", list(SHAPES), "Of them, separated by commas.")
 
-FILE = Path(__file__).parent / "shapes.json"
+HERE = Path(__file__).parent
 
 
 def main(argv: Sequence[str]) -> None:
@@ -89,9 +89,10 @@ def main(argv: Sequence[str]) -> None:
         }
 
     found = dict(zip(NAMES.value, devices.each_on_a_device(test_one, NAMES.value), strict=True))
-    shapes = json.loads(FILE.read_text())["shapes"] if FILE.exists() else {}
+    file = results_folder(HERE) / "shapes.json"
+    shapes = json.loads(file.read_text())["shapes"] if file.exists() else {}
     about = {"command": command_line("real_people.shapes"), "machine": machine(), "unit": "degrees"}
-    write_json(FILE, about | {"shapes": shapes | found})
+    write_json(file, about | {"shapes": shapes | found})
     print(json.dumps(found, indent=2))
 
 

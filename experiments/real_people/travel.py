@@ -19,7 +19,7 @@ import numpy as np
 from jaxtyping import Shaped
 
 from experiments import protocol
-from experiments.flags import QUICK, command_line
+from experiments.flags import QUICK, command_line, results_folder
 from experiments.machine import machine
 from experiments.real_people.why import POSE, column
 from simgan_jax import command, data
@@ -30,7 +30,7 @@ from simgan_jax.metrics import angles, label_shift
 from simgan_jax.metrics.darkest_disc import darkest_disc
 from simgan_jax.ranges import to_unit
 
-FILE = Path(__file__).parent / "travel.json"
+HERE = Path(__file__).parent
 HEIGHT, WIDTH = 36, 60
 # (pitch, yaw), degrees.
 TURNS = ((10, 0), (-10, 0), (0, 5), (0, -5), (0, 10), (0, -10))
@@ -60,7 +60,8 @@ def main(argv: Sequence[str]) -> None:
             "pairs": len(before),
         }
     about = {"command": command_line("real_people.travel"), "machine": machine()}
-    write_json(FILE, about | {"unit": "px, x to the right and y down", "turns": found})
+    about |= {"unit": "px, x to the right and y down", "turns": found}
+    write_json(results_folder(HERE) / "travel.json", about)
     print(json.dumps(found, indent=2))
 
 

@@ -27,7 +27,7 @@ import numpy as np
 from jaxtyping import Float, Shaped
 
 from experiments.few_labels.__main__ import STEPS, WORKDIR
-from experiments.flags import QUICK, command_line
+from experiments.flags import QUICK, command_line, results_folder
 from experiments.machine import machine
 from experiments.protocol import SEEDS
 from simgan_jax import command
@@ -47,7 +47,7 @@ from simgan_jax.refinement.loading import load_refiner
 from simgan_jax.training import devices
 from simgan_jax.training.provenance import read_config
 
-FILE = Path(__file__).parent / "why.json"
+HERE = Path(__file__).parent
 BASES = ("synthetic", "refined", "real")
 POSE = "target_head_yaw_deg"
 
@@ -85,7 +85,8 @@ def main(argv: Sequence[str]) -> None:
         }
         for row, many in estimators.items()
     }
-    runs = json.loads(FILE.read_text()) if FILE.exists() else {}
+    file = results_folder(HERE) / "why.json"
+    runs = json.loads(file.read_text()) if file.exists() else {}
     runs["/".join(Path(WORKDIR.value).parts[-2:])] = {
         "command": command_line("real_people.why"),
         "machine": machine(),
@@ -93,7 +94,7 @@ def main(argv: Sequence[str]) -> None:
         "steps": steps,
         "rows": found,
     }
-    write_json(FILE, runs)
+    write_json(file, runs)
     print(json.dumps(found, indent=2))
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from absl import flags
 
-from experiments.flags import QUICK, command_line
+from experiments.flags import QUICK, command_line, results_folder
 from experiments.machine import machine
 from simgan_jax import command, data, load_refiner, ranges
 from simgan_jax.data import Arrays
@@ -37,6 +37,7 @@ COLUMNS, SCALE = 10, 2
 def main(argv: Sequence[str]) -> None:
     """Refines images of the simulator's test split and lays them between the two domains."""
     del argv
+    here = results_folder(HERE)
     config = read_config(WORKDIR.value)
     count = 64 if QUICK.value else 512
     synthetic = data.load(config.data.synthetic.to_dict() | {"split": "test", "count": count})
@@ -46,7 +47,7 @@ def main(argv: Sequence[str]) -> None:
     before = Arrays(refine.match(synthetic.images), synthetic.labels)
 
     rows = [synthetic.images[:COLUMNS], refined[:COLUMNS], camera.images[:COLUMNS]]
-    write_image(HERE / "samples.png", image_files.grid(np.stack(rows), scale=SCALE))
+    write_image(here / "samples.png", image_files.grid(np.stack(rows), scale=SCALE))
 
     shift = measure_shift(before, refined)
     result = {
@@ -56,7 +57,7 @@ def main(argv: Sequence[str]) -> None:
         "label_shift": summarize_shift(shift, before),
         **doctor.sample_statistics(ranges.to_unit(refined), ranges.to_unit(before.images)),
     }
-    write_json(HERE / "result.json", result)
+    write_json(here / "result.json", result)
     print(json.dumps(result, indent=2))
 
 

@@ -31,7 +31,7 @@ from ml_collections import ConfigDict
 
 from configs.gaze import get_config
 from experiments import paired, protocol, summary
-from experiments.flags import QUICK, command_line
+from experiments.flags import QUICK, command_line, results_folder
 from experiments.machine import machine
 from experiments.real_people import __main__ as real_people
 from experiments.rivals import table
@@ -99,8 +99,9 @@ def main(argv: Sequence[str]) -> None:
         return
     reports = {method: [read(workdir(method, seed)) for seed in seeds] for method in methods}
     result = added(reports, len(seeds))
-    write_json(HERE / "result.json", result)
-    (HERE / "table.md").write_text(table.text(result))
+    here = results_folder(HERE)
+    write_json(here / "result.json", result)
+    (here / "table.md").write_text(table.text(result))
     print(table.text(result))
     if DATA.value == "embedded":
         draw_samples([workdir(method, seeds[0]) for method in methods])
@@ -190,9 +191,9 @@ def added(reports: Mapping[str, Sequence[Mapping[str, float]]], seeds: int) -> d
         reports: of each method, `read`, one a seed.
         seeds: their number.
     """
-    file = HERE / "result.json"
+    file = results_folder(HERE) / "result.json"
     result: dict[str, Any] = {"runs": {}, "variants": {}, "comparisons": {}}
-    if file.exists() and not QUICK.value:
+    if file.exists():
         result |= json.loads(file.read_text())
     config = configuration(0)
     about = {
@@ -226,7 +227,7 @@ def draw_samples(folders: Sequence[Path]) -> None:
         for folder in folders
     ]
     rows = [synthetic, *made, real[np.linspace(0, len(real) - 1, PICTURES).astype(int)]]
-    write_image(HERE / "samples.png", image_files.grid(np.stack(rows), scale=2))
+    write_image(results_folder(HERE) / "samples.png", image_files.grid(np.stack(rows), scale=2))
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ import numpy as np
 from absl import flags
 from scipy.stats import binomtest
 
-from experiments.flags import QUICK, command_line
+from experiments.flags import QUICK, command_line, results_folder
 from experiments.machine import machine
 from simgan_jax import command, data, load_refiner
 from simgan_jax.io.atomic import write_json
@@ -63,8 +63,9 @@ def main(argv: Sequence[str]) -> None:
         p = binomtest(right, found["images"]).pvalue
         result[name] = {"right": right, "of": found["images"], "p": p}
         print(f"{name}: the network is right on {right} of {found['images']} (p = {p:.2g})")
-    write_json(HERE / "result.json", result)
-    (HERE / "page.html").write_text(page(sets, result))
+    here = results_folder(HERE)
+    write_json(here / "result.json", result)
+    (here / "page.html").write_text(page(sets, result))
 
 
 def page(sets: dict[str, np.ndarray], machines: dict) -> str:
