@@ -92,3 +92,10 @@ def test_a_quick_trial_of_an_experiment_leaves_its_stored_results_alone(tmp_path
     assert {path.name: path.read_bytes() for path in here.iterdir() if path.is_file()} == before
     made = tmp_path / "runs" / "experiments" / "quick" / "refined_samples"
     assert sorted(path.name for path in made.iterdir()) == ["result.json", "samples.png"]
+
+
+def test_the_accelerator_s_experiment_removes_nothing_that_it_did_not_make(tmp_path):
+    (tmp_path / "runs" / "mine").mkdir(parents=True)
+    run(["-m", "experiments.accelerator", "--output=.", "--parts="], tmp_path)
+    assert (tmp_path / "runs" / "mine").is_dir()
+    assert (tmp_path / "result.json").is_file()

@@ -14,10 +14,10 @@ must be installed. `--quick` tries everything in little: on a CPU in some minute
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,7 +25,7 @@ from pathlib import Path
 from absl import flags
 
 from experiments.accelerator.budget import FILE, Part
-from experiments.flags import QUICK, command_line
+from experiments.flags import QUICK, command_line, results_folder
 from simgan_jax import command
 from simgan_jax.errors import UserError
 from simgan_jax.io.atomic import write_json
@@ -45,7 +45,7 @@ MEMORY = {
 MARGIN = 10.0
 
 MINUTES = flags.DEFINE_float("minutes", 10.0, "That may be taken in all.")
-OUTPUT = flags.DEFINE_string("output", str(HERE), "Folder of the result.")
+OUTPUT = flags.DEFINE_string("output", None, "Folder of the result; by default the code's.")
 PARTS = flags.DEFINE_list("parts", list(SHARES), "Those to run, in their order.")
 
 
@@ -56,34 +56,36 @@ def main(argv: Sequence[str]) -> None:
     for name in PARTS.value:
         if name not in SHARES:
             raise UserError(f"--parts: no {name!r}; there are {', '.join(SHARES)}")
-    folder = Path(OUTPUT.value)
+    folder = Path(OUTPUT.value) if OUTPUT.value else results_folder(HERE)
     about = {"command": command_line("accelerator"), "minutes": MINUTES.value}
     write_json(folder / FILE, about | {"parts": {}})
     for i, name in enumerate(PARTS.value):
         share = SHARES[name] / sum(SHARES[later] for later in PARTS.value[i:])
         run(name, share * (end - time.perf_counter()), QUICK.value, folder)
-    shutil.rmtree(folder / "runs", ignore_errors=True)
     print((folder / FILE).read_text())
 
 
 def run(name: str, seconds: float, quick: bool, folder: Path) -> None:
     """Runs a part, and ends it with all that it has started when its time is over."""
-    options = {"seconds": seconds, "quick": quick, "folder": str(folder)}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "experiments.accelerator.part", name, json.dumps(options)],
-        env=os.environ | MEMORY[name],
-        start_new_session=True,
-    )
-    try:
-        status = process.wait(seconds)
-        if status:
-            Part(name, 0, quick, folder).report(status=status)
-    except subprocess.TimeoutExpired:
-        Part(name, 0, quick, folder).report(ended=f"after {seconds:.0f} s, its share of the time")
-    finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+    # Removed here, since a part that is killed cannot.
+    with tempfile.TemporaryDirectory(dir=folder, ignore_cleanup_errors=True) as scratch:
+        part = Part(name, seconds, quick, folder, scratch)
+        options = {"seconds": seconds, "quick": quick, "folder": str(folder), "scratch": scratch}
+        process = subprocess.Popen(
+            [sys.executable, "-m", "experiments.accelerator.part", name, json.dumps(options)],
+            env=os.environ | MEMORY[name],
+            start_new_session=True,
+        )
+        try:
+            status = process.wait(seconds)
+            if status:
+                part.report(status=status)
+        except subprocess.TimeoutExpired:
+            part.report(ended=f"after {seconds:.0f} s, its share of the time")
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
 
 
 if __name__ == "__main__":

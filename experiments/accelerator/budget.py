@@ -17,9 +17,12 @@ class Part:
         name: of the part.
         quick: whether it is only tried out.
         folder: of the results.
+        scratch: folder for all else, removed after the part.
     """
 
-    def __init__(self, name: str, seconds: float, quick: bool, folder: str | Path):
+    def __init__(
+        self, name: str, seconds: float, quick: bool, folder: str | Path, scratch: str | Path
+    ):
         """Starts the clock.
 
         Args:
@@ -27,8 +30,10 @@ class Part:
             seconds: that it may take.
             quick: whether it is only tried out.
             folder: of the results.
+            scratch: folder for all else.
         """
-        self.name, self.quick, self.folder = name, quick, Path(folder)
+        self.name, self.quick = name, quick
+        self.folder, self.scratch = Path(folder), Path(scratch)
         self._end = time.perf_counter() + seconds
 
     def left(self) -> float:

@@ -14,7 +14,7 @@ def paper_eyes(dtype: str, quick: bool) -> ConfigDict:
 
 
 def paper_hands(quick: bool) -> ConfigDict:
-    """The paper's networks for hands at 224 x 224, in bfloat16 and one piece, on random images."""
+    """The paper's networks for hands at 224 x 224, in bfloat16 and one piece."""
     config = hand.get_config("paper")
     config.refiner.dtype = config.discriminator.dtype = "bfloat16"
     config.train.micro_batch = 0

@@ -31,8 +31,7 @@ ROWS = (("synthetic", "refined", "real"), ("matched", "synthetic_augmented", "re
 
 def measure(part: Part) -> None:
     """Trains until the schedule or the time is over; then trains estimators, the main rows first."""
-    config, workdir = long_eyes(part.quick), part.folder / "runs" / "eyes"
-    shutil.rmtree(workdir, ignore_errors=True)
+    config, workdir = long_eyes(part.quick), part.scratch / "eyes"
     start = time.perf_counter()
     # `train` ends at this signal as when a user stops it: saved, and fit for evaluation.
     timer = threading.Timer((1 - EVALUATION) * part.left(), os.kill, (os.getpid(), signal.SIGTERM))

@@ -43,7 +43,7 @@ class Ours:
         compile_seconds: of each task.
         flops: of an iteration.
         images: that an iteration takes.
-        memory: bytes that the compiled iteration needs beside its arguments, and most in use.
+        memory: most bytes that were in use, where the device tells.
     """
 
     def __init__(self, config: ConfigDict, calls: int):

@@ -84,7 +84,8 @@ def test_checkpoints(workdir: str) -> dict[str, Any]:
     choice = earlier_choice(workdir)
     if choice is None:
         raise UserError(
-            f"{workdir}: no choice that stands; evaluate first: python -m simgan_jax.evaluate --workdir={workdir}"
+            f"{workdir}: no choice that stands; evaluate first: python -m simgan_jax.evaluate "
+            f"--workdir={workdir}"
         )
     chosen, candidates = choice["step"], choice["candidates"]
     if QUICK.value:
