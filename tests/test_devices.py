@@ -1,5 +1,7 @@
 """Where a state lies, what cannot be cut into equal parts, and jobs on devices of their own."""
 
+import subprocess
+import sys
 import threading
 
 import jax
@@ -8,6 +10,7 @@ import numpy as np
 import optax
 import pytest
 from test_device_counts import equal
+from tiny import environment
 
 from simgan_jax import Setup, create_train_state
 from simgan_jax.errors import UserError
@@ -29,6 +32,21 @@ SETUP = Setup(
     batch=16,
     history_size=32,
 )
+
+# On a machine of four cores: the devices that runs of such batches, without a history, can share.
+SHARED = """
+import os, sys
+os.sched_getaffinity = lambda pid: range(4)
+import jax
+from configs.gaze import get_config
+from simgan_jax.setup import make_setup
+from simgan_jax.training import devices
+config = get_config("tiny")
+config.history.size = 0
+setup = make_setup(config)
+devices.cores_as_devices(*(setup.replace(batch=int(batch)) for batch in sys.argv[1:]))
+print(jax.device_count())
+"""
 
 
 def numbered(count: int):
@@ -157,3 +175,12 @@ def test_an_error_of_a_job_is_raised():
 
     with pytest.raises(UserError, match="the second"):
         devices.each_on_a_device(job, range(3))
+
+
+@pytest.mark.parametrize(("batches", "count"), [(["8"], 4), (["8", "6"], 2), (["6", "8"], 2)])
+def test_as_many_cores_are_devices_as_cut_the_batch_of_every_run(batches, count):
+    variables = environment()
+    del variables["JAX_NUM_CPU_DEVICES"]
+    command = [sys.executable, "-c", SHARED, *batches]
+    done = subprocess.run(command, env=variables, capture_output=True, text=True, check=True)
+    assert int(done.stdout) == count

@@ -50,8 +50,8 @@ Step = Callable[[TrainState, Any, Setup], tuple[TrainState, Metrics]]
 Program = Callable[[TrainState, Any], tuple[TrainState, Metrics]]
 
 
-def cores_as_devices(setup: Setup | None = None) -> None:
-    """Lets every core of a CPU be a device, or as many as cut `setup`'s batch into equal parts.
+def cores_as_devices(*setups: Setup) -> None:
+    """Lets every core of a CPU be a device, or as many as cut each setup's batch into equal parts.
 
     XLA computes a convolution of a micro-batch on one core; a device for each keeps them all busy. Does
     nothing once JAX has started, where the number is set already (JAX_NUM_CPU_DEVICES), and to
@@ -60,7 +60,7 @@ def cores_as_devices(setup: Setup | None = None) -> None:
     if jax.config.jax_num_cpu_devices > 0 or HOST_DEVICES in os.environ.get("XLA_FLAGS", ""):
         return
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    fitting = (n for n in range(cores, 1, -1) if setup is None or _obstacle(setup, n) is None)
+    fitting = (n for n in range(cores, 1, -1) if not any(_obstacle(x, n) for x in setups))
     try:
         jax.config.update("jax_num_cpu_devices", next(fitting, 1))
     except RuntimeError:  # JAX has started
