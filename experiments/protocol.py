@@ -3,7 +3,7 @@
 An experiment is a set of variants, each a configuration. Every variant is trained with several GAN
 seeds; the seed of a run is that of its estimators too. Of each run
 
-- the checkpoint is chosen by `choice.choose`: realism and label shift, no label of a real image;
+- the checkpoint is chosen by the rules of `choice.select`, with no label of a real image;
 - estimators are trained on synthetic, on refined and on labelled real images (the ceiling), each
   without and with augmentation, and on synthetic images with the grey values of real ones (what can
   be done without a network), all with the same settings; they stop early by a part of their own
@@ -20,6 +20,7 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import jax
@@ -28,8 +29,10 @@ from absl import flags
 from ml_collections import ConfigDict
 
 from experiments import summary
-from experiments.flags import QUICK, command_line, results_folder
+from experiments.flags import command_line, results_folder
 from experiments.machine import machine
+from experiments.seeds import how_many
+from experiments.sizes import level, size, sized
 from simgan_jax import data
 from simgan_jax.errors import UserError
 from simgan_jax.evaluation import figures
@@ -43,10 +46,6 @@ from simgan_jax.setup import make_setup
 from simgan_jax.training import devices, provenance
 from simgan_jax.training.loop import train
 
-FULL = flags.DEFINE_bool(
-    "full", False, "A refiner, batch and steps of the paper's size: for accelerators."
-)
-SEEDS = flags.DEFINE_integer("seeds", 3, "GAN seeds a variant.")
 SEED = flags.DEFINE_integer(
     "seed",
     None,
@@ -67,7 +66,6 @@ ROWS = (
     ),
     "matched",
 )
-FACTORS = {"steps": 20, "pretrain_refiner": 10, "pretrain_discriminator": 4}
 PICTURES = 10
 
 
@@ -77,6 +75,7 @@ def run(
     here: Path,
     show_real: bool = True,
     rows: Sequence[str] = ROWS,
+    longer: Mapping[str, int] = MappingProxyType({}),
 ) -> dict[str, Any]:
     """Trains and evaluates every variant with every seed; writes result.json and pictures.
 
@@ -89,6 +88,7 @@ def run(
         here: folder of the results; with --quick they go to `results_folder`.
         show_real: whether real images may be in the picture; others' photographs may not.
         rows: of the estimator table.
+        longer: of variants that try just this, how many times as many iterations they take.
 
     Returns:
         As in result.json: "variants" has of each the figures of `summary.summarize`, "comparisons" what
@@ -98,22 +98,18 @@ def run(
     Raises:
         UserError: an unknown variant, or flags that contradict each other.
     """
-    if QUICK.value and FULL.value:
-        raise UserError("--quick --full: give one of them")
     unknown = set(VARIANTS.value) - set(variants)
     if unknown:
         raise UserError(f"--variants: no {unknown.pop()!r}; there are {', '.join(variants)}")
-    variants = {variant: sized(config, rows) for variant, config in variants.items()}
+    variants = {name: sized(x, rows, longer.get(name, 1)) for name, x in variants.items()}
     wanted = [variant for variant in variants if variant in (VARIANTS.value or variants)]
-    level = "full" if FULL.value else "quick"
-    size = "quick" if QUICK.value else "full" if FULL.value else ""
-    runs = Runs(RUNS / name / size, same_images(variants))
-    devices.cores_as_devices(make_setup(variants[wanted[0]]))
+    runs = Runs(RUNS / name / size(), same_images(variants))
+    devices.cores_as_devices(*(make_setup(variants[variant]) for variant in wanted))
     if jax.default_backend() != "cpu":
         for config in variants.values():
             config.train.micro_batch = 0
-    seeds = range(1 if QUICK.value else SEEDS.value) if SEED.value is None else [SEED.value]
-    train_all(runs, {variant: variants[variant] for variant in wanted}, seeds, level)
+    seeds = gan_seeds()
+    train_all(runs, {variant: variants[variant] for variant in wanted}, seeds)
     if SEED.value is not None:
         return {}
     here = results_folder(here)
@@ -157,9 +153,14 @@ class Runs(NamedTuple):
         return self.folder / f"{variant}-{seed}"
 
 
-def train_all(
-    runs: Runs, variants: Mapping[str, ConfigDict], seeds: Sequence[int], level: str
-) -> None:
+def gan_seeds() -> Sequence[int]:
+    """The seeds that the flags ask for."""
+    if SEED.value is not None:
+        return [SEED.value]
+    return range(how_many())
+
+
+def train_all(runs: Runs, variants: Mapping[str, ConfigDict], seeds: Sequence[int]) -> None:
     """Trains and evaluates what is not finished, but for the rows that others have trained.
 
     Seed by seed, so that an interrupted experiment has all variants of the first seeds. The row that
@@ -179,9 +180,9 @@ def train_all(
                 "matched_augmented" if config.data.histogram_matching else "synthetic_augmented"
             )
             missing = [
-                row for row in config.evaluate[level].rows if row not in known or row == reader
+                row for row in config.evaluate[level()].rows if row not in known or row == reader
             ]
-            evaluate_and_print(folder, level, rows=missing)
+            evaluate_and_print(folder, level(), rows=missing)
 
 
 def borrowed_rows(runs: Runs, variant: str, seed: int) -> dict[str, Any]:
@@ -271,27 +272,3 @@ def draw_samples(workdirs: Mapping[str, Path], here: Path, show_real: bool) -> N
 def _devices(workdir: Path) -> str:
     """What a run was trained on; its seed alone does not fix its result, this does too."""
     return provenance.devices_used(json.loads((workdir / "environment.json").read_text()))
-
-
-def sized(config: ConfigDict, rows: Sequence[str]) -> ConfigDict:
-    """A variant at the size that the flags ask for, and with the rows of its estimators."""
-    quick = config.evaluate.quick
-    quick.rows = rows
-    config.watch.keep = 100  # all checkpoints are there to choose from
-    if FULL.value:
-        config.evaluate.full.rows = (*rows, "synthetic_4x", "refined_4x")
-        config.refiner.features = 64
-        config.train.update(batch=512, micro_batch=0)
-        # The paper's 10,000, 1,000 and 200 of configs/gaze.py; variants keep their ratios.
-        for phase, factor in FACTORS.items():
-            config.train[phase] *= factor
-        config.watch.update(sample_every=1000, checkpoint_every=1000)
-        config.history.size = config.history.size and 51200
-    elif QUICK.value:
-        config.refiner.features = 8
-        config.refiner.blocks = 1
-        config.history.size = config.history.size and 128
-        config.train.update(steps=40, pretrain_refiner=20, pretrain_discriminator=10)
-        config.watch.update(sample_every=40, checkpoint_every=40)
-        quick.update(images=600, probe=100, discriminator_steps=20, estimator_steps=40)
-    return config

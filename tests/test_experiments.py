@@ -6,11 +6,14 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 from absl.testing import flagsaver
 from test_choice import brighter, make_run, same
 from tiny import environment
 
+from experiments.default_run import __main__ as default_run
 from experiments.flags import QUICK, results_folder
+from simgan_jax.errors import UserError
 from simgan_jax.evaluation.choice import choose
 from simgan_jax.refinement.chosen_checkpoint import write_choice
 
@@ -99,3 +102,12 @@ def test_the_accelerator_s_experiment_removes_nothing_that_it_did_not_make(tmp_p
     run(["-m", "experiments.accelerator", "--output=.", "--parts="], tmp_path)
     assert (tmp_path / "runs" / "mine").is_dir()
     assert (tmp_path / "result.json").is_file()
+
+
+def test_a_finished_run_of_other_settings_is_not_taken_for_the_default_run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    folder = default_run.RUNS / "gaze_tiny-0"
+    make_run(folder, {1: same})
+    (folder / default_run.FILE).write_text("{}")
+    with flagsaver.as_parsed((QUICK, "true")), pytest.raises(UserError, match="another config"):
+        default_run.run(0)

@@ -2,11 +2,16 @@ import json
 
 import numpy as np
 import pytest
+from absl import flags
+from absl.testing import flagsaver
 
+from configs import hand
 from configs.gaze import get_config
 from experiments import protocol, summary
 from experiments.comparison import __main__ as comparison
+from experiments.flags import QUICK
 from experiments.one_at_a_time import __main__ as one_at_a_time
+from experiments.sizes import FULL, SCHEDULE, sized
 from simgan_jax.errors import UserError
 
 
@@ -112,6 +117,48 @@ def test_a_label_shift_of_lost_content_is_marked_and_stands_for_nothing():
     unknown = [figures | {"label shift": None, "followed": 0.0}] * 3
     shift = one_at_a_time.compare({"base": runs, "global": unknown})[1]
     assert not shift["clear"]
+
+
+def flags_given(full="false", quick="false", **more):
+    """Flags of the experiments, as if they had been given on the command line."""
+    return flagsaver.as_parsed((FULL, full), (QUICK, quick), **more)
+
+
+def test_at_full_size_every_variant_has_the_paper_s_schedule_but_who_tries_another_length():
+    variants = [get_config(), get_config("pixels"), get_config("pixels")]
+    with flags_given(full="true"):
+        found = [
+            sized(config, ("refined",), longer)
+            for config, longer in zip(variants, (1, 1, 4), strict=True)
+        ]
+    schedules = [[config.train[name] for name in SCHEDULE] for config in found]
+    assert schedules[0] == [512, 10_000, 2, 1, 1000, 200]
+    assert schedules[1] == schedules[0]
+    assert schedules[2] == [512, 40_000, 2, 1, 1000, 200]
+    assert {config.refiner.features for config in found} == {64}
+
+
+def test_hands_that_begin_as_they_are_are_not_pre_trained_at_full_size_either():
+    variants = [hand.get_config(), hand.get_config()]
+    variants[1].train.pretrain_refiner = 300
+    with flags_given(full="true"):
+        found = [sized(config, ("refined",)).train.pretrain_refiner for config in variants]
+    assert found == [0, 500]
+
+
+def test_at_the_size_of_a_cpu_a_longer_variant_has_so_many_times_its_iterations():
+    with flags_given():
+        assert sized(get_config("pixels"), ("refined",), 4).train.steps == 2000
+
+
+def test_one_seed_is_trained_alone_where_it_is_asked_for(monkeypatch):
+    with flags_given(seed="2"):
+        assert list(protocol.gan_seeds()) == [2]
+    monkeypatch.setattr(flags.FLAGS["seed"], "present", True)  # parsed, and not given
+    with flags_given(seeds="3"):
+        assert list(protocol.gan_seeds()) == [0, 1, 2]
+    with flags_given(seeds="3", quick="true"):
+        assert list(protocol.gan_seeds()) == [0]
 
 
 def test_missing_photographs_are_one_clear_line(tmp_path, monkeypatch):

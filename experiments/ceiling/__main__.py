@@ -28,7 +28,7 @@ from absl import flags
 from configs.gaze import get_config
 from experiments.flags import QUICK, command_line, results_folder
 from experiments.machine import machine
-from experiments.protocol import SEEDS
+from experiments.seeds import how_many
 from simgan_jax import command, data
 from simgan_jax.data import Arrays
 from simgan_jax.data.fourier_adaptation import adapt
@@ -66,7 +66,7 @@ def main(argv: Sequence[str]) -> None:
         seen[Path(workdir).name] = Arrays(refined, seen["synthetic"].labels)
     jobs = [
         (name, augmented, seed)
-        for seed in range(1 if QUICK.value else SEEDS.value)
+        for seed in range(how_many())
         for name in training
         for augmented in (0.0, 1.0)
     ]

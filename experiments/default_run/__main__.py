@@ -1,22 +1,23 @@
 """The first command of the README, with several seeds of everything.
 
-    python -m experiments.default_run [--seeds=3] [--variant=]
+    python -m experiments.default_run [--seeds=3] [--quick]
 
 A run of configs/gaze.py a seed, evaluated as that command does, in runs/experiments/default_run;
 what is finished is not done again. Writes result.json beside this file, and curves.png, the cumulative
-errors. --variant takes another of configs/gaze.py: tiny shows that it works.
+errors. --quick shows that it works: one run of configs/gaze.py:tiny.
 """
 
 import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from absl import flags
+from ml_collections import ConfigDict
 
 from configs.gaze import get_config
 from experiments import summary
-from experiments.flags import command_line
+from experiments.flags import QUICK, command_line, results_folder
 from experiments.machine import machine
+from experiments.seeds import how_many
 from simgan_jax import command
 from simgan_jax.evaluation import figures
 from simgan_jax.evaluation.run import FILE, evaluate_and_print
@@ -24,21 +25,17 @@ from simgan_jax.io.atomic import read_json, write_json
 from simgan_jax.setup import make_setup
 from simgan_jax.training import devices
 from simgan_jax.training.loop import train
-from simgan_jax.training.provenance import devices_used
+from simgan_jax.training.provenance import claim, devices_used
 
-SEEDS = flags.DEFINE_integer("seeds", 3, "Runs.")
-VARIANT = flags.DEFINE_string("variant", "", "Of configs/gaze.py.")
-OUTPUT = flags.DEFINE_string(
-    "output", str(Path(__file__).parent / "result.json"), "The file to write."
-)
+HERE = Path(__file__).parent
 RUNS = Path("runs/experiments/default_run")
 
 
 def main(argv: Sequence[str]) -> None:
     """Trains, evaluates, summarises."""
     del argv
-    devices.cores_as_devices(make_setup(get_config(VARIANT.value)))
-    folders = [run(seed) for seed in range(SEEDS.value)]
+    devices.cores_as_devices(make_setup(configuration(0)))
+    folders = [run(seed) for seed in range(how_many())]
     reports = [read_json(folder / FILE) for folder in folders]
     found = summary.summarize([summary.figures_of(report) for report in reports])
     result = {
@@ -48,17 +45,29 @@ def main(argv: Sequence[str]) -> None:
         "figures": found,
         "comparisons": summary.comparisons(found),
     }
-    write_json(OUTPUT.value, result)
+    here = results_folder(HERE)
+    write_json(here / "result.json", result)
     curves = figures.mean_curves([report["estimators"] for report in reports])
-    figures.cumulative(curves).savefig(Path(OUTPUT.value).with_name("curves.png"), dpi=120)
+    figures.cumulative(curves).savefig(here / "curves.png", dpi=120)
     print(json.dumps(result["comparisons"], indent=2))
 
 
-def run(seed: int) -> Path:
-    """The folder of a finished run."""
-    config = get_config(VARIANT.value)
+def configuration(seed: int) -> ConfigDict:
+    """Of a run."""
+    config = get_config("tiny" if QUICK.value else "")
     config.seed = seed
+    return config
+
+
+def run(seed: int) -> Path:
+    """The folder of a finished run.
+
+    Raises:
+        UserError: it holds a run of another configuration.
+    """
+    config = configuration(seed)
     folder = RUNS / f"{config.name}-{seed}"
+    claim(folder, config)
     if not (folder / FILE).exists():
         if not train(config, folder):
             raise KeyboardInterrupt

@@ -31,8 +31,8 @@ def main(argv: Sequence[str]) -> None:
     changes = {
         "default": {},
         "equalized": equalized,
-        "long": {"train.steps": 2000},
-        "equalized long": equalized | {"train.steps": 2000},
+        "long": {},
+        "equalized long": equalized,
         "no history": equalized | {"history.size": 0},
         "global": equalized | {"loss.local": False},
         "no weights": equalized | {"loss.weight.label": ""},
@@ -40,7 +40,8 @@ def main(argv: Sequence[str]) -> None:
     variants = {name: get_config("pixels") for name in changes}
     for name, change in changes.items():
         variants[name].update_from_flattened_dict(change)
-    protocol.run("embedded_eyes", variants, Path(__file__).parent)
+    longer = {"long": 4, "equalized long": 4}
+    protocol.run("embedded_eyes", variants, Path(__file__).parent, longer=longer)
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ from matplotlib.figure import Figure
 from experiments import paired
 from experiments.flags import QUICK, command_line, results_folder
 from experiments.machine import machine
-from experiments.protocol import SEEDS
+from experiments.seeds import how_many
 from simgan_jax import command
 from simgan_jax.data import Arrays
 from simgan_jax.errors import UserError
@@ -70,7 +70,7 @@ def main(argv: Sequence[str]) -> None:
     del argv
     devices.cores_as_devices()
     config = read_config(WORKDIR.value)
-    plan = plan_of(config, "quick", seeds=1 if QUICK.value else SEEDS.value)
+    plan = plan_of(config, "quick", seeds=how_many())
     plan = replace(plan, rows=tuple(Row(base, augmented=AUGMENTED.value) for base in BASES))
     steps = 20 if QUICK.value else STEPS.value or plan.estimator.steps
     plan = replace(plan, estimator=replace(plan.estimator, steps=steps))

@@ -32,7 +32,7 @@ from ml_collections import ConfigDict
 from configs.gaze import get_config
 from experiments.flags import QUICK, command_line, results_folder
 from experiments.machine import machine
-from experiments.protocol import FULL
+from experiments.sizes import FULL, size
 from simgan_jax import command, data, load_refiner
 from simgan_jax.evaluation.label_preservation import measure_shift, summarize_shift
 from simgan_jax.io import image_files
@@ -143,8 +143,7 @@ def main(argv: Sequence[str]) -> None:
     for target in TARGETS:
         c = config(weights["weighted"], target)
         c.data.synthetic.count -= PROBE
-        size = "quick" if QUICK.value else "full" if FULL.value else ""
-        workdir = RUNS / size / f"{target}"
+        workdir = RUNS / size() / f"{target}"
         if not train(c, workdir):
             raise KeyboardInterrupt
         rows = [row for row in logs.read(workdir / logs.FILE) if "samples/lambda" in row]

@@ -45,7 +45,8 @@ from configs.gaze import get_config
 from experiments import paired
 from experiments.flags import QUICK, command_line, results_folder
 from experiments.machine import machine
-from experiments.protocol import FULL, SEEDS, VARIANTS
+from experiments.protocol import SEED, VARIANTS, gan_seeds
+from experiments.sizes import FULL, size
 from simgan_jax import command, data, load_refiner
 from simgan_jax.errors import UserError
 from simgan_jax.evaluation.label_preservation import measure_shift, summarize_shift
@@ -57,7 +58,7 @@ from simgan_jax.io.atomic import write_json
 from simgan_jax.io.image_files import write_image
 from simgan_jax.metrics.label_shift import LEAST_FOLLOWED
 from simgan_jax.setup import make_setup
-from simgan_jax.training import devices
+from simgan_jax.training import devices, provenance
 from simgan_jax.training.loop import train
 
 CHANGES: dict[str, dict[str, Any]] = {
@@ -116,8 +117,8 @@ def main(argv: Sequence[str]) -> None:
     names = VARIANTS.value or list(CHANGES)
     if unknown := set(names) - set(CHANGES):
         raise UserError(f"--variants: no {unknown.pop()!r}; there are {', '.join(CHANGES)}")
-    seeds = range(1 if QUICK.value else SEEDS.value)
-    devices.cores_as_devices(make_setup(config("base", 0)))
+    seeds, runs = gan_seeds(), RUNS / size()
+    devices.cores_as_devices(*(make_setup(config(name, 0)) for name in names))
     probes = {name: load_probe(config(name, 0)) for name in names}
     real = data.load(config("base", 0).data.real).images
     found: dict[str, list[dict[str, float]]] = {name: [] for name in names}
@@ -125,8 +126,8 @@ def main(argv: Sequence[str]) -> None:
     for seed in seeds:
         for name in names:
             c = config(name, seed)
-            size = "quick" if QUICK.value else "full" if FULL.value else ""
-            workdir = RUNS / size / f"{name}-{seed}"
+            workdir = runs / f"{name}-{seed}"
+            provenance.claim(workdir, c)
             file = workdir / "judged.json"
             if not file.exists():
                 if not train(c, workdir):
@@ -138,6 +139,8 @@ def main(argv: Sequence[str]) -> None:
             if not seed:
                 pictures[name] = load_refiner(workdir)(probes[name].images[:SHOWN])
             print(name, seed, found[name][-1], flush=True)
+    if SEED.value is not None:
+        return
     here = results_folder(HERE)
     record = here / "result.json"
     result = {"runs": {}, "variants": {}}

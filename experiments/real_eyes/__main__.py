@@ -89,9 +89,9 @@ def main(argv: Sequence[str]) -> None:
         "long": config(True, crops=True, eye=True),
         "matched_first": matched_first(),
     }
-    variants["long"].train.steps *= 4  # of configs/gaze.py:pixels: 2,000
     rows = (*protocol.ROWS, "matched_augmented")
-    protocol.run("real_eyes", variants, Path(__file__).parent, show_real=False, rows=rows)
+    here, longer = Path(__file__).parent, {"long": 4}
+    protocol.run("real_eyes", variants, here, show_real=False, rows=rows, longer=longer)
 
 
 if __name__ == "__main__":

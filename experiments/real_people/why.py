@@ -29,7 +29,7 @@ from jaxtyping import Float, Shaped
 from experiments.few_labels.__main__ import STEPS, WORKDIR
 from experiments.flags import QUICK, command_line, results_folder
 from experiments.machine import machine
-from experiments.protocol import SEEDS
+from experiments.seeds import how_many
 from simgan_jax import command
 from simgan_jax.data import Arrays
 from simgan_jax.data.histogram_matching import match_histograms
@@ -57,7 +57,7 @@ def main(argv: Sequence[str]) -> None:
     del argv
     devices.cores_as_devices()
     config = read_config(WORKDIR.value)
-    plan = plan_of(config, "quick", seeds=1 if QUICK.value else SEEDS.value)
+    plan = plan_of(config, "quick", seeds=how_many())
     steps = 20 if QUICK.value else STEPS.value or plan.estimator.steps
     rows = tuple(Row(base, augmented=True) for base in BASES)
     plan = replace(plan, rows=rows, estimator=replace(plan.estimator, steps=steps))

@@ -31,11 +31,12 @@ from ml_collections import ConfigDict
 
 from configs.gaze import get_config
 from experiments import paired, protocol, summary
-from experiments.flags import QUICK, command_line, results_folder
+from experiments.flags import command_line, results_folder
 from experiments.machine import machine
 from experiments.real_people import __main__ as real_people
 from experiments.rivals import table
 from experiments.rivals.training import RIVALS, images_seen, train
+from experiments.sizes import level, size, sized
 from simgan_jax import command, data
 from simgan_jax.errors import UserError
 from simgan_jax.evaluation.plan import Row
@@ -47,7 +48,7 @@ from simgan_jax.io.image_files import write_image
 from simgan_jax.refinement import weights
 from simgan_jax.refinement.loading import load_refiner
 from simgan_jax.setup import make_setup
-from simgan_jax.training import devices, loop
+from simgan_jax.training import devices, loop, provenance
 
 SIMGAN, WEIGHTS, TRAINING = "simgan", "generator.safetensors", "training.json"
 # The package's refiner, and what is changed in its configuration.
@@ -83,9 +84,7 @@ def main(argv: Sequence[str]) -> None:
         raise UserError(f"--rivals: no {unknown.pop()!r}; there are {', '.join(KNOWN)}")
     methods = (SIMGAN, *(name for name in NAMES.value if name != SIMGAN))
     devices.cores_as_devices(make_setup(configuration(0)))
-    seeds = range(1 if QUICK.value else protocol.SEEDS.value)
-    if protocol.SEED.value is not None:
-        seeds = [protocol.SEED.value]
+    seeds = protocol.gan_seeds()
     jobs = [
         (method, configuration(seed, method), workdir(method, seed))
         for seed in seeds
@@ -110,33 +109,34 @@ def main(argv: Sequence[str]) -> None:
 def configuration(seed: int, method: str = SIMGAN) -> ConfigDict:
     """Of the refiner's run, at the size that the flags ask for; rivals go by that of SimGAN."""
     if DATA.value == "embedded":
-        config = protocol.sized(get_config(), SIMGAN_ROWS)
+        config = sized(get_config(), SIMGAN_ROWS)
         config.data.histogram_matching = False
     else:
-        config = protocol.sized(real_people.config(True, estimator=True), real_people.ROWS)
+        config = sized(real_people.config(True, estimator=True), real_people.ROWS)
     config.seed = seed
     config.update_from_flattened_dict(REFINERS.get(method, {}))
     if FEATURES.value:
         config.refiner.features = FEATURES.value
-    for phase in protocol.FACTORS:
+    for phase in ("steps", "pretrain_refiner", "pretrain_discriminator"):
         config.train[phase] = max(1, round(config.train[phase] * SHARE.value))
     return config
 
 
 def workdir(method: str, seed: int) -> Path:
     """Of one training."""
-    size = "quick" if QUICK.value else "full" if protocol.FULL.value else ""
     changed = [f"features-{FEATURES.value}"] if FEATURES.value else []
     changed += [f"share-{SHARE.value:g}"] if SHARE.value != 1 else []
     if method == SIMGAN and DATA.value == "columbia" and not changed:
-        return protocol.RUNS / "real_people" / size / f"estimator-{seed}"
+        return protocol.RUNS / "real_people" / size() / f"estimator-{seed}"
     changed += [] if IDENTITY.value or method in REFINERS else ["no-identity"]
-    return protocol.RUNS / "rivals" / DATA.value / size / "-".join(changed) / f"{method}-{seed}"
+    return protocol.RUNS / "rivals" / DATA.value / size() / "-".join(changed) / f"{method}-{seed}"
 
 
 def train_one(method: str, config: ConfigDict, folder: Path) -> None:
     """Trains the refiner or a rival, unless that has been done."""
     seen, file = images_seen(config), folder / WEIGHTS
+    if method in REFINERS:
+        provenance.claim(folder, config)
     if (folder / FILE).exists() or file.exists():
         return
     start = time.process_time()
@@ -165,11 +165,6 @@ def judge_one(method: str, config: ConfigDict, folder: Path) -> None:
     refine = load_refiner(folder / WEIGHTS)
     report = evaluate(plan, config.task, sets, refine, judge, config.seed, say(method))
     write_json(folder / FILE, {"checkpoint": refine.step, **report})
-
-
-def level() -> str:
-    """Of evaluations."""
-    return "full" if protocol.FULL.value else "quick"
 
 
 def say(method: str) -> Callable[[str], None]:
