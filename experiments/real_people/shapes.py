@@ -30,7 +30,7 @@ from experiments import protocol
 from experiments.flags import QUICK, command_line, results_folder
 from experiments.machine import machine
 from experiments.real_people.__main__ import DESCRIBED, SCALE, VARIED, changed
-from experiments.real_people.why import POSE, column, parts_of, read
+from experiments.real_people.error_parts import POSE, column, parts_of, read
 from simgan_jax import command, data
 from simgan_jax.data.procedural import eyes
 from simgan_jax.estimators.estimator import train

@@ -21,7 +21,7 @@ from jaxtyping import Shaped
 from experiments import protocol
 from experiments.flags import QUICK, command_line, results_folder
 from experiments.machine import machine
-from experiments.real_people.why import POSE, column
+from experiments.real_people.error_parts import POSE, column
 from simgan_jax import command, data
 from simgan_jax.data import Arrays
 from simgan_jax.data.procedural import eyes

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from experiments.real_people import why
+from experiments.real_people import error_parts
 from simgan_jax.data import Arrays
 from simgan_jax.errors import UserError
 from simgan_jax.metrics import angles
@@ -16,7 +16,7 @@ def test_errors_are_cut_into_parts_that_add_up():
     person, pose, label, other = sides.T
     true = 7.0 + 4.0 * label
     signed = 1.0 + 2.0 * person + 3.0 * pose - 0.25 * (true - 7.0) + 0.5 * other
-    found = why.parts(signed, person, pose, true)
+    found = error_parts.parts(signed, person, pose, true)
     assert found == pytest.approx(
         {"all": 15.25, "bias": 1.0, "people": 4.0, "poses": 9.0, "slope": 1.0, "rest": 0.25}
     )
@@ -25,7 +25,7 @@ def test_errors_are_cut_into_parts_that_add_up():
 def test_parts_add_up_of_any_errors():
     rng = np.random.default_rng(0)
     signed, true = rng.normal(2, 3, (2, 50))
-    found = why.parts(signed, rng.integers(0, 4, 50), rng.integers(0, 3, 50), true)
+    found = error_parts.parts(signed, rng.integers(0, 4, 50), rng.integers(0, 3, 50), true)
     assert found["all"] == pytest.approx(np.mean(signed**2))
     assert sum(found.values()) == pytest.approx(2 * found["all"])
 
@@ -38,7 +38,9 @@ def test_an_estimator_that_reads_half_of_every_angle_has_a_wrong_slope_and_nothi
         np.zeros((30, 4, 4, 1), np.uint8),
         {"gaze": angles.from_pitch_yaw(true), "participant": np.zeros(30, int)},
     )
-    found = why.parts_of([lambda images: angles.from_pitch_yaw(true / 2)], test, np.zeros(30))
+    found = error_parts.parts_of(
+        [lambda images: angles.from_pitch_yaw(true / 2)], test, np.zeros(30)
+    )
     for axis, name in enumerate(("pitch", "yaw")):
         assert found[name]["answer"] == pytest.approx(0.5, abs=1e-4)
         half = np.degrees(true[:, axis].std()) / 2
@@ -49,6 +51,6 @@ def test_an_estimator_that_reads_half_of_every_angle_has_a_wrong_slope_and_nothi
 
 def test_a_column_is_read_beside_those_that_the_data_source_knows(tmp_path):
     (tmp_path / "t.csv").write_text("file,target_head_yaw_deg\na.png,15\nb.png,-15\n")
-    assert why.column(tmp_path / "t.csv", why.POSE).tolist() == [15.0, -15.0]
+    assert error_parts.column(tmp_path / "t.csv", error_parts.POSE).tolist() == [15.0, -15.0]
     with pytest.raises(UserError, match="no column head"):
-        why.column(tmp_path / "t.csv", "head")
+        error_parts.column(tmp_path / "t.csv", "head")
