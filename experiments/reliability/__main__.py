@@ -5,7 +5,8 @@
 Writes result.json: of each promise how often it was tried and how often it held, in how many seconds.
 --only tries some and keeps the other entries; --quick tries all a few times, in minutes, and writes
 nothing. Every run is a tiny one in a folder of its own, processes are started, killed and damaged
-without mercy; nothing outside of a temporary folder changes.
+without mercy. Nothing else changes outside of a temporary folder, but for the one in which compiled
+programs are kept: JAX_COMPILATION_CACHE_DIR, or ~/.cache/simgan_jax_reliability.
 """
 
 import io

@@ -9,6 +9,7 @@ import os
 import resource
 import signal
 import time
+from collections.abc import Sequence
 from ctypes import c_int64
 from pathlib import Path
 
@@ -16,7 +17,7 @@ import numpy as np
 
 from experiments.reliability.mutants import mutant
 from experiments.reliability.outcome import TOLD, Outcome
-from experiments.reliability.samples import samples
+from experiments.reliability.samples import Sample, samples
 from simgan_jax.errors import UserError
 
 # Of the processor's time, which other processes do not lengthen; and what the peak may grow by.
@@ -32,37 +33,43 @@ def run(outcome: Outcome, times: int, rng: np.random.Generator, scratch: Path) -
     seed = int(rng.integers(2**31))
     context = multiprocessing.get_context("spawn")
     at = context.Value(c_int64, 0)
-    told, kinds = context.Queue(), context.Queue()
+    told = context.Queue()
     faulty, done = 0, False
     while not done:
-        work = (seed, at, times, outcome.until, str(scratch), told, kinds)
+        work = (seed, at, times, outcome.until, str(scratch), told)
         process = context.Process(target=_work, args=work)
         process.start()
-        faults, done = _collect(process, told, kinds, outcome)
+        faults = _collect(process, told)
+        done = process.exitcode == 0
         if not done:
             faults.append(f"mutant {at.value}: the process ended with {process.exitcode}")
             at.value += 1
         faulty += len(faults)
         outcome.faults += faults[: TOLD - len(outcome.faults)]
     outcome.tried, outcome.held = at.value, at.value - faulty
+    every = samples(scratch)
+    for number in range(outcome.tried):
+        outcome.count("kinds", _sample(every, number).kind)
 
 
-def _collect(process, told, kinds, outcome: Outcome) -> tuple[list[str], bool]:
-    """The faults that a worker tells until it ends, and whether it came to the end."""
-    faults, done = [], False
+def _sample(every: Sequence[Sample], number: int) -> Sample:
+    """The one that a mutant is made of."""
+    return every[number % len(every)]
+
+
+def _collect(process, told) -> list[str]:
+    """The faults that a worker tells until it ends."""
+    faults = []
     while True:
         alive = process.is_alive()
         while not told.empty():
             faults.append(told.get())
-        while not kinds.empty():
-            outcome.notes.setdefault("kinds", {}).update(kinds.get())
-            done = True
         if not alive:
-            return faults, done
+            return faults
         time.sleep(0.1)
 
 
-def _work(seed: int, at, times: int, until: float, scratch: str, told, kinds) -> None:
+def _work(seed: int, at, times: int, until: float, scratch: str, told) -> None:
     """Reads mutants from `at` on."""
     folder = Path(scratch) / f"{os.getpid()}"
     folder.mkdir()
@@ -72,10 +79,9 @@ def _work(seed: int, at, times: int, until: float, scratch: str, told, kinds) ->
     os.dup2(devnull, 2)
     space = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (space + BYTES + SPARE,) * 2)
-    counts: dict[str, int] = {}
     while at.value < times and time.monotonic() < until:
         number = at.value
-        sample = every[number % len(every)]
+        sample = _sample(every, number)
         rng = np.random.default_rng([seed, number])
         path = folder / sample.name
         path.write_bytes(mutant(sample.content, rng))
@@ -83,9 +89,7 @@ def _work(seed: int, at, times: int, until: float, scratch: str, told, kinds) ->
         path.write_bytes(sample.content)  # others are read beside it
         if fault:
             told.put(f"mutant {number}, {sample.kind} {sample.name}: {fault}")
-        counts[sample.kind] = counts.get(sample.kind, 0) + 1
         at.value = number + 1
-    kinds.put(counts)
 
 
 def _read(sample, path: Path) -> str | None:

@@ -132,7 +132,7 @@ def _until_done(
         slow = len(signals) == 2 and process.wait(AT_ONCE) is None
         status, out, err = process.end()
         if not signals:
-            return sent, err[-500:] if status else None
+            return sent, f"status {status}: {err[-500:]}" if status else None
         if status == 0 and signals[0] == KILL:
             return sent, None  # it was over before
         sent.append(" ".join(x.name for x in signals))

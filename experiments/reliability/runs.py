@@ -50,10 +50,9 @@ LAST = 11
 TAKEN = {"seconds", "images_per_second"}
 
 
-def settings(**changes: Any) -> list[str]:
+def settings() -> list[str]:
     """Flags of the configuration."""
-    chosen = SETTINGS | {key.replace("__", "."): x for key, x in changes.items()}
-    return [f"--config={CONFIG}:tiny", *(f"--config.{key}={x}" for key, x in chosen.items())]
+    return [f"--config={CONFIG}:tiny", *(f"--config.{key}={x}" for key, x in SETTINGS.items())]
 
 
 def configuration() -> ConfigDict:

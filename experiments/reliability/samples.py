@@ -25,7 +25,7 @@ from simgan_jax.reporting.page import describe, render
 from simgan_jax.reporting.run_folder import read_run
 from simgan_jax.training.provenance import read_setup
 
-# As many refined images as a run's folder would tell of.
+# What a page tells of an evaluation.
 EVALUATION = {
     "estimators": {"refined": {"error": 6.0, "std": 0.1, "per_seed": [5.9, 6.1]}},
     "label_shift": {"mean": 0.3, "std": 0.2},

@@ -1,7 +1,7 @@
 """Two processes at once on one folder: refused, or right, and never mixed.
 
-Two trainings of one run, two that refine into one output or prepare one set, and refining, reporting
-and exporting with a run while it trains. A process that is refused says so in one line and may come
+Two trainings of one run, two that refine into one folder, export into one file or prepare one set, and
+a report on a run while it trains. A process that is refused says so in one line and may come
 again; what is there in the end must equal what one process after the other makes.
 """
 
