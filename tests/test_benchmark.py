@@ -83,7 +83,7 @@ def test_a_ratio_is_of_one_rounds_pair_and_bfloat16_meets_pytorchs_best():
     }
 
 
-def test_who_did_not_take_part_has_no_ratio_and_the_chart_shows_the_others(tmp_path):
+def test_a_task_without_pytorch_has_no_ratio_and_the_chart_tells_of_no_matrix_unit(tmp_path):
     times = {"refine": TIMES["refine"], "iteration": {"jax": [1.0], "jax_bfloat16": [1.0]}}
     found = ratios(times)
     assert found["ratio_to_pytorch"].keys() == {"refine"}

@@ -93,7 +93,7 @@ def test_one_file_comes_back_refined_with_its_name_kind_and_texts(client, refine
     assert Image.open(tmp_path / "a.png").text == {"Title": "left eye"}
 
 
-def test_a_folder_comes_back_as_an_archive_with_labels_as_they_were(client, refiner):
+def test_a_folder_comes_back_as_an_archive_with_labels_as_they_were(client):
     mask = np.zeros((20, 30), np.uint8)
     mask[5:15, 5:25] = 1
     sent = {

@@ -24,7 +24,7 @@ def chunk(name, data):
     return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
 
 
-def png_by_hand(array, interlaced=False):
+def png_by_hand(array):
     """A 16-bit PNG without filters, from the standard's text alone."""
     height, width, channels = array.shape
     kind = {1: 0, 2: 4, 3: 2, 4: 6}[channels]

@@ -158,7 +158,7 @@ def test_neither_folder_may_lie_in_the_other(refiner, first, tmp_path):
     assert len(tree(tmp_path / "second")) == 3
 
 
-def test_a_set_read_from_a_folder_is_not_written_into_it(tmp_path, first, weights_file):
+def test_a_set_read_from_a_folder_is_not_written_into_it(first, weights_file):
     source = f"folder:path={first},fit=cover"
     with pytest.raises(UserError, match="lies in the input folder"):
         refine(weights_file, source, first / "out")

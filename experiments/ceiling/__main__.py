@@ -63,7 +63,7 @@ def main(argv: Sequence[str]) -> None:
     seen = {name: images[plan.images :] for name, images in looks.items()}
     for workdir in WORKDIRS.value:
         refined = load_refiner(workdir)(seen["synthetic"].images)
-        seen[Path(workdir).name] = Arrays(refined, seen["synthetic"].labels)
+        seen["/".join(Path(workdir).parts[-2:])] = Arrays(refined, seen["synthetic"].labels)
     jobs = [
         (name, augmented, seed)
         for seed in range(how_many())

@@ -1,1 +1,1 @@
-"""Whether an iteration takes as long, and as much memory, however large the run."""
+"""Whether an iteration takes as long however large the run."""

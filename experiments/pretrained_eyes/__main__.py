@@ -3,9 +3,9 @@
     python -m simgan_jax.main --config=configs/gaze.py
     python -m experiments.pretrained_eyes --workdir=runs/gaze
 
-Writes simgan_jax/pretrained/eyes.safetensors: the parameters of the chosen checkpoint with the run's
-configuration and step, so that the file says how to make it again. It turns grey values of embedded
-eyes into those of the embedded camera; for another simulator or camera, train your own.
+Writes simgan_jax/refinement/pretrained/eyes.safetensors: the parameters of the chosen checkpoint with
+the run's configuration and step, so that the file says how to make it again. It turns grey values of
+embedded eyes into those of the embedded camera; for another simulator or camera, train your own.
 """
 
 from collections.abc import Sequence

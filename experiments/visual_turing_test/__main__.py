@@ -1,7 +1,7 @@
 """Visual Turing test: can a person, or a new network, tell refined images from real ones?
 
-    python -m simgan_jax.main --config=configs/gaze.py
-    python -m experiments.visual_turing_test --workdir=runs/gaze
+    python -m experiments.embedded_eyes --variants=default
+    python -m experiments.visual_turing_test --workdir=runs/experiments/embedded_eyes/default-0
 
 Writes page.html and result.json beside this file. The page needs nothing else, asks no server, and
 shows one image at a time in random order, real or not; it counts answers and gives the exact binomial
