@@ -1,4 +1,4 @@
-"""Flags that experiments share."""
+"""Flags that experiments share, and where experiments write."""
 
 import shlex
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 from absl import flags
 
 QUICK = flags.DEFINE_bool("quick", False, "Little of everything: minutes, to try the program.")
-QUICK_RESULTS = Path("runs/experiments/quick")
+RUNS = Path("runs/experiments")
 
 
 def command_line(name: str) -> str:
@@ -29,6 +29,6 @@ def results_folder(here: Path) -> Path:
     """
     if not QUICK.value:
         return here
-    folder = QUICK_RESULTS / here.resolve().name
+    folder = RUNS / "quick" / here.resolve().name
     folder.mkdir(parents=True, exist_ok=True)
     return folder

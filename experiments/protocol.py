@@ -17,7 +17,6 @@ finished one is not repeated, an interrupted one goes on.
 """
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -29,9 +28,9 @@ from absl import flags
 from ml_collections import ConfigDict
 
 from experiments import summary
-from experiments.flags import command_line, results_folder
+from experiments.flags import RUNS, command_line, results_folder
+from experiments.gan_seeds import SEED, gan_seeds
 from experiments.machine import machine
-from experiments.seeds import how_many
 from experiments.sizes import level, size, sized
 from simgan_jax import data
 from simgan_jax.errors import UserError
@@ -46,18 +45,10 @@ from simgan_jax.setup import make_setup
 from simgan_jax.training import devices, provenance
 from simgan_jax.training.loop import train
 
-SEED = flags.DEFINE_integer(
-    "seed",
-    None,
-    "This GAN seed alone, and no result.json: to share an experiment among processes. A last call "
-    "without it gathers what they have done.",
-)
 VARIANTS = flags.DEFINE_list(
     "variants", [], "The variants to run, separated by commas; all if none."
 )
 
-DATA = "SIMGAN_DATA"
-RUNS = Path("runs/experiments")
 ROWS = (
     *(
         f"{base}{suffix}"
@@ -153,13 +144,6 @@ class Runs(NamedTuple):
         return self.folder / f"{variant}-{seed}"
 
 
-def gan_seeds() -> Sequence[int]:
-    """The seeds that the flags ask for."""
-    if SEED.value is not None:
-        return [SEED.value]
-    return range(how_many())
-
-
 def train_all(runs: Runs, variants: Mapping[str, ConfigDict], seeds: Sequence[int]) -> None:
     """Trains and evaluates what is not finished, but for the rows that others have trained.
 
@@ -232,23 +216,6 @@ def same_images(variants: Mapping[str, ConfigDict]) -> dict[str, dict[str, list[
         }
         for variant in variants
     }
-
-
-def photographs(*names: str) -> list[Path]:
-    """Folders of photographs that do not come with the package, below $SIMGAN_DATA.
-
-    Raises:
-        UserError: one is not there.
-    """
-    folders = [Path(os.environ.get(DATA, "")) / name for name in names]
-    for folder in folders:
-        if DATA not in os.environ or not folder.is_dir():
-            raise UserError(
-                f"{folder}: no such folder; set {DATA} to the folder of {', '.join(names)} "
-                "(what they hold: the experiment's docstring; how to prepare MPIIGaze: "
-                "simgan_jax/data/README.md)"
-            )
-    return folders
 
 
 def draw_samples(workdirs: Mapping[str, Path], here: Path, show_real: bool) -> None:

@@ -18,14 +18,24 @@ from simgan_jax.evaluation.choice import choose
 from simgan_jax.refinement.chosen_checkpoint import write_choice
 
 CODE = Path(__file__).parents[1] / "experiments"
-EXPERIMENTS = sorted(path.parent.name for path in CODE.glob("*/__main__.py"))
-# Several experiments have a flag of one name: each is imported with none defined.
+MODULES = sorted(
+    ".".join(path.relative_to(CODE.parent).with_suffix("").parts)
+    for path in CODE.glob("*/*.py")
+    if "command.run(main)" in path.read_text()
+)
+# Several experiments have a flag of one name: each is imported with none defined, and anew what it
+# shares with others. Told is what defines its flags.
 IMPORTS = """
-import importlib, sys
+import importlib, json, sys
 from absl import flags
+definers = {}
 for name in sys.argv[1:]:
     flags.FLAGS.remove_flag_values(list(flags.FLAGS))
-    importlib.import_module(f"experiments.{name}.__main__")
+    for imported in [x for x in sys.modules if x.startswith("experiments")]:
+        del sys.modules[imported]
+    importlib.import_module(name)
+    definers[name] = sorted({flags.FLAGS.find_module_defining_flag(x) for x in flags.FLAGS})
+print(json.dumps(definers))
 """
 CHECKPOINTS = """
 import json, sys
@@ -51,9 +61,12 @@ def run(arguments: list[str], folder: Path | None = None) -> str:
     return done.stdout
 
 
-def test_every_experiment_can_be_imported():
-    assert "checkpoint_choice" in EXPERIMENTS
-    program(IMPORTS, *EXPERIMENTS)
+def test_every_experiment_can_be_imported_and_takes_no_flag_of_another():
+    definers = json.loads(program(IMPORTS, *MODULES))
+    assert "experiments.flags" in definers["experiments.checkpoint_choice.__main__"]
+    for module, found in definers.items():
+        others = {x for x in found if x.startswith("experiments.") and x.count(".") > 1}
+        assert others <= {module}
 
 
 def test_every_checkpoint_is_tested_beside_what_the_choice_saw(tmp_path):

@@ -10,7 +10,9 @@ from configs.gaze import get_config
 from experiments import protocol, summary
 from experiments.comparison import __main__ as comparison
 from experiments.flags import QUICK
-from experiments.one_at_a_time import __main__ as one_at_a_time
+from experiments.gan_seeds import gan_seeds
+from experiments.one_at_a_time import compare as one_at_a_time
+from experiments.photographs import DATA, photographs
 from experiments.sizes import FULL, SCHEDULE, sized
 from simgan_jax.errors import UserError
 
@@ -153,23 +155,23 @@ def test_at_the_size_of_a_cpu_a_longer_variant_has_so_many_times_its_iterations(
 
 def test_one_seed_is_trained_alone_where_it_is_asked_for(monkeypatch):
     with flags_given(seed="2"):
-        assert list(protocol.gan_seeds()) == [2]
+        assert list(gan_seeds()) == [2]
     monkeypatch.setattr(flags.FLAGS["seed"], "present", True)  # parsed, and not given
     with flags_given(seeds="3"):
-        assert list(protocol.gan_seeds()) == [0, 1, 2]
+        assert list(gan_seeds()) == [0, 1, 2]
     with flags_given(seeds="3", quick="true"):
-        assert list(protocol.gan_seeds()) == [0]
+        assert list(gan_seeds()) == [0]
 
 
 def test_missing_photographs_are_one_clear_line(tmp_path, monkeypatch):
-    monkeypatch.delenv(protocol.DATA, raising=False)
-    with pytest.raises(UserError, match=protocol.DATA):
-        protocol.photographs("eyes")
-    monkeypatch.setenv(protocol.DATA, str(tmp_path))
+    monkeypatch.delenv(DATA, raising=False)
+    with pytest.raises(UserError, match=DATA):
+        photographs("eyes")
+    monkeypatch.setenv(DATA, str(tmp_path))
     with pytest.raises(UserError, match="eyes"):
-        protocol.photographs("eyes")
+        photographs("eyes")
     (tmp_path / "eyes").mkdir()
-    assert protocol.photographs("eyes") == [tmp_path / "eyes"]
+    assert photographs("eyes") == [tmp_path / "eyes"]
 
 
 def test_the_table_has_a_column_for_every_variant(capsys):

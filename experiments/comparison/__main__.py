@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from experiments import paired, summary
-from experiments.more_images import __main__ as more_images
-from experiments.one_at_a_time import __main__ as one_at_a_time
+from experiments.more_images import compare as more_images
+from experiments.one_at_a_time import compare as one_at_a_time
 from simgan_jax import command
 from simgan_jax.evaluation.plan import FLOOR, Row
 from simgan_jax.metrics.label_shift import PAPER

@@ -11,16 +11,15 @@ TASK.png.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from absl import flags
 
-from experiments import paired
 from experiments.flags import QUICK, command_line, results_folder
 from experiments.machine import machine
+from experiments.more_images.compare import compare
 from experiments.summary import over_runs
 from simgan_jax import command, data
 from simgan_jax.errors import UserError
@@ -40,14 +39,6 @@ WORKDIRS = flags.DEFINE_list(
 
 HERE = Path(__file__).parent
 ROWS = ("synthetic", "synthetic_4x", "refined", "refined_4x")
-# Row and the row it is measured against.
-COMPARISONS = (
-    ("refined", "synthetic"),
-    ("refined_4x", "synthetic_4x"),
-    ("synthetic_4x", "synthetic"),
-    ("refined_4x", "refined"),
-    ("refined", "synthetic_4x"),
-)
 
 
 def main(argv: Sequence[str]) -> None:
@@ -91,16 +82,6 @@ def main(argv: Sequence[str]) -> None:
     }
     write_json(file, result)
     figures.cumulative(figures.mean_curves(reports)).savefig(here / f"{task}.png", dpi=120)
-
-
-def compare(rows: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """What the rows differ by, of errors and of shares within the threshold, over GAN seeds."""
-    return [
-        {"row": row, "against": against, "figure": figure}
-        | paired.difference(rows[row][figure]["runs"], rows[against][figure]["runs"])
-        for figure in ("error", "within")
-        for row, against in COMPARISONS
-    ]
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from ml_collections import ConfigDict
 
 from configs.gaze import get_config
 from experiments import protocol
+from experiments.photographs import photographs
 from simgan_jax import command
 
 SIDE = 50
@@ -32,7 +33,7 @@ def config(**refiner: object) -> ConfigDict:
     Raises:
         UserError: the photographs are not there.
     """
-    unlabelled, labelled = protocol.photographs("nir_eyes/unlabelled", "nir_eyes/labelled")
+    unlabelled, labelled = photographs("nir_eyes/unlabelled", "nir_eyes/labelled")
     c = get_config("pixels")
     c.name, c.task = "near_infrared", "iris"
     c.image.height = c.image.width = SIDE

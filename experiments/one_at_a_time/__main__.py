@@ -42,10 +42,11 @@ from rich.console import Console
 from rich.table import Table
 
 from configs.gaze import get_config
-from experiments import paired
-from experiments.flags import QUICK, command_line, results_folder
+from experiments.flags import QUICK, RUNS, command_line, results_folder
+from experiments.gan_seeds import SEED, gan_seeds
 from experiments.machine import machine
-from experiments.protocol import SEED, VARIANTS, gan_seeds
+from experiments.one_at_a_time.compare import compare, lost
+from experiments.protocol import VARIANTS
 from experiments.sizes import FULL, size
 from simgan_jax import command, data, load_refiner
 from simgan_jax.errors import UserError
@@ -56,7 +57,6 @@ from simgan_jax.evaluation.rows import judge_rows, train_rows
 from simgan_jax.io import image_files
 from simgan_jax.io.atomic import write_json
 from simgan_jax.io.image_files import write_image
-from simgan_jax.metrics.label_shift import LEAST_FOLLOWED
 from simgan_jax.setup import make_setup
 from simgan_jax.training import devices, provenance
 from simgan_jax.training.loop import train
@@ -78,17 +78,7 @@ CHANGES: dict[str, dict[str, Any]] = {
     "raw long": {"data.synthetic.equalized": False},
     "raw long no history": {"data.synthetic.equalized": False, "history.size": 0},
 }
-# Of the variants that are no change of "base".
-BASE = {
-    "base": None,
-    "raw": None,
-    "raw no history": "raw",
-    "raw global": "raw",
-    "raw long": None,
-    "raw long no history": "raw long",
-}
-COMPARED = ("kid", "fresh discriminator", "label shift", "angular error")
-HERE, RUNS = Path(__file__).parent, Path("runs/experiments/one_at_a_time")
+HERE = Path(__file__).parent
 PROBE, SHOWN = 500, 10
 
 
@@ -117,7 +107,7 @@ def main(argv: Sequence[str]) -> None:
     names = VARIANTS.value or list(CHANGES)
     if unknown := set(names) - set(CHANGES):
         raise UserError(f"--variants: no {unknown.pop()!r}; there are {', '.join(CHANGES)}")
-    seeds, runs = gan_seeds(), RUNS / size()
+    seeds, runs = gan_seeds(), RUNS / "one_at_a_time" / size()
     devices.cores_as_devices(*(make_setup(config(name, 0)) for name in names))
     probes = {name: load_probe(config(name, 0)) for name in names}
     real = data.load(config("base", 0).data.real).images
@@ -191,33 +181,6 @@ def angular_error(c: ConfigDict, refine: Callable[[np.ndarray], np.ndarray]) -> 
     estimators, _ = train_rows(plan, c.task, synthetic, refine, real.images, real, c.seed)
     rows = judge_rows(c.task, estimators, synthetic, data.load(c.data.test))
     return rows["estimators"]["refined"]["error"]
-
-
-def compare(variants: dict[str, list[dict[str, float]]]) -> list[dict[str, Any]]:
-    """What every variant differs from its base by, over the seeds that both have.
-
-    A label shift is "lost", and no difference of it clear, where a run's content is followed in too few
-    images.
-    """
-    found = []
-    for name, runs in variants.items():
-        base = BASE.get(name, "base")
-        if base not in variants:
-            continue
-        pairs = list(zip(runs, variants[base], strict=False))
-        for measure in COMPARED:
-            if all(measure in run for pair in pairs for run in pair):
-                ours, theirs = ([run[measure] for run in side] for side in zip(*pairs, strict=True))
-                named = {"variant": name, "against": base, "figure": measure}
-                found.append(named | paired.difference(ours, theirs))
-                if measure == "label shift" and any(lost(run) for pair in pairs for run in pair):
-                    found[-1] |= {"lost": True, "clear": False}
-    return found
-
-
-def lost(run: dict[str, float]) -> bool:
-    """Whether the content is lost in so many images that the label shift says nothing."""
-    return run.get("followed", 1.0) < LEAST_FOLLOWED
 
 
 def show(found: dict[str, list[dict[str, float]]]) -> None:

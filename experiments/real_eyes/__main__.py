@@ -30,6 +30,7 @@ from ml_collections import ConfigDict
 
 from configs.gaze import get_config
 from experiments import protocol
+from experiments.photographs import photographs
 from simgan_jax import command
 
 
@@ -41,7 +42,7 @@ def config(
     Raises:
         UserError: the data are not there.
     """
-    prepared, unlabelled = protocol.photographs("tfds", "mpiigaze_unlabelled")
+    prepared, unlabelled = photographs("tfds", "mpiigaze_unlabelled")
     c = get_config("pixels")
     c.name = "real_eyes"
     c.data.synthetic.equalized = equalized
@@ -50,13 +51,13 @@ def config(
     if firm:
         c.loss.self_regularization *= 2
     size = {"height": c.image.height, "width": c.image.width}
-    photographs = {
+    mpiigaze = {
         "source": "mpii_gaze",
         "data_dir": str(prepared),
         "split": "all",
         "subset": "all",
     }
-    p00 = photographs | {"days": (1, 7)}
+    p00 = mpiigaze | {"days": (1, 7)}
     others = {"source": "folder", "path": str(unlabelled), "channels": 1} | size
     known = p00 | size
     if crops:
@@ -64,7 +65,7 @@ def config(
         known = {"source": "crops", "images": whole, "copies": 2} | size
     c.data.real = ConfigDict({"source": "concatenation", "parts": [known, others]})
     c.data.labelled = ConfigDict(p00 | size)
-    c.data.test = ConfigDict(photographs | {"days": (8, 10)} | size)
+    c.data.test = ConfigDict(mpiigaze | {"days": (8, 10)} | size)
     return c
 
 

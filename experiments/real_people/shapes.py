@@ -26,10 +26,10 @@ import numpy as np
 from absl import flags
 
 from configs.gaze import get_config
-from experiments import protocol
 from experiments.flags import QUICK, command_line, results_folder
 from experiments.machine import machine
-from experiments.real_people.__main__ import DESCRIBED, SCALE, VARIED, changed
+from experiments.photographs import photographs
+from experiments.real_people.configurations import DESCRIBED, SCALE, VARIED, changed
 from experiments.real_people.error_parts import POSE, column, parts_of, read
 from simgan_jax import command, data
 from simgan_jax.data.procedural import eyes
@@ -62,7 +62,7 @@ def main(argv: Sequence[str]) -> None:
     """Trains an estimator a shape, and tests it."""
     del argv
     devices.cores_as_devices()
-    (folder,) = protocol.photographs("columbia")
+    (folder,) = photographs("columbia")
     path = str(folder / "choice.csv")
     people = data.load({"source": "table", "path": path, "height": 36, "width": 60, "channels": 1})
     poses = column(path, POSE)

@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Shaped
 
-from experiments import protocol
 from experiments.flags import QUICK, command_line, results_folder
 from experiments.machine import machine
+from experiments.photographs import photographs
 from experiments.real_people.error_parts import POSE, column
 from simgan_jax import command, data
 from simgan_jax.data import Arrays
@@ -46,11 +46,11 @@ FRONTAL = {
 def main(argv: Sequence[str]) -> None:
     """Measures both, writes them down."""
     del argv
-    (folder,) = protocol.photographs("columbia")
+    (folder,) = photographs("columbia")
     count = 32 if QUICK.value else 320
     found: dict[str, Any] = {}
     for turn in TURNS:
-        before, after = photographs(folder, turn)
+        before, after = pairs_of(folder, turn)
         straight, turned = (rendered(count, to) for to in ((0, 0), turn))
         true = turned.labels["iris_ellipse"] - straight.labels["iris_ellipse"]
         found[f"pitch {turn[0]:+d}, yaw {turn[1]:+d}"] = {
@@ -65,7 +65,7 @@ def main(argv: Sequence[str]) -> None:
     print(json.dumps(found, indent=2))
 
 
-def photographs(
+def pairs_of(
     folder: Path, turn: tuple[int, int]
 ) -> tuple[Shaped[np.ndarray, "n h w 1"], Shaped[np.ndarray, "n h w 1"]]:
     """All pairs of one person and head pose whose labels differ by a turn."""

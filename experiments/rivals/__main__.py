@@ -30,10 +30,11 @@ from absl import flags
 from ml_collections import ConfigDict
 
 from configs.gaze import get_config
-from experiments import paired, protocol, summary
-from experiments.flags import command_line, results_folder
+from experiments import paired, summary
+from experiments.flags import RUNS, command_line, results_folder
+from experiments.gan_seeds import SEED, gan_seeds
 from experiments.machine import machine
-from experiments.real_people import __main__ as real_people
+from experiments.real_people import configurations as real_people
 from experiments.rivals import table
 from experiments.rivals.training import RIVALS, images_seen, train
 from experiments.sizes import level, size, sized
@@ -84,7 +85,7 @@ def main(argv: Sequence[str]) -> None:
         raise UserError(f"--rivals: no {unknown.pop()!r}; there are {', '.join(KNOWN)}")
     methods = (SIMGAN, *(name for name in NAMES.value if name != SIMGAN))
     devices.cores_as_devices(make_setup(configuration(0)))
-    seeds = protocol.gan_seeds()
+    seeds = gan_seeds()
     jobs = [
         (method, configuration(seed, method), workdir(method, seed))
         for seed in seeds
@@ -94,7 +95,7 @@ def main(argv: Sequence[str]) -> None:
         train_one(*job)
     for job in jobs:
         judge_one(*job)
-    if protocol.SEED.value is not None:
+    if SEED.value is not None:
         return
     reports = {method: [read(workdir(method, seed)) for seed in seeds] for method in methods}
     result = added(reports, len(seeds))
@@ -127,9 +128,9 @@ def workdir(method: str, seed: int) -> Path:
     changed = [f"features-{FEATURES.value}"] if FEATURES.value else []
     changed += [f"share-{SHARE.value:g}"] if SHARE.value != 1 else []
     if method == SIMGAN and DATA.value == "columbia" and not changed:
-        return protocol.RUNS / "real_people" / size() / f"estimator-{seed}"
+        return RUNS / "real_people" / size() / f"estimator-{seed}"
     changed += [] if IDENTITY.value or method in REFINERS else ["no-identity"]
-    return protocol.RUNS / "rivals" / DATA.value / size() / "-".join(changed) / f"{method}-{seed}"
+    return RUNS / "rivals" / DATA.value / size() / "-".join(changed) / f"{method}-{seed}"
 
 
 def train_one(method: str, config: ConfigDict, folder: Path) -> None:
