@@ -93,8 +93,8 @@ def test_a_checkpoint_that_has_not_come_nearer_to_real_images_is_the_last_to_be_
 
 
 def test_a_checkpoint_that_paints_comes_after_one_that_does_not():
-    painted = [candidate(1, kid=0.1, whites_lost=0.13), candidate(2, kid=0.2, pattern=0.06)]
-    clean = candidate(3, kid=0.9, whites_lost=0.12, pattern=0.05)
+    painted = [candidate(1, kid=0.1, whites_lost=0.13), candidate(2, kid=0.2, pattern=0.04)]
+    clean = candidate(3, kid=0.9, whites_lost=0.12, pattern=0.03)
     chosen, rule = select([*painted, clean])
     assert chosen.step == 3
     assert rule.endswith("; each is free of what refiners paint")
