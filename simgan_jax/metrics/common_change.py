@@ -97,9 +97,8 @@ def common_change(
     wanted = np.zeros_like(before)
     if real is not None:
         wanted += np.mean(real, 0, dtype=np.float32) - before.mean(0)
-    change = whole
-    if beyond_tone:
-        change, wanted = _beyond_tone(before, whole), _beyond_tone(before, wanted)
+        wanted = _beyond_tone(before, wanted) if beyond_tone else wanted
+    change = _beyond_tone(before, whole) if beyond_tone else whole
     seen, origin = np.ones((*whole.shape[:3], 1), np.float32), np.zeros(2, int)
     if centre is not None:
         origin = np.rint(np.mean(centre, 0)).astype(int)
