@@ -32,13 +32,11 @@ from experiments.machine import machine
 from simgan_jax import command
 from simgan_jax.io.atomic import write_json
 from simgan_jax.models.convolution import convolve
-from simgan_jax.models.gaze_estimator import GazeEstimator, max_pool
+from simgan_jax.models.gaze_estimator import LAYERS, GazeEstimator, max_pool
 
 HERE = Path(__file__).parent
 
 WIDTH, BATCH, CALLS = 0.25, 8, 4
-# Convolutions after which features are pooled, and how widely.
-POOLED = {2: 3, 4: 2}
 Images, Kernel = Float[Array, "b h w c"], Float[Array, "i j c d"]
 Way = Callable[[Images, Kernel], Images]
 
@@ -86,8 +84,8 @@ def forward(params: PyTree[Array], images: Images, ways: Sequence[Way]) -> Float
     x = images
     for i, way in enumerate(ways):
         layer = params[f"conv_{i}"]
-        x = nn.relu(way(x, layer["kernel"]) + layer["bias"])
-        x = max_pool(x, POOLED[i]) if i in POOLED else x
+        x = way(x, layer["kernel"]) + layer["bias"]
+        x = nn.relu(max_pool(x, LAYERS[i].window) if LAYERS[i].window else x)
     x = x.reshape(len(x), -1)
     dense = [params[f"dense_{i}"] for i in range(2)]
     x = nn.relu(x @ dense[0]["kernel"] + dense[0]["bias"])

@@ -16,9 +16,10 @@ from jax import lax
 from jaxtyping import Array, Float
 
 AXES = ("NHWC", "HWIO", "NHWC")
-# Pixels that a kernel's gradient sums at a time. More fall out of the CPU's cache: for 64 to 64
-# features 100 GFLOP/s a core at 2,000 and 4,000 pixels, 70 at 8,000, 30 at 16,000.
-PIXELS = 4096
+# Pixels that a kernel's gradient sums at a time: two eyes with a margin of one. More may fall out of
+# the CPU's cache: for 64 to 64 features 100 GFLOP/s a core at 2,000 and 4,000 pixels, 70 at 8,000, 30
+# at 16,000, on one CPU; on another with more cache no more than 100 either.
+PIXELS = 4400
 
 Pair = tuple[int, int]
 

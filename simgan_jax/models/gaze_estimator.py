@@ -1,16 +1,27 @@
 """The gaze estimator: a plain convolutional network from one eye image to a direction."""
 
 from functools import reduce
-from typing import Any
+from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax.numpy as jnp
+from jax import lax
 from jaxtyping import Array, Float
 
 from simgan_jax.models.convolution import UnpaddedConv
 
 # Five 3x3 convolutions without padding and two poolings leave nothing of a smaller image.
 MINIMUM_SIDE = 18
+
+
+class Layer(NamedTuple):
+    """A 3x3 convolution to so many features, and the window of the pooling after it, 0 for none."""
+
+    features: int
+    window: int
+
+
+LAYERS = (Layer(32, 0), Layer(32, 0), Layer(64, 3), Layer(80, 0), Layer(192, 2))
 
 
 class GazeEstimator(nn.Module):
@@ -43,21 +54,16 @@ class GazeEstimator(nn.Module):
                 f" {MINIMUM_SIDE} x {MINIMUM_SIDE} or more"
             )
         x = images
-        for i, features in enumerate((32, 32, 64)):
-            x = self._conv(features, i, x)
-        x = max_pool(x, 3)
-        for i, features in enumerate((80, 192)):
-            x = self._conv(features, 3 + i, x)
-        x = max_pool(x, 2)
+        for i, (features, window) in enumerate(LAYERS):
+            size, name = self._scaled(features), f"conv_{i}"
+            x = UnpaddedConv(size, (3, 3), dtype=self.dtype, name=name)(x)
+            # The largest of ReLUs is the ReLU of the largest, which takes less time.
+            x = nn.relu(max_pool(x, window) if window else x)
         x = x.reshape(len(x), -1)
         x = nn.relu(nn.Dense(self._scaled(1000), dtype=self.dtype, name="dense_0")(x))
         self.sow("intermediates", "hidden", x)
         x = nn.Dense(self.outputs, dtype=self.dtype, name="dense_1")(x)
         return x.astype(jnp.float32)
-
-    def _conv(self, features: int, index: int, x: Float[Array, "b h w c"]):
-        size, name = self._scaled(features), f"conv_{index}"
-        return nn.relu(UnpaddedConv(size, (3, 3), dtype=self.dtype, name=name)(x))
 
     def _scaled(self, features: int) -> int:
         return max(1, round(self.width * features))
@@ -66,9 +72,11 @@ class GazeEstimator(nn.Module):
 def max_pool(x: Float[Array, "b h w f"], window: int) -> Float[Array, "b h2 w2 f"]:
     """Largest value of every square window, each two pixels on from the last, without padding.
 
-    `nn.max_pool` with a gradient that XLA computes in parallel on CPU; a third of a training step.
+    `nn.max_pool` by rows, then by columns, which has a faster gradient on CPU. Where several values
+    are the largest, they share it.
     """
-    height, width = ((size - window) // 2 + 1 for size in x.shape[1:3])
-    starts = [(i, j) for i in range(window) for j in range(window)]
-    shifted = [x[:, i : i + 2 * height - 1 : 2, j : j + 2 * width - 1 : 2] for i, j in starts]
-    return reduce(jnp.maximum, shifted)
+    for axis in (1, 2):
+        count = (x.shape[axis] - window) // 2 + 1
+        shifted = [lax.slice_in_dim(x, i, i + 2 * count - 1, 2, axis) for i in range(window)]
+        x = reduce(jnp.maximum, shifted)
+    return x
