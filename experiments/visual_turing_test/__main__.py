@@ -1,23 +1,27 @@
 """Visual Turing test: can a person, or a new network, tell refined images from real ones?
 
-    python -m experiments.embedded_eyes --variants=default
-    python -m experiments.visual_turing_test --workdir=runs/experiments/embedded_eyes/default-0
+    python -m experiments.default_run
+    python -m experiments.visual_turing_test --workdirs=runs/experiments/default_run/gaze-0,...
 
 Writes page.html and result.json beside this file. The page needs nothing else, asks no server, and
 shows one image at a time in random order, real or not; it counts answers and gives the exact binomial
 p of guessing. The paper's subjects were right on 517 of 1000 (refined) and 162 of 200 (synthetic).
 
-The machine's version: a new discriminator of whole images learns from half of the images, and answers
-on the other half. Synthetic images are of the test split, which has trained no refiner; real ones are
-the camera's test split: other people than those that trained the discriminator.
+The machine's version, of every run: a new discriminator of whole images learns from half of the
+images, and answers on the other half. Synthetic images are of the test split, which has trained no
+refiner; real ones are the camera's test split: other people than those that trained the discriminator.
+The page is of the first run.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import jinja2
 import numpy as np
 from absl import flags
+from jaxtyping import Integer
+from ml_collections import ConfigDict
 from scipy.stats import binomtest
 
 from experiments.flags import QUICK, command_line, results_folder
@@ -28,47 +32,54 @@ from simgan_jax.metrics.two_sample import Budget, discriminator_accuracy
 from simgan_jax.reporting.examples import data_uri
 from simgan_jax.training.provenance import read_config
 
-WORKDIR = flags.DEFINE_string(
-    "workdir", "runs/gaze", "Folder of a finished run of configs/gaze.py."
+WORKDIRS = flags.DEFINE_list(
+    "workdirs", ["runs/gaze"], "Folders of finished runs of configs/gaze.py, separated by commas."
 )
 
 HERE = Path(__file__).parent
+Images = Integer[np.ndarray, "n h w c"]
 SHOWN, SCALE, PAPER = 25, 4, {"refined": [517, 1000], "synthetic": [162, 200]}
 
 
 def main(argv: Sequence[str]) -> None:
     """Writes the page, and lets a network take the test."""
     del argv
-    config = read_config(WORKDIR.value)
+    budget = Budget(20 if QUICK.value else 300)
+    answers: dict[str, list[dict[str, Any]]] = {name: [] for name in PAPER}
+    for workdir in WORKDIRS.value:
+        config = read_config(workdir)
+        sets = shown(config, workdir)
+        for name, found in answers.items():
+            found.append(answer(sets["real"], sets[name], budget, config.seed))
+            print(f"{workdir}, {name}: right on {found[-1]['right']} of {found[-1]['of']}")
+        if workdir == WORKDIRS.value[0]:
+            first = page(sets, {name: found[0] for name, found in answers.items()})
+    here = results_folder(HERE)
+    about = {"command": command_line("visual_turing_test"), "machine": machine()}
+    about |= {"seeds": len(WORKDIRS.value), "updates": budget.steps, "paper": PAPER}
+    write_json(here / "result.json", about | answers)
+    (here / "page.html").write_text(first)
+
+
+def shown(config: ConfigDict, workdir: str) -> dict[str, Images]:
+    """Images of every set: "real", "synthetic", "refined"; none has trained a refiner."""
     count = 100 if QUICK.value else 1000
     synthetic = data.load(config.data.synthetic.to_dict() | {"split": "test", "count": count})
-    sets = {
+    return {
         "real": data.load(config.data.test.to_dict() | {"count": count}).images,
         "synthetic": synthetic.images,
-        "refined": load_refiner(WORKDIR.value)(synthetic.images),
+        "refined": load_refiner(workdir)(synthetic.images),
     }
-    budget = Budget(20 if QUICK.value else 300)
-    result = {
-        "command": command_line("visual_turing_test"),
-        "machine": machine(),
-        "seeds": 1,
-        "updates": budget.steps,
-        "paper": PAPER,
-    }
-    for name in PAPER:
-        found = discriminator_accuracy(
-            sets["real"], sets[name], budget, whole_image=True, seed=config.seed
-        )
-        right = round(found["accuracy"] * found["images"])
-        p = binomtest(right, found["images"]).pvalue
-        result[name] = {"right": right, "of": found["images"], "p": p}
-        print(f"{name}: the network is right on {right} of {found['images']} (p = {p:.2g})")
-    here = results_folder(HERE)
-    write_json(here / "result.json", result)
-    (here / "page.html").write_text(page(sets, result))
 
 
-def page(sets: dict[str, np.ndarray], machines: dict) -> str:
+def answer(real: Images, other: Images, budget: Budget, seed: int) -> dict[str, Any]:
+    """On how many of so many images a new network is "right", and the p of guessing as well."""
+    found = discriminator_accuracy(real, other, budget, whole_image=True, seed=seed)
+    right = round(found["accuracy"] * found["images"])
+    return {"right": right, "of": found["images"], "p": binomtest(right, found["images"]).pvalue}
+
+
+def page(sets: Mapping[str, Images], machines: Mapping[str, Mapping[str, Any]]) -> str:
     """The page: images of every set, spread over it, within the file.
 
     Args:
