@@ -2,10 +2,12 @@
 
 import numpy as np
 import pytest
+from ml_collections import ConfigDict
 
 from simgan_jax.data import Arrays
 from simgan_jax.errors import UserError
 from simgan_jax.evaluation.plan import Row, default_settings, make_plan
+from simgan_jax.evaluation.run import plan_of
 from simgan_jax.evaluation.sets import enlarged, own
 
 
@@ -33,6 +35,12 @@ def test_what_is_no_row_is_named(name):
         ValueError, match=f"'{name}'; a row is one of synthetic, refined_matched, refined"
     ):
         Row.parse(name)
+
+
+def test_a_plan_of_other_rows_leaves_the_configuration_as_it_is():
+    config = ConfigDict({"evaluate": default_settings()})
+    assert plan_of(config, "quick", seeds=2, rows=["refined"]).rows == (Row("refined"),)
+    assert config.evaluate.quick == default_settings().quick
 
 
 def test_plans_come_from_the_configuration_and_are_checked():

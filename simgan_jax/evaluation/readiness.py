@@ -14,7 +14,7 @@ from simgan_jax.estimators.estimator import held_back
 from simgan_jax.estimators.settings import EstimatorSettings
 from simgan_jax.evaluation import image_split
 from simgan_jax.evaluation.plan import make_plan
-from simgan_jax.evaluation.rows import without
+from simgan_jax.evaluation.sets import without
 from simgan_jax.setup import make_setup
 from simgan_jax.training.loop import check_images
 

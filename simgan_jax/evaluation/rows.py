@@ -1,6 +1,5 @@
 """The rows of the estimator table: trained on each set, tested on the real one."""
 
-import hashlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -121,13 +120,6 @@ def training_sets(
             found = sets[row.base]
             wanted[row] = spread(found, size) if row.base == "real" else found[:size]
     return wanted, skipped
-
-
-def without(images: Arrays, others: Arrays) -> Arrays:
-    """The images that are not, pixel by pixel, among the others."""
-    known = {hashlib.sha256(image.tobytes()).digest() for image in others.images}
-    kept = [hashlib.sha256(image.tobytes()).digest() not in known for image in images.images]
-    return images if all(kept) else images[np.array(kept)]
 
 
 def judge_rows(

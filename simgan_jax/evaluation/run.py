@@ -23,8 +23,8 @@ from simgan_jax.evaluation.label_preservation import look_drift, measure_labels,
 from simgan_jax.evaluation.notes import notes_on
 from simgan_jax.evaluation.plan import REFINED, Plan, Row, default_settings, make_plan
 from simgan_jax.evaluation.realism import measure_realism
-from simgan_jax.evaluation.rows import Say, judge_rows, train_rows, without
-from simgan_jax.evaluation.sets import Sets, load_sets, own
+from simgan_jax.evaluation.rows import Say, judge_rows, train_rows
+from simgan_jax.evaluation.sets import Sets, labelled_of, load_sets, own
 from simgan_jax.evaluation.summary import accuracy_line, shift_line, summary, table
 from simgan_jax.io.atomic import DamagedFile, read_json, write_json
 from simgan_jax.io.locks import alone
@@ -95,7 +95,7 @@ def evaluate(
     if test is None or task == "none":
         return result
 
-    labelled = _labelled(sets)
+    labelled = labelled_of(sets)
     rest = replace(plan, rows=tuple(row for row in plan.rows if row not in known))
     new, skipped = train_rows(rest, task, trained, refine, real.images, labelled, seed, say)
     trained_rows = new | known
@@ -136,13 +136,8 @@ def train_unrefined(
         return {}
     image_split.require_enough(sets.synthetic, sets.real)
     trained, *_ = image_split.to_report(sets.synthetic, sets.real, plan.probe)
-    only, labelled = replace(plan, rows=rows), _labelled(sets)
+    only, labelled = replace(plan, rows=rows), labelled_of(sets)
     return train_rows(only, task, trained, lambda x: x, sets.real.images, labelled, seed, say)[0]
-
-
-def _labelled(sets: Sets) -> Arrays:
-    """The real images that the row "real" is trained on: none of them is a test image."""
-    return without(sets.real if sets.labelled is None else sets.labelled, sets.test)
 
 
 def _reader(plan: Plan, matched: bool) -> Row | None:
@@ -241,6 +236,7 @@ def plan_of(
     """
     measured = config.get("evaluate") or default_settings()
     if rows is not None:
+        measured = measured.copy_and_resolve_references()
         measured[level].rows = tuple(rows)
     plan = make_plan(measured, level)
     if seeds is None:

@@ -1,8 +1,10 @@
 """The data that a run is measured on."""
 
+import hashlib
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+import numpy as np
 from ml_collections import ConfigDict
 
 from simgan_jax import data
@@ -42,6 +44,18 @@ def load_sets(config: ConfigDict, plan: Plan) -> Sets:
         tasks.label_of(config.task, test, "config.data.test")
     labelled = data.load(config.data.labelled) if config.data.get("labelled") else None
     return Sets(synthetic, data.load(config.data.real), test, labelled)
+
+
+def labelled_of(sets: Sets) -> Arrays:
+    """The real images that the row "real" is trained on, none of which is among the test images."""
+    return without(sets.real if sets.labelled is None else sets.labelled, sets.test)
+
+
+def without(images: Arrays, others: Arrays) -> Arrays:
+    """The images that are not, pixel by pixel, among the others."""
+    known = {hashlib.sha256(image.tobytes()).digest() for image in others.images}
+    kept = [hashlib.sha256(image.tobytes()).digest() not in known for image in images.images]
+    return images if all(kept) else images[np.array(kept)]
 
 
 def enlarged(spec: Mapping[str, Any], plan: Plan) -> dict[str, Any]:
