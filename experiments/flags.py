@@ -1,9 +1,12 @@
 """Flags that experiments share, and where experiments write."""
 
 import shlex
+from collections.abc import Collection
 from pathlib import Path
 
 from absl import flags
+
+from simgan_jax.errors import UserError
 
 QUICK = flags.DEFINE_bool("quick", False, "Little of everything: minutes, to try the program.")
 RUNS = Path("runs/experiments")
@@ -17,6 +20,17 @@ def command_line(name: str) -> str:
     """
     given = [flags.FLAGS[flag].serialize() for flag in flags.FLAGS if flags.FLAGS[flag].present]
     return shlex.join(["python", "-m", f"experiments.{name}", *given])
+
+
+def require_known(flag: flags.FlagHolder[list[str]], names: Collection[str]) -> None:
+    """Checks the names that a flag gives.
+
+    Raises:
+        UserError: there is no such name.
+    """
+    for name in flag.value:
+        if name not in names:
+            raise UserError(f"--{flag.name}: no {name!r}; there are {', '.join(names)}")
 
 
 def results_folder(here: Path) -> Path:

@@ -1,5 +1,6 @@
 """CycleGAN and CUT: losses against numbers by hand, the pool, and a training of few steps."""
 
+import time
 from dataclasses import replace
 
 import flax.linen as nn
@@ -8,9 +9,15 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from absl.testing import flagsaver
 
+from experiments.flags import QUICK
+from experiments.results import stored
+from experiments.rivals import __main__ as rivals
 from experiments.rivals import cut, cyclegan, losses, table, training
+from experiments.rivals.cost import CPU_SECONDS, cpu_time
 from experiments.rivals.setup import Setup, make_setup
+from experiments.sizes import FULL
 from simgan_jax import data, history
 from simgan_jax.errors import UserError
 from simgan_jax.losses import REAL, REFINED
@@ -217,3 +224,38 @@ def test_the_table_has_the_refiner_s_figures_beside_a_rival_s():
     assert cells["| CUT"][0] == "7.50"
     assert cells["| CUT"][8] == "25.0%"
     assert "8 features, 50% of" in table.text(result)
+
+
+def test_the_cpu_time_of_a_training_that_was_interrupted_is_that_of_all_its_calls(tmp_path):
+    file = tmp_path / "training.json"
+
+    def work():
+        end = time.process_time() + 0.05
+        while time.process_time() < end:
+            pass
+
+    def interrupted():
+        work()
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        cpu_time(file)(interrupted)()
+    first = stored(file)[CPU_SECONDS]
+    with cpu_time(file):
+        work()
+    assert first >= 0.05
+    assert stored(file)[CPU_SECONDS] >= first + 0.05
+
+
+def test_another_experiment_s_run_is_taken_only_when_it_is_finished(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    theirs, own = (rivals.RUNS / x for x in ("real_people/estimator-0", "rivals/columbia/simgan-0"))
+    theirs.mkdir(parents=True)
+    given = [(QUICK, "false"), (FULL, "false"), (rivals.DATA, "columbia")]
+    given += [(rivals.SHARE, "1"), (rivals.FEATURES, "0"), (rivals.IDENTITY, "true")]
+    with flagsaver.as_parsed(*given):
+        assert rivals.workdir("simgan", 0) == own
+        (theirs / "evaluation.json").touch()
+        assert rivals.workdir("simgan", 0) == theirs
+        own.mkdir(parents=True)
+        assert rivals.workdir("simgan", 0) == own

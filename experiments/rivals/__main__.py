@@ -10,48 +10,46 @@ refiner's size (CycleGAN two), the patch discriminator, and as many synthetic im
 seen; its papers' losses, optimiser and schedule are in its module. Its last parameters are used:
 choosing among checkpoints is no part of either method. "embedded" are the eyes of configs/gaze.py as
 they are rendered, since any method could be given matched grey values first. "columbia" are those of
-the variant "estimator" of `experiments.real_people`, whose finished runs are taken if there are any.
+the variant "estimator" of `experiments.real_people`, whose finished runs are taken if there are any,
+and left as they are: what they have cost is not known.
 
 All are judged by the report's own functions, which take any function of images: error on real test
-images, drift of what an estimator reads, realism, artefacts. CPU time is of training alone. Adds to
-result.json, writes table.md from it and, of embedded eyes, samples.png: as rendered, the refiner's,
-each rival's, real ones. --share and --features make everything smaller, the refiner too.
+images, drift of what an estimator reads, realism, artefacts. CPU time is of training alone, of all the
+calls that it took, but for calls that were killed at once. Adds to result.json, writes table.md from it
+and, of embedded eyes, samples.png: as rendered, the refiner's, each rival's, real ones. --share and
+--features make everything smaller, the refiner too.
 """
 
-import json
-import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from absl import flags
 from ml_collections import ConfigDict
 
 from configs.gaze import get_config
 from experiments import paired, summary
-from experiments.flags import RUNS, command_line, results_folder
+from experiments.flags import RUNS, require_known, results_folder
 from experiments.gan_seeds import SEED, gan_seeds
-from experiments.machine import machine
 from experiments.real_people import configurations as real_people
+from experiments.results import origin, stored
 from experiments.rivals import table
+from experiments.rivals.cost import cpu_time
 from experiments.rivals.training import RIVALS, images_seen, train
+from experiments.samples import write_samples
 from experiments.sizes import level, size, sized
 from simgan_jax import command, data
-from simgan_jax.errors import UserError
-from simgan_jax.evaluation.plan import Row
+from simgan_jax.evaluation.image_split import spread
 from simgan_jax.evaluation.run import FILE, evaluate, evaluate_and_print, plan_of
 from simgan_jax.evaluation.sets import load_sets
-from simgan_jax.io import image_files
-from simgan_jax.io.atomic import write_json
-from simgan_jax.io.image_files import write_image
+from simgan_jax.io.atomic import read_json, write_json
 from simgan_jax.refinement import weights
 from simgan_jax.refinement.loading import load_refiner
 from simgan_jax.setup import make_setup
 from simgan_jax.training import devices, loop, provenance
 
 SIMGAN, WEIGHTS, TRAINING = "simgan", "generator.safetensors", "training.json"
+IMAGES = "training/images"
 # The package's refiner, and what is changed in its configuration.
 REFINERS: dict[str, dict[str, Any]] = {
     SIMGAN: {},
@@ -81,8 +79,7 @@ PICTURES = 10
 def main(argv: Sequence[str]) -> None:
     """Trains, evaluates and compares."""
     del argv
-    if unknown := set(NAMES.value) - set(KNOWN):
-        raise UserError(f"--rivals: no {unknown.pop()!r}; there are {', '.join(KNOWN)}")
+    require_known(NAMES, KNOWN)
     methods = (SIMGAN, *(name for name in NAMES.value if name != SIMGAN))
     devices.cores_as_devices(make_setup(configuration(0)))
     seeds = gan_seeds()
@@ -124,33 +121,34 @@ def configuration(seed: int, method: str = SIMGAN) -> ConfigDict:
 
 
 def workdir(method: str, seed: int) -> Path:
-    """Of one training."""
+    """Of one training, or the run of another experiment that stands for it."""
     changed = [f"features-{FEATURES.value}"] if FEATURES.value else []
     changed += [f"share-{SHARE.value:g}"] if SHARE.value != 1 else []
-    if method == SIMGAN and DATA.value == "columbia" and not changed:
-        return RUNS / "real_people" / size() / f"estimator-{seed}"
     changed += [] if IDENTITY.value or method in REFINERS else ["no-identity"]
-    return RUNS / "rivals" / DATA.value / size() / "-".join(changed) / f"{method}-{seed}"
+    own = RUNS / "rivals" / DATA.value / size() / "-".join(changed) / f"{method}-{seed}"
+    if method == SIMGAN and DATA.value == "columbia" and not changed and not own.exists():
+        same = RUNS / "real_people" / size() / f"estimator-{seed}"
+        return same if (same / FILE).exists() else own
+    return own
 
 
 def train_one(method: str, config: ConfigDict, folder: Path) -> None:
     """Trains the refiner or a rival, unless that has been done."""
-    seen, file = images_seen(config), folder / WEIGHTS
     if method in REFINERS:
         provenance.claim(folder, config)
-    if (folder / FILE).exists() or file.exists():
+    if (folder / FILE).exists() or (folder / WEIGHTS).exists():
         return
-    start = time.process_time()
     if method in REFINERS:
-        if not loop.train(config, folder):
-            raise KeyboardInterrupt
-    else:
+        with cpu_time(folder / TRAINING):
+            if not loop.train(config, folder):
+                raise KeyboardInterrupt
+        return
+    (folder / TRAINING).unlink(missing_ok=True)  # a rival that was interrupted begins anew
+    with cpu_time(folder / TRAINING):
+        seen = images_seen(config)
         sets = {name: data.load(config.data[name]).images for name in ("synthetic", "real")}
         params = train(RIVALS[method], config, sets, seen, IDENTITY.value, say(method))
-        weights.write(file, config, params, seen)
-    if not (folder / TRAINING).exists():
-        spent = time.process_time() - start
-        write_json(folder / TRAINING, {"training/cpu_seconds": spent, "training/images": seen})
+        weights.write(folder / WEIGHTS, config, params, seen)
 
 
 def judge_one(method: str, config: ConfigDict, folder: Path) -> None:
@@ -161,7 +159,7 @@ def judge_one(method: str, config: ConfigDict, folder: Path) -> None:
         rows = SIMGAN_ROWS if method == SIMGAN else RIVAL_ROWS
         evaluate_and_print(folder, level(), rows=rows)
         return
-    plan = replace(plan_of(config, level()), rows=tuple(map(Row.parse, RIVAL_ROWS)))
+    plan = plan_of(config, level(), rows=RIVAL_ROWS)
     sets, judge = load_sets(config, plan), make_setup(config).discriminator
     refine = load_refiner(folder / WEIGHTS)
     report = evaluate(plan, config.task, sets, refine, judge, config.seed, say(method))
@@ -175,9 +173,8 @@ def say(method: str) -> Callable[[str], None]:
 
 def read(folder: Path) -> dict[str, float]:
     """The figures of one training."""
-    file = folder / TRAINING
-    training = json.loads(file.read_text()) if file.exists() else {}
-    return summary.figures_of(json.loads((folder / FILE).read_text())) | training
+    figures = summary.figures_of(read_json(folder / FILE))
+    return figures | stored(folder / TRAINING) | {IMAGES: images_seen(configuration(0))}
 
 
 def added(reports: Mapping[str, Sequence[Mapping[str, float]]], seeds: int) -> dict[str, Any]:
@@ -188,16 +185,11 @@ def added(reports: Mapping[str, Sequence[Mapping[str, float]]], seeds: int) -> d
         seeds: their number.
     """
     file = results_folder(HERE) / "result.json"
-    result: dict[str, Any] = {"runs": {}, "variants": {}, "comparisons": {}}
-    if file.exists():
-        result |= json.loads(file.read_text())
-    config = configuration(0)
-    about = {
-        "command": command_line("rivals"),
-        "machine": machine(),
+    result: dict[str, Any] = {"runs": {}, "variants": {}, "comparisons": {}} | stored(file)
+    about = origin("rivals") | {
         "seeds": seeds,
         "share": SHARE.value,
-        "features": config.refiner.features,
+        "features": configuration(0).refiner.features,
         "identity": IDENTITY.value,
     }
     for method, each in reports.items():
@@ -217,13 +209,12 @@ def draw_samples(folders: Sequence[Path]) -> None:
     """Writes samples.png; real images are of those that trained the discriminators."""
     config = configuration(0)
     synthetic = data.load(config.data.synthetic).images[-PICTURES:]
-    real = data.load(config.data.real).images
+    real = spread(data.load(config.data.real), PICTURES).images
     made = [
         load_refiner(folder / WEIGHTS if (folder / WEIGHTS).exists() else folder)(synthetic)
         for folder in folders
     ]
-    rows = [synthetic, *made, real[np.linspace(0, len(real) - 1, PICTURES).astype(int)]]
-    write_image(results_folder(HERE) / "samples.png", image_files.grid(np.stack(rows), scale=2))
+    write_samples(results_folder(HERE), [synthetic, *made, real])
 
 
 if __name__ == "__main__":
