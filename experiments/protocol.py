@@ -28,18 +28,17 @@ from absl import flags
 from ml_collections import ConfigDict
 
 from experiments import summary
-from experiments.flags import RUNS, command_line, results_folder
+from experiments.flags import RUNS, require_known, results_folder
 from experiments.gan_seeds import SEED, gan_seeds
-from experiments.machine import machine
+from experiments.results import origin, stored, trained_on
+from experiments.samples import write_samples
 from experiments.sizes import level, size, sized
 from simgan_jax import data
-from simgan_jax.errors import UserError
 from simgan_jax.evaluation import figures
+from simgan_jax.evaluation.image_split import spread
 from simgan_jax.evaluation.plan import Row
 from simgan_jax.evaluation.run import FILE, evaluate_and_print
-from simgan_jax.io import image_files
 from simgan_jax.io.atomic import write_json
-from simgan_jax.io.image_files import write_image
 from simgan_jax.refinement.loading import load_refiner
 from simgan_jax.setup import make_setup
 from simgan_jax.training import devices, provenance
@@ -89,9 +88,7 @@ def run(
     Raises:
         UserError: an unknown variant, or flags that contradict each other.
     """
-    unknown = set(VARIANTS.value) - set(variants)
-    if unknown:
-        raise UserError(f"--variants: no {unknown.pop()!r}; there are {', '.join(variants)}")
+    require_known(VARIANTS, variants)
     variants = {name: sized(x, rows, longer.get(name, 1)) for name, x in variants.items()}
     wanted = [variant for variant in variants if variant in (VARIANTS.value or variants)]
     runs = Runs(RUNS / name / size(), same_images(variants))
@@ -105,17 +102,15 @@ def run(
         return {}
     here = results_folder(here)
     file = here / "result.json"
-    result = {"runs": {}, "variants": {}, "comparisons": {}}
-    if file.exists():
-        result |= json.loads(file.read_text())
-    about = {"command": command_line(name), "machine": machine(), "seeds": len(seeds)}
+    result = {"runs": {}, "variants": {}, "comparisons": {}} | stored(file)
+    about = origin(name) | {"seeds": len(seeds)}
     for variant in wanted:
         reports = gather(runs, variant, seeds)
         found = summary.summarize([summary.figures_of(report) for report in reports])
         result["variants"][variant] = found
         result["comparisons"][variant] = summary.comparisons(found)
-        trained_on = [_devices(runs.workdir(variant, seed)) for seed in seeds]
-        result["runs"][variant] = about | {"trained_on": trained_on}
+        used = [trained_on(runs.workdir(variant, seed)) for seed in seeds]
+        result["runs"][variant] = about | {"trained_on": used}
     of = f"{len(seeds)} GAN seed(s)"
     summary.show(
         f"{name}: mean ± standard deviation, shares with 95 % interval, over {of}", result, wanted
@@ -231,11 +226,5 @@ def draw_samples(workdirs: Mapping[str, Path], here: Path, show_real: bool) -> N
             rows.append(synthetic)
         rows.append(load_refiner(workdir)(synthetic))
     if show_real:
-        real = data.load(config.data.real).images
-        rows.append(real[np.linspace(0, len(real) - 1, PICTURES).astype(int)])
-    write_image(here / "samples.png", image_files.grid(np.stack(rows), scale=2))
-
-
-def _devices(workdir: Path) -> str:
-    """What a run was trained on; its seed alone does not fix its result, this does too."""
-    return provenance.devices_used(json.loads((workdir / "environment.json").read_text()))
+        rows.append(spread(data.load(config.data.real), PICTURES).images)
+    write_samples(here, rows)

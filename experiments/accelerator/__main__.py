@@ -25,9 +25,8 @@ from pathlib import Path
 from absl import flags
 
 from experiments.accelerator.budget import FILE, Part
-from experiments.flags import QUICK, command_line, results_folder
+from experiments.flags import QUICK, command_line, require_known, results_folder
 from simgan_jax import command
-from simgan_jax.errors import UserError
 from simgan_jax.io.atomic import write_json
 
 HERE = Path(__file__).parent
@@ -53,9 +52,7 @@ def main(argv: Sequence[str]) -> None:
     """Runs the parts one after another."""
     del argv
     end = time.perf_counter() + MINUTES.value * 60 - MARGIN
-    for name in PARTS.value:
-        if name not in SHARES:
-            raise UserError(f"--parts: no {name!r}; there are {', '.join(SHARES)}")
+    require_known(PARTS, SHARES)
     folder = Path(OUTPUT.value) if OUTPUT.value else results_folder(HERE)
     about = {"command": command_line("accelerator"), "minutes": MINUTES.value}
     write_json(folder / FILE, about | {"parts": {}})

@@ -26,8 +26,9 @@ import numpy as np
 from absl import flags
 
 from configs.gaze import get_config
-from experiments.flags import QUICK, command_line, results_folder
-from experiments.machine import machine
+from experiments.finished_run import name_of
+from experiments.flags import QUICK, results_folder
+from experiments.results import origin
 from experiments.seeds import how_many
 from simgan_jax import command, data
 from simgan_jax.data import Arrays
@@ -63,7 +64,7 @@ def main(argv: Sequence[str]) -> None:
     seen = {name: images[plan.images :] for name, images in looks.items()}
     for workdir in WORKDIRS.value:
         refined = load_refiner(workdir)(seen["synthetic"].images)
-        seen["/".join(Path(workdir).parts[-2:])] = Arrays(refined, seen["synthetic"].labels)
+        seen[name_of(workdir)] = Arrays(refined, seen["synthetic"].labels)
     jobs = [
         (name, augmented, seed)
         for seed in range(how_many())
@@ -89,7 +90,7 @@ def main(argv: Sequence[str]) -> None:
                 drift = reading_drift([estimator], seen["synthetic"], images.images)["axes"]
                 biases = [axis["bias"] for axis in drift.values()]
                 found["drift"].setdefault(other, []).append(biases)
-    about = {"command": command_line("ceiling"), "machine": machine(), "unit": "degrees"}
+    about = origin("ceiling") | {"unit": "degrees"}
     write_json(results_folder(HERE) / "result.json", about | found)
     print(json.dumps(found, indent=2))
 

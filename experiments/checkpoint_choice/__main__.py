@@ -17,8 +17,9 @@ from typing import Any
 from absl import flags
 from matplotlib.figure import Figure
 
-from experiments.flags import QUICK, command_line, results_folder
-from experiments.machine import machine
+from experiments.finished_run import name_of
+from experiments.flags import QUICK, results_folder
+from experiments.results import origin
 from simgan_jax import command, data
 from simgan_jax.data import Arrays
 from simgan_jax.errors import UserError
@@ -51,19 +52,14 @@ def main(argv: Sequence[str]) -> None:
     devices.cores_as_devices()
     runs = {}
     for workdir in WORKDIRS.value:
-        name = "/".join(Path(workdir).parts[-2:])
+        name = name_of(workdir)
         runs[name] = test_checkpoints(workdir)
         print(
             f"{name}: chosen step {runs[name]['chosen']}, best {runs[name]['best']}, lost "
             f"{runs[name]['lost']:.2f}",
             flush=True,
         )
-        result = {
-            "command": command_line("checkpoint_choice"),
-            "machine": machine(),
-            "estimator_seeds": SEEDS,
-            "runs": runs,
-        }
+        result = origin("checkpoint_choice") | {"estimator_seeds": SEEDS, "runs": runs}
         write_json(here / "result.json", result)
     unit = tasks.TASKS[read_config(workdir).task].unit
     draw(runs, unit).savefig(here / "choice.png", dpi=120)

@@ -9,7 +9,6 @@ differ by, and whether that is more than chance, is worked out seed by seed and,
 over test images (`experiments.paired`).
 """
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from typing import Any
 from experiments import paired, summary
 from experiments.more_images import compare as more_images
 from experiments.one_at_a_time import compare as one_at_a_time
+from experiments.results import stored
 from simgan_jax import command
 from simgan_jax.evaluation.plan import FLOOR, Row
 from simgan_jax.metrics.label_shift import PAPER
@@ -95,8 +95,7 @@ def text() -> str:
 
 def result(experiment: str) -> dict[str, Any]:
     """An experiment's result.json; {} if it has not been run."""
-    path = HERE.parent / experiment / "result.json"
-    return json.loads(path.read_text()) if path.exists() else {}
+    return stored(HERE.parent / experiment / "result.json")
 
 
 def figure(column: tuple[str, str], name: str, show: Callable[[float], str]) -> str:

@@ -15,8 +15,8 @@ from ml_collections import ConfigDict
 
 from configs.gaze import get_config
 from experiments import summary
-from experiments.flags import QUICK, command_line, results_folder
-from experiments.machine import machine
+from experiments.flags import QUICK, results_folder
+from experiments.results import origin, trained_on
 from experiments.seeds import how_many
 from simgan_jax import command
 from simgan_jax.evaluation import figures
@@ -25,7 +25,7 @@ from simgan_jax.io.atomic import read_json, write_json
 from simgan_jax.setup import make_setup
 from simgan_jax.training import devices
 from simgan_jax.training.loop import train
-from simgan_jax.training.provenance import claim, devices_used
+from simgan_jax.training.provenance import claim
 
 HERE = Path(__file__).parent
 RUNS = Path("runs/experiments/default_run")
@@ -38,10 +38,8 @@ def main(argv: Sequence[str]) -> None:
     folders = [run(seed) for seed in range(how_many())]
     reports = [read_json(folder / FILE) for folder in folders]
     found = summary.summarize([summary.figures_of(report) for report in reports])
-    result = {
-        "command": command_line("default_run"),
-        "machine": machine(),
-        "trained_on": [devices_used(read_json(x / "environment.json")) for x in folders],
+    result = origin("default_run") | {
+        "trained_on": [trained_on(folder) for folder in folders],
         "figures": found,
         "comparisons": summary.comparisons(found),
     }

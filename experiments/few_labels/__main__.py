@@ -11,7 +11,6 @@ one it began with; test labels serve to test alone. All are augmented unless --n
 Adds the run to result.json, and draws the curves of all runs there in curves.png.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -24,26 +23,21 @@ from jaxtyping import Int
 from matplotlib.figure import Figure
 
 from experiments import paired
-from experiments.flags import QUICK, command_line, results_folder
-from experiments.machine import machine
+from experiments.finished_run import name_of, open_run
+from experiments.flags import QUICK, results_folder
+from experiments.results import add, origin
 from experiments.seeds import how_many
 from simgan_jax import command
 from simgan_jax.data import Arrays
-from simgan_jax.errors import UserError
 from simgan_jax.estimators import tasks
 from simgan_jax.estimators.estimator import Estimator, train
 from simgan_jax.estimators.settings import EstimatorSettings
-from simgan_jax.evaluation import figures, image_split
+from simgan_jax.evaluation import figures
 from simgan_jax.evaluation.plan import Plan, Row
-from simgan_jax.evaluation.rows import train_rows, without
-from simgan_jax.evaluation.run import plan_of
 from simgan_jax.evaluation.scores import image_errors, score, test_groups
-from simgan_jax.evaluation.sets import Sets, load_sets
-from simgan_jax.io.atomic import write_json
+from simgan_jax.evaluation.sets import labelled_of
 from simgan_jax.metrics.intervals import interval, resampled_means
-from simgan_jax.refinement.loading import load_refiner
 from simgan_jax.training import devices
-from simgan_jax.training.provenance import read_config
 
 WORKDIR = flags.DEFINE_string(
     "workdir", "runs/experiments/real_people/estimator-0", "Folder of a finished run."
@@ -69,45 +63,27 @@ def main(argv: Sequence[str]) -> None:
     """Trains, tunes and tests."""
     del argv
     devices.cores_as_devices()
-    config = read_config(WORKDIR.value)
-    plan = plan_of(config, "quick", seeds=how_many())
-    plan = replace(plan, rows=tuple(Row(base, augmented=AUGMENTED.value) for base in BASES))
-    steps = 20 if QUICK.value else STEPS.value or plan.estimator.steps
-    plan = replace(plan, estimator=replace(plan.estimator, steps=steps))
-    sets = load_sets(config, plan)
-    if sets.test is None:
-        raise UserError(f"{WORKDIR.value}: config.data.test names no labelled test images")
-    labelled = without(sets.labelled or sets.real, sets.test)
-    tasks.label_of(config.task, labelled, "the real images")
-    starts = trained_on_images(plan, config.task, sets, config.seed)
-    predictions = tune_all(plan, config.task, starts, labelled, sets.test, AUGMENTED.value)
+    rows = [str(Row(base, augmented=AUGMENTED.value)) for base in BASES]
+    steps = 20 if QUICK.value else STEPS.value
+    run = open_run(WORKDIR.value, rows, how_many(), steps=steps)
+    task, plan, test = run.config.task, run.plan, run.sets.test
+    labelled = labelled_of(run.sets)
+    tasks.label_of(task, labelled, "the real images")
+    starts = {row.base: many for row, many in run.train().items()}
+    predictions = tune_all(plan, task, starts, labelled, test, AUGMENTED.value)
 
     here = results_folder(HERE)
-    file = here / "result.json"
-    runs = json.loads(file.read_text()) if file.exists() else {}
-    runs["/".join(Path(WORKDIR.value).parts[-2:])] = {
-        "command": command_line("few_labels"),
-        "machine": machine(),
+    entry = origin("few_labels") | {
         "seeds": plan.seeds,
         "augmented": AUGMENTED.value,
-        "steps": steps,
+        "steps": plan.estimator.steps,
         "labelled": len(labelled),
-        "unit": tasks.TASKS[config.task].unit,
-        "rows": table_rows(config.task, predictions, sets.test),
-        "comparisons": compare(config.task, predictions, sets.test),
+        "unit": tasks.TASKS[task].unit,
+        "rows": table_rows(task, predictions, test),
+        "comparisons": compare(task, predictions, test),
     }
-    write_json(file, runs)
+    runs = add(here / "result.json", {name_of(WORKDIR.value): entry})
     draw(runs).savefig(here / "curves.png", dpi=120)
-
-
-def trained_on_images(plan: Plan, task: str, sets: Sets, seed: int) -> dict[str, list[Estimator]]:
-    """Estimators of each base, one a seed, before they have seen a labelled real image."""
-    synthetic, _, _ = image_split.to_report(sets.synthetic, sets.real, plan.probe)
-    refine = load_refiner(WORKDIR.value)  # the chosen checkpoint
-    nothing = Arrays(sets.real.images[:0])
-    real = sets.real.images
-    found, _ = train_rows(plan, task, synthetic, refine, real, nothing, seed, print)
-    return {row.base: many for row, many in found.items()}
 
 
 def tune_all(

@@ -22,8 +22,8 @@ from rich.table import Table
 
 from configs.gaze import get_config
 from experiments.benchmark.timing import seconds, spread
-from experiments.flags import QUICK, command_line, results_folder
-from experiments.machine import machine
+from experiments.flags import QUICK, results_folder
+from experiments.results import origin
 from simgan_jax import command
 from simgan_jax.io.atomic import write_json
 from simgan_jax.setup import Setup, make_setup
@@ -179,9 +179,7 @@ def main(argv: Sequence[str]) -> None:
             sides[name], f"{found['median']:.2f} ({found['low']:.2f} to {found['high']:.2f})"
         )
     Console(highlight=False).print(table)
-    result = {
-        "command": command_line("growth"),
-        "machine": machine(),
+    result = origin("growth") | {
         "rounds": rounds,
         "ratios": ratios,
         "sides": sides,

@@ -21,8 +21,8 @@ import numpy as np
 from flax import traverse_util
 from safetensors.numpy import save_file
 
-from experiments.flags import QUICK, command_line
-from experiments.machine import machine
+from experiments.flags import QUICK
+from experiments.results import origin
 from simgan_jax import command, data
 from simgan_jax.estimators.augmentation import blur, light_gradient
 from simgan_jax.io.atomic import write_json
@@ -145,7 +145,7 @@ def main(argv: Sequence[str]) -> None:
     print(result)
     if QUICK.value:
         return
-    result = {"command": command_line("kid_features"), "machine": machine(), "seed": SEED} | result
+    result = origin("kid_features") | {"seed": SEED} | result
     write_json(Path(__file__).with_name("result.json"), result)
 
     network = {"params": params["features"]}

@@ -30,14 +30,13 @@ from matplotlib.figure import Figure
 from ml_collections import ConfigDict
 
 from configs.gaze import get_config
-from experiments.flags import QUICK, command_line, results_folder
-from experiments.machine import machine
+from experiments.flags import QUICK, results_folder
+from experiments.results import origin
+from experiments.samples import write_samples
 from experiments.sizes import FULL, size
 from simgan_jax import command, data, load_refiner
 from simgan_jax.evaluation.label_preservation import measure_shift, summarize_shift
-from simgan_jax.io import image_files
 from simgan_jax.io.atomic import write_json
-from simgan_jax.io.image_files import write_image
 from simgan_jax.metrics.kid import features, kid
 from simgan_jax.metrics.label_shift import LEAST_FOLLOWED
 from simgan_jax.setup import make_setup
@@ -151,16 +150,9 @@ def main(argv: Sequence[str]) -> None:
         curves["held"].append({"target": target} | point)
         logging.info("held %s", curves["held"][-1])
     unrefined = kid(features(probe.images), real_features)["value"]
-    result = {
-        "command": command_line("lambda_sweep"),
-        "machine": machine(),
-        "seeds": 1,
-        "kid_of_synthetic": unrefined,
-        "curves": curves,
-    }
-    write_json(here / "result.json", result)
-    rows = [probe.images[:SHOWN], *pictures, real.images[:SHOWN]]
-    write_image(here / "samples.png", image_files.grid(np.stack(rows), scale=2))
+    result = {"seeds": 1, "kid_of_synthetic": unrefined, "curves": curves}
+    write_json(here / "result.json", origin("lambda_sweep") | result)
+    write_samples(here, [probe.images[:SHOWN], *pictures, real.images[:SHOWN]])
     draw(curves, unrefined).savefig(here / "curve.png", dpi=120)
 
 

@@ -9,26 +9,21 @@ how others would end. "own" is the error on images of its own domain that it has
 to result.json beside this file, and draws all that are there in errors.png.
 """
 
-import json
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from absl import flags
 from matplotlib.figure import Figure
 
-from experiments.flags import QUICK, command_line, results_folder
-from experiments.machine import machine
-from simgan_jax import command, data
+from experiments.finished_run import FinishedRun, name_of, open_run
+from experiments.flags import QUICK, results_folder
+from experiments.results import add, origin, stored
+from simgan_jax import command
 from simgan_jax.estimators import tasks
 from simgan_jax.evaluation import figures
-from simgan_jax.evaluation.plan import BASES, Row, make_plan
-from simgan_jax.evaluation.rows import judge_rows, train_rows
-from simgan_jax.io.atomic import write_json
-from simgan_jax.refinement.loading import load_refiner
+from simgan_jax.evaluation.plan import BASES
 from simgan_jax.training import devices
-from simgan_jax.training.provenance import read_config
 
 WORKDIRS = flags.DEFINE_list(
     "workdirs",
@@ -47,40 +42,27 @@ def main(argv: Sequence[str]) -> None:
     devices.cores_as_devices()
     here = results_folder(HERE)
     file = here / "result.json"
-    runs = json.loads(file.read_text()) if file.exists() else {}
+    runs = stored(file)
     for workdir in WORKDIRS.value:
-        runs["/".join(Path(workdir).parts[-2:])] = {
-            "command": command_line("longer_estimators"),
-            "machine": machine(),
+        run, name = open_run(workdir, ROWS), name_of(workdir)
+        entry = origin("longer_estimators") | {
             "seeds": 1,
-            "unit": tasks.TASKS[read_config(workdir).task].unit,
-            "rows": test_rows(workdir, ROWS),
+            "unit": tasks.TASKS[run.config.task].unit,
+            "rows": test_rows(run, name),
         }
-        write_json(file, runs)
+        runs = add(file, {name: entry})
     draw(runs).savefig(here / "errors.png", dpi=120)
 
 
-def test_rows(workdir: str, names: tuple[str, ...]) -> list[dict[str, Any]]:
+def test_rows(run: FinishedRun, name: str) -> list[dict[str, Any]]:
     """Errors of one run's rows at every length of training."""
-    config = read_config(workdir)
-    synthetic, real = data.load(config.data.synthetic), data.load(config.data.real)
-    labelled = data.load(config.data.labelled) if config.data.labelled else real
-    test = data.load(config.data.test)
-    refine = load_refiner(workdir)  # the chosen checkpoint
     found = []
     for steps in (10, 20) if QUICK.value else STEPS:
-        plan = make_plan(config.evaluate, "quick")
-        rows = tuple(map(Row.parse, names))
-        plan = replace(plan, rows=rows, estimator=replace(plan.estimator, steps=steps))
-        trained = synthetic[: len(synthetic) - plan.probe]
-        estimators, _ = train_rows(
-            plan, config.task, trained, refine, real.images, labelled, config.seed, print
-        )
-        rows = judge_rows(config.task, estimators, trained, test)["estimators"]
-        for name in names:
-            row = {"row": name, "steps": steps, "own": rows[name]["own_error"]}
-            found.append(row | {"error": rows[name]["error"]})
-            print(Path(workdir).name, found[-1], flush=True)
+        rows = run.test(run.train(steps))
+        for row in ROWS:
+            errors = {"own": rows[row]["own_error"], "error": rows[row]["error"]}
+            found.append({"row": row, "steps": steps} | errors)
+            print(name, found[-1], flush=True)
     return found
 
 

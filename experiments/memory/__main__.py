@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 from configs.hand import get_config
-from experiments.machine import machine
+from experiments.results import origin
 from simgan_jax import command
 from simgan_jax.io.atomic import write_json
 from simgan_jax.setup import Setup, make_setup
@@ -40,13 +40,7 @@ def main(argv: Sequence[str]) -> None:
         row = {"remat": remat, "micro_batch": micro_batch} | measure(remat, micro_batch)
         rows.append(row | {"compile_seconds": round(time.perf_counter() - start, 1)})
         print(rows[-1], flush=True)
-    result = {
-        "command": "python -m experiments.memory",
-        "machine": machine(),
-        "batch": 512,
-        "rows": rows,
-    }
-    write_json(HERE / "result.json", result)
+    write_json(HERE / "result.json", origin("memory") | {"batch": 512, "rows": rows})
     table = Table(title="train_step of configs/hand.py:paper, batch 512, GiB")
     for heading in ("remat", "micro-batch", "kept", "working memory", "state and batch", "history"):
         table.add_column(heading, justify="right")

@@ -10,24 +10,19 @@ seeds, and what rows differ by, seed by seed, into result.json beside this file,
 TASK.png.
 """
 
-import json
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from absl import flags
 
-from experiments.flags import QUICK, command_line, results_folder
-from experiments.machine import machine
+from experiments.finished_run import open_run
+from experiments.flags import QUICK, results_folder
 from experiments.more_images.compare import compare
+from experiments.results import add, origin
 from experiments.summary import over_runs
-from simgan_jax import command, data
+from simgan_jax import command
 from simgan_jax.errors import UserError
 from simgan_jax.evaluation import figures
-from simgan_jax.evaluation.plan import Row, make_plan
-from simgan_jax.evaluation.rows import judge_rows, train_rows
-from simgan_jax.io.atomic import write_json
-from simgan_jax.refinement.loading import load_refiner
 from simgan_jax.training import devices
 from simgan_jax.training.provenance import read_config
 
@@ -51,17 +46,9 @@ def main(argv: Sequence[str]) -> None:
         raise UserError(f"--workdirs: of one task, please, not of {' and '.join(sorted(tasks))}")
     reports = []
     for workdir, config in zip(WORKDIRS.value, configs, strict=True):
-        plan = make_plan(config.evaluate, "quick")
-        rows = tuple(map(Row.parse, ROWS))
-        plan = replace(plan, rows=rows, images=100 if QUICK.value else plan.images // 4)
-        synthetic, real = data.load(config.data.synthetic), data.load(config.data.real)
-        trained = synthetic[: len(synthetic) - plan.probe]
-        refine = load_refiner(workdir)  # the chosen checkpoint
-        estimators, _ = train_rows(
-            plan, config.task, trained, refine, real.images, real, config.seed, print
-        )
-        test = data.load(config.data.test)
-        reports.append(judge_rows(config.task, estimators, trained, test)["estimators"])
+        images = 100 if QUICK.value else config.evaluate.quick.images // 4
+        run = open_run(workdir, ROWS, images=images)
+        reports.append(run.test(run.train()))
     rows = {}
     for row in reports[0]:
         rows[row] = {"unit": reports[0][row]["unit"]}
@@ -70,17 +57,13 @@ def main(argv: Sequence[str]) -> None:
         error, within = rows[row]["error"]["mean"], rows[row]["within"]["mean"]
         print(f"{row:16s} {error:.2f}  within {within:.1%}")
     here, task = results_folder(HERE), tasks.pop()
-    file = here / "result.json"
-    result = json.loads(file.read_text()) if file.exists() else {}
-    result[task] = {
-        "command": command_line("more_images"),
-        "machine": machine(),
+    entry = origin("more_images") | {
         "gan_seeds": len(reports),
-        "images": plan.images,
+        "images": images,
         "rows": rows,
         "comparisons": compare(rows),
     }
-    write_json(file, result)
+    add(here / "result.json", {task: entry})
     figures.cumulative(figures.mean_curves(reports)).savefig(here / f"{task}.png", dpi=120)
 
 

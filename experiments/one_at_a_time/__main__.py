@@ -30,9 +30,7 @@ samples.png (the first one's renderings, a row a variant, the camera's). --full 
 configs/gaze.py:pixels.
 """
 
-import json
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,21 +40,19 @@ from rich.console import Console
 from rich.table import Table
 
 from configs.gaze import get_config
-from experiments.flags import QUICK, RUNS, command_line, results_folder
+from experiments.finished_run import open_run
+from experiments.flags import QUICK, RUNS, require_known, results_folder
 from experiments.gan_seeds import SEED, gan_seeds
-from experiments.machine import machine
 from experiments.one_at_a_time.compare import compare, lost
 from experiments.protocol import VARIANTS
+from experiments.results import origin, stored
+from experiments.samples import write_samples
 from experiments.sizes import FULL, size
 from simgan_jax import command, data, load_refiner
-from simgan_jax.errors import UserError
 from simgan_jax.evaluation.label_preservation import measure_shift, summarize_shift
-from simgan_jax.evaluation.plan import Row, make_plan
+from simgan_jax.evaluation.plan import make_plan
 from simgan_jax.evaluation.realism import measure_realism
-from simgan_jax.evaluation.rows import judge_rows, train_rows
-from simgan_jax.io import image_files
-from simgan_jax.io.atomic import write_json
-from simgan_jax.io.image_files import write_image
+from simgan_jax.io.atomic import read_json, write_json
 from simgan_jax.setup import make_setup
 from simgan_jax.training import devices, provenance
 from simgan_jax.training.loop import train
@@ -104,9 +100,8 @@ def config(variant: str, seed: int) -> ConfigDict:
 def main(argv: Sequence[str]) -> None:
     """Runs the experiment."""
     del argv
+    require_known(VARIANTS, CHANGES)
     names = VARIANTS.value or list(CHANGES)
-    if unknown := set(names) - set(CHANGES):
-        raise UserError(f"--variants: no {unknown.pop()!r}; there are {', '.join(CHANGES)}")
     seeds, runs = gan_seeds(), RUNS / "one_at_a_time" / size()
     devices.cores_as_devices(*(make_setup(config(name, 0)) for name in names))
     probes = {name: load_probe(config(name, 0)) for name in names}
@@ -122,10 +117,10 @@ def main(argv: Sequence[str]) -> None:
             if not file.exists():
                 if not train(c, workdir):
                     raise KeyboardInterrupt
-                refine = load_refiner(workdir)
-                judged = judge(c, probes[name], refine(probes[name].images), real)
-                write_json(file, judged | {"angular error": angular_error(c, refine)})
-            found[name].append(json.loads(file.read_text()))
+                refined = load_refiner(workdir)(probes[name].images)
+                judged = judge(c, probes[name], refined, real)
+                write_json(file, judged | {"angular error": angular_error(workdir)})
+            found[name].append(read_json(file))
             if not seed:
                 pictures[name] = load_refiner(workdir)(probes[name].images[:SHOWN])
             print(name, seed, found[name][-1], flush=True)
@@ -133,20 +128,14 @@ def main(argv: Sequence[str]) -> None:
         return
     here = results_folder(HERE)
     record = here / "result.json"
-    result = {"runs": {}, "variants": {}}
-    if record.exists():
-        result = json.loads(record.read_text())
+    result = {"runs": {}, "variants": {}} | stored(record)
+    about = origin("one_at_a_time") | {"seeds": len(seeds)}
     for name in names:
         result["variants"][name] = found[name]
-        result["runs"][name] = {
-            "command": command_line("one_at_a_time"),
-            "machine": machine(),
-            "seeds": len(seeds),
-        }
+        result["runs"][name] = about
     result["comparisons"] = compare(result["variants"])
     write_json(record, result)
-    rows = [probes[names[0]].images[:SHOWN], *pictures.values(), real[:SHOWN]]
-    write_image(here / "samples.png", image_files.grid(np.stack(rows), scale=2))
+    write_samples(here, [probes[names[0]].images[:SHOWN], *pictures.values(), real[:SHOWN]])
     show(found)
 
 
@@ -174,13 +163,10 @@ def judge(c: ConfigDict, probe: data.Arrays, refined: np.ndarray, real: np.ndarr
     }
 
 
-def angular_error(c: ConfigDict, refine: Callable[[np.ndarray], np.ndarray]) -> float:
+def angular_error(workdir: Path) -> float:
     """Mean error in degrees, on the camera's test people, of an estimator trained on refined images."""
-    plan = replace(make_plan(c.evaluate, "quick"), rows=(Row("refined"),))
-    synthetic, real = data.load(c.data.synthetic), data.load(c.data.real)
-    estimators, _ = train_rows(plan, c.task, synthetic, refine, real.images, real, c.seed)
-    rows = judge_rows(c.task, estimators, synthetic, data.load(c.data.test))
-    return rows["estimators"]["refined"]["error"]
+    run = open_run(workdir, ["refined"])
+    return run.test(run.train())["refined"]["error"]
 
 
 def show(found: dict[str, list[dict[str, float]]]) -> None:

@@ -26,11 +26,11 @@ import numpy as np
 from absl import flags
 
 from configs.gaze import get_config
-from experiments.flags import QUICK, command_line, results_folder
-from experiments.machine import machine
+from experiments.flags import QUICK, require_known, results_folder
 from experiments.photographs import photographs
 from experiments.real_people.configurations import DESCRIBED, SCALE, VARIED, changed
 from experiments.real_people.error_parts import POSE, column, parts_of, read
+from experiments.results import origin, stored
 from simgan_jax import command, data
 from simgan_jax.data.procedural import eyes
 from simgan_jax.estimators.estimator import train
@@ -61,6 +61,7 @@ HERE = Path(__file__).parent
 def main(argv: Sequence[str]) -> None:
     """Trains an estimator a shape, and tests it."""
     del argv
+    require_known(NAMES, SHAPES)
     devices.cores_as_devices()
     (folder,) = photographs("columbia")
     path = str(folder / "choice.csv")
@@ -90,9 +91,8 @@ def main(argv: Sequence[str]) -> None:
 
     found = dict(zip(NAMES.value, devices.each_on_a_device(test_one, NAMES.value), strict=True))
     file = results_folder(HERE) / "shapes.json"
-    shapes = json.loads(file.read_text())["shapes"] if file.exists() else {}
-    about = {"command": command_line("real_people.shapes"), "machine": machine(), "unit": "degrees"}
-    write_json(file, about | {"shapes": shapes | found})
+    about = origin("real_people.shapes") | {"unit": "degrees"}
+    write_json(file, about | {"shapes": stored(file).get("shapes", {}) | found})
     print(json.dumps(found, indent=2))
 
 

@@ -18,10 +18,10 @@ from typing import Any
 import numpy as np
 from jaxtyping import Shaped
 
-from experiments.flags import QUICK, command_line, results_folder
-from experiments.machine import machine
+from experiments.flags import QUICK, results_folder
 from experiments.photographs import photographs
 from experiments.real_people.error_parts import POSE, column
+from experiments.results import origin
 from simgan_jax import command, data
 from simgan_jax.data import Arrays
 from simgan_jax.data.procedural import eyes
@@ -59,8 +59,7 @@ def main(argv: Sequence[str]) -> None:
             "true": np.median(true[:, :2], axis=0).tolist(),
             "pairs": len(before),
         }
-    about = {"command": command_line("real_people.travel"), "machine": machine()}
-    about |= {"unit": "px, x to the right and y down", "turns": found}
+    about = origin("real_people.travel") | {"unit": "px, x to the right and y down", "turns": found}
     write_json(results_folder(HERE) / "travel.json", about)
     print(json.dumps(found, indent=2))
 

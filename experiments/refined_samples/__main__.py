@@ -12,17 +12,15 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 from absl import flags
 
-from experiments.flags import QUICK, command_line, results_folder
-from experiments.machine import machine
+from experiments.flags import QUICK, results_folder
+from experiments.results import origin
+from experiments.samples import write_samples
 from simgan_jax import command, data, load_refiner, ranges
 from simgan_jax.data import Arrays
 from simgan_jax.evaluation.label_preservation import measure_shift, summarize_shift
-from simgan_jax.io import image_files
 from simgan_jax.io.atomic import write_json
-from simgan_jax.io.image_files import write_image
 from simgan_jax.training import doctor
 from simgan_jax.training.provenance import read_config
 
@@ -31,7 +29,7 @@ WORKDIR = flags.DEFINE_string(
 )
 
 HERE = Path(__file__).parent
-COLUMNS, SCALE = 10, 2
+COLUMNS = 10
 
 
 def main(argv: Sequence[str]) -> None:
@@ -46,13 +44,10 @@ def main(argv: Sequence[str]) -> None:
     refined = refine(synthetic.images)
     before = Arrays(refine.match(synthetic.images), synthetic.labels)
 
-    rows = [synthetic.images[:COLUMNS], refined[:COLUMNS], camera.images[:COLUMNS]]
-    write_image(here / "samples.png", image_files.grid(np.stack(rows), scale=SCALE))
+    write_samples(here, [synthetic.images[:COLUMNS], refined[:COLUMNS], camera.images[:COLUMNS]])
 
     shift = measure_shift(before, refined)
-    result = {
-        "command": command_line("refined_samples"),
-        "machine": machine(),
+    result = origin("refined_samples") | {
         "seed": config.seed,
         "label_shift": summarize_shift(shift, before),
         **doctor.sample_statistics(ranges.to_unit(refined), ranges.to_unit(before.images)),

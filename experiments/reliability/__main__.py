@@ -10,7 +10,6 @@ programs are kept: JAX_COMPILATION_CACHE_DIR, or ~/.cache/simgan_jax_reliability
 """
 
 import io
-import json
 import math
 import os
 import tempfile
@@ -24,11 +23,12 @@ import jax
 import numpy as np
 from absl import flags
 
-from experiments.flags import QUICK, command_line
+from experiments.flags import QUICK, command_line, require_known
 from experiments.machine import machine
 from experiments.reliability.outcome import Outcome
 from experiments.reliability.processes import environment
 from experiments.reliability.promises import PROMISES, test_of
+from experiments.results import stored
 from simgan_jax import command
 from simgan_jax.errors import UserError
 from simgan_jax.io.atomic import write_json
@@ -52,9 +52,7 @@ def main(argv: Sequence[str]) -> None:
     os.environ.update(environment())
     jax.config.update("jax_num_cpu_devices", 1)
     jax.config.update("jax_disable_most_optimizations", True)
-    for name in ONLY.value:
-        if name not in PROMISES:
-            raise UserError(f"--only: no promise {name!r}; there are {', '.join(PROMISES)}")
+    require_known(ONLY, PROMISES)
     broken = []
     for name in ONLY.value:
         promise = PROMISES[name]
@@ -96,8 +94,7 @@ def measure(name: str, times: int, seed: int) -> dict:
 
 def note(name: str, entry: dict) -> None:
     """Puts an entry into result.json, beside those that are there."""
-    before = json.loads(RESULT.read_text()) if RESULT.exists() else {}
-    entries = {**before, name: entry}
+    entries = stored(RESULT) | {name: entry}
     about = {
         "machine": machine(),
         "versions": {package: version(package) for package in PACKAGES},

@@ -24,9 +24,11 @@ from jaxtyping import Integer
 from ml_collections import ConfigDict
 from scipy.stats import binomtest
 
-from experiments.flags import QUICK, command_line, results_folder
-from experiments.machine import machine
+from experiments.flags import QUICK, results_folder
+from experiments.results import origin
 from simgan_jax import command, data, load_refiner
+from simgan_jax.data import Arrays
+from simgan_jax.evaluation.image_split import spread
 from simgan_jax.io.atomic import write_json
 from simgan_jax.metrics.two_sample import Budget, discriminator_accuracy
 from simgan_jax.reporting.examples import data_uri
@@ -55,7 +57,7 @@ def main(argv: Sequence[str]) -> None:
         if workdir == WORKDIRS.value[0]:
             first = page(sets, {name: found[0] for name, found in answers.items()})
     here = results_folder(HERE)
-    about = {"command": command_line("visual_turing_test"), "machine": machine()}
+    about = origin("visual_turing_test")
     about |= {"seeds": len(WORKDIRS.value), "updates": budget.steps, "paper": PAPER}
     write_json(here / "result.json", about | answers)
     (here / "page.html").write_text(first)
@@ -86,10 +88,10 @@ def page(sets: Mapping[str, Images], machines: Mapping[str, Mapping[str, Any]]) 
         sets: "real", "synthetic", "refined": integer images [n, h, w, c].
         machines: of "synthetic" and "refined": "right" and "of", the network's answers.
     """
-    pictures = {}
-    for name, images in sets.items():
-        chosen = images[np.linspace(0, len(images) - 1, SHOWN).astype(int)]
-        pictures[name] = [data_uri(x) for x in chosen]
+    pictures = {
+        name: [data_uri(x) for x in spread(Arrays(images), SHOWN).images]
+        for name, images in sets.items()
+    }
     template = jinja2.Template(
         (HERE / "page.html.jinja").read_text(), autoescape=True, undefined=jinja2.StrictUndefined
     )
