@@ -195,14 +195,13 @@ def _images() -> list[str]:
     people = {"synthetic": (162, 200), "refined": (517, 1000)}
     right = {}
     for name, (count, of) in people.items():
-        ours = turing.get(name)
-        cell = f"{ours['right']} of {ours['of']}" if ours else MISSING
-        right[name] = [f"{count} of {of} (people)", cell]
+        ours = ", ".join(f"{x['right']} of {x['of']}" for x in turing.get(name, ()))
+        right[name] = [f"{count} of {of} (people)", ours or MISSING]
     return [
         "## Images",
         table(heading, rows),
         "## Visual Turing test: right answers",
-        table(("against real", "SimGAN", "embedded eyes (a new network)"), right),
+        table(("against real", "SimGAN", "embedded eyes (new networks, one a seed)"), right),
     ]
 
 
