@@ -44,15 +44,19 @@ OTHERS = {
 }
 # Heading: (experiment, variant).
 GAZE_COLUMNS = {
-    "embedded eyes": ("embedded_eyes", "default"),
-    "embedded eyes, equalised": ("embedded_eyes", "equalized"),
-    "MPIIGaze, the same person": ("real_eyes", "eye"),
-    "the same, trained longer": ("real_eyes", "long"),
+    "embedded eyes, grey values matched": ("default_run", "default"),
+    "as rendered": ("embedded_eyes", "default"),
+    "equalised": ("embedded_eyes", "equalized"),
+    "Columbia, other people, matched": ("real_people", "matched_first"),
+    "MPIIGaze, the same person, matched": ("real_eyes", "matched_first"),
+    "as rendered, whole eye weighed": ("real_eyes", "eye"),
 }
 HAND_COLUMNS = {"embedded hands": ("embedded_hands", "default")}
 ROWS = ("synthetic", "matched", "refined", "real")
 UNITS = {
+    "default_run": "°",
     "embedded_eyes": "°",
+    "real_people": "°",
     "real_eyes": "°",
     "near_infrared": "px",
     "embedded_hands": "px",

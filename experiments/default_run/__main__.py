@@ -29,6 +29,8 @@ from simgan_jax.training.provenance import claim
 
 HERE = Path(__file__).parent
 RUNS = Path("runs/experiments/default_run")
+# As other experiments have it in result.json.
+VARIANT = "default"
 
 
 def main(argv: Sequence[str]) -> None:
@@ -38,16 +40,18 @@ def main(argv: Sequence[str]) -> None:
     folders = [run(seed) for seed in range(how_many())]
     reports = [read_json(folder / FILE) for folder in folders]
     found = summary.summarize([summary.figures_of(report) for report in reports])
-    result = origin("default_run") | {
-        "trained_on": [trained_on(folder) for folder in folders],
-        "figures": found,
-        "comparisons": summary.comparisons(found),
+    about = origin("default_run") | {"seeds": len(folders)}
+    about["trained_on"] = [trained_on(folder) for folder in folders]
+    result = {
+        "runs": {VARIANT: about},
+        "variants": {VARIANT: found},
+        "comparisons": {VARIANT: summary.comparisons(found)},
     }
     here = results_folder(HERE)
     write_json(here / "result.json", result)
     curves = figures.mean_curves([report["estimators"] for report in reports])
     figures.cumulative(curves).savefig(here / "curves.png", dpi=120)
-    print(json.dumps(result["comparisons"], indent=2))
+    print(json.dumps(result["comparisons"][VARIANT], indent=2))
 
 
 def configuration(seed: int) -> ConfigDict:
