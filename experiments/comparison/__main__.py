@@ -122,7 +122,7 @@ def _gaze() -> list[str]:
     columns = GAZE_COLUMNS.values()
     heading = ("trained on", "SimGAN, MPIIGaze", *GAZE_COLUMNS)
     errors, within = {}, {}
-    for row in (*ROWS, *(f"{row}_augmented" for row in ROWS if row != "matched")):
+    for row in (*ROWS, *(f"{row}_augmented" for row in ROWS)):
         published = f"{GAZE_ERROR[row]:g}" if row in GAZE_ERROR else MISSING
         errors[_name(row)] = [published, *(figure(c, f"error/{row}", _number) for c in columns)]
     errors["the mean gaze"] = [
