@@ -209,12 +209,22 @@ class Checkpoints:
         options = ocp.CheckpointManagerOptions(
             max_to_keep=self._keep, enable_async_checkpointing=False, create=True
         )
-        return ocp.CheckpointManager(self._workdir / FOLDER, options=options)
+        # Of an array that several devices have, Orbax has each write a part: a program to compile for
+        # every shape, which takes longer than that one writes all.
+        whole = ocp.type_handlers.ArrayHandler(use_replica_parallel=False)
+        arrays = ocp.type_handlers.create_type_handler_registry((jax.Array, whole))
+        handlers = {
+            "state": ocp.PyTreeCheckpointHandler(type_handler_registry=arrays),
+            "digest": ocp.JsonCheckpointHandler(),
+        }
+        return ocp.CheckpointManager(
+            self._workdir / FOLDER, options=options, item_handlers=handlers
+        )
 
 
 def _items(state: TrainState, run: str | None) -> ocp.args.Composite:
     return ocp.args.Composite(
-        state=ocp.args.StandardSave(_leaves(state)),
+        state=ocp.args.PyTreeSave(_leaves(state)),
         digest=ocp.args.JsonSave(note(state, run)),
     )
 
