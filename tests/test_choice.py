@@ -1,6 +1,7 @@
 """Which checkpoint is chosen, by which images, and how long the choice stands."""
 
 import json
+from functools import cache
 
 import flax.linen as nn
 import jax
@@ -119,11 +120,16 @@ def scribbled(head):
     return {**head, "kernel": jnp.asarray(noise, head["kernel"].dtype)}
 
 
-def make_run(workdir, heads, psi="identity", matching=False, **train):
-    """A run with a checkpoint for each of some changes of a refiner that changes nothing."""
+def small():
     config = gaze.get_config("tiny")
     config.data.synthetic.count = config.data.real.count = 48
     config.data.test.count = 16
+    return config
+
+
+def make_run(workdir, heads, psi="identity", matching=False, **train):
+    """A run with a checkpoint for each of some changes of a refiner that changes nothing."""
+    config = small()
     config.refiner.residual = True
     config.data.histogram_matching = matching
     config.loss.psi, config.loss.reading.estimators = psi, 1
@@ -141,6 +147,13 @@ def make_run(workdir, heads, psi="identity", matching=False, **train):
             step=jnp.asarray(step, state.step.dtype), refiner=state.refiner.replace(params=changed)
         )
         Checkpoints(workdir).save(devices.place(at, setup), setup)
+    return rendered()
+
+
+@cache
+def rendered():
+    """Synthetic and real images of all these runs; not to be changed."""
+    config = small()
     return data.load(config.data.synthetic), data.load(config.data.real)
 
 
