@@ -1,4 +1,4 @@
-"""What XLA makes of an iteration on two devices: structure, which decides speed and can be tested."""
+"""What XLA makes of an iteration on four devices: structure, which decides speed and can be tested."""
 
 import re
 
@@ -15,7 +15,7 @@ COLLECTIVES = r" ((?:all|reduce|collective|ragged)-[a-z-]+)\("
 
 def lowered(setup, data):  # noqa: F811
     """The program that training calls, before XLA has it."""
-    setup = devices.distribute(setup, 2)
+    setup = devices.distribute(setup, 4)
     state = devices.place(create_train_state(jax.random.key(0), setup), setup)
     return devices.resident_program(iteration, setup, UPDATES).lower(
         state, devices.replicate(data, setup)
@@ -48,7 +48,7 @@ def test_the_new_state_lies_where_the_old_one_lay(compiled):
 
 
 def test_the_history_is_written_where_it_lies(compiled):
-    part = r"u8\[(?:1,)?16,8,10,1\]\S*"
+    part = r"u8\[(?:1,)?8,8,10,1\]\S*"
     assert re.findall(rf"= {part} (?:fusion|scatter)\(", compiled)
     assert not re.findall(rf"= {part} copy\(", compiled)
 

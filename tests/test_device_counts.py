@@ -128,16 +128,14 @@ def test_shard_map_gives_the_same_numbers(data, four):
     close(jax.device_get((devices.collect(state, setup), metrics)), four)
 
 
-@pytest.mark.usefixtures("four_devices")
-def test_streamed_batches_give_the_same_bits(data):
-    setup = devices.distribute(SETUP, 2)
-    expected = run(setup, data, steps=3)
+def test_streamed_batches_give_the_same_bits(data, four):
+    setup = devices.distribute(SETUP, 4)
     program = devices.streaming_program(iteration, setup)
     state = devices.place(create_train_state(jax.random.key(0), setup), setup)
-    for batch in devices.stream(jax.random.key(0), range(3), data, UPDATES, setup):
-        assert batch.discriminator["synthetic"].shape == (2, 1, 4, *SHAPE)
+    for batch in devices.stream(jax.random.key(0), range(4), data, UPDATES, setup):
+        assert batch.discriminator["synthetic"].shape == (4, 1, 2, *SHAPE)
         state, metrics = program(state, batch)
-    equal(jax.device_get((devices.collect(state, setup), metrics)), expected)
+    equal(jax.device_get((devices.collect(state, setup), metrics)), four)
 
 
 def test_an_error_of_the_streaming_thread_reaches_the_loop(data):
@@ -147,11 +145,9 @@ def test_an_error_of_the_streaming_thread_reaches_the_loop(data):
         list(devices.stream(jax.random.key(0), range(3), broken, UPDATES, setup))
 
 
-def test_several_steps_in_a_call_equal_single_calls(data):
-    setup = devices.distribute(SETUP, 1)
-    single, _ = run(setup, data)
-    double, _ = run(setup, data, calls=2)
-    close(single, double)
+def test_several_steps_in_a_call_equal_single_calls(data, four):
+    double, _ = run(devices.distribute(SETUP, 4), data, calls=2)
+    close(four[0], double)
 
 
 @pytest.mark.usefixtures("four_devices")
