@@ -124,6 +124,7 @@ def small():
     config = gaze.get_config("tiny")
     config.data.synthetic.count = config.data.real.count = 48
     config.data.test.count = 16
+    config.evaluate.estimator.update(batch=8, width=0.05)
     return config
 
 
