@@ -1,13 +1,16 @@
 """Every experiment can be imported, and what their programs share with no other test runs."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from absl.testing import flagsaver
+from forks import Process
 from test_choice import brighter, make_run, same
 from tiny import environment
 
@@ -42,23 +45,23 @@ import json, sys
 from absl import flags
 from experiments.checkpoint_choice import __main__ as experiment
 flags.FLAGS(["experiment", "--quick"])
-print(json.dumps(experiment.test_checkpoints(sys.argv[1])))
+print(json.dumps([experiment.test_checkpoints(workdir) for workdir in sys.argv[1:]]))
 """
 
 
 def program(text: str, *arguments: str) -> str:
     """What a program prints, in an interpreter of its own."""
-    return run(["-c", text, *arguments])
-
-
-def run(arguments: list[str], folder: Path | None = None) -> str:
-    """What an interpreter prints that works in a folder."""
-    command = [sys.executable, *arguments]
-    done = subprocess.run(
-        command, env=environment(), cwd=folder, capture_output=True, text=True, check=False
-    )
+    command = [sys.executable, "-c", text, *arguments]
+    done = subprocess.run(command, env=environment(), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+def run(arguments: list[Any], said: Path, folder: Path | None = None) -> str:
+    """What a process prints that works in a folder."""
+    process = Process(arguments, said, folder)
+    assert process.wait() == 0, process.err
+    return process.out
 
 
 def test_every_experiment_can_be_imported_and_takes_no_flag_of_another():
@@ -69,9 +72,21 @@ def test_every_experiment_can_be_imported_and_takes_no_flag_of_another():
         assert others <= {module}
 
 
-def test_every_checkpoint_is_tested_beside_what_the_choice_saw(tmp_path):
-    choose(tmp_path, *make_run(tmp_path, {1: same, 2: brighter}))
-    found = json.loads(program(CHECKPOINTS, str(tmp_path)).splitlines()[-1])
+@pytest.fixture(scope="module")
+def tested(tmp_path_factory):
+    """What is found of a run that has chosen 1, and of a copy that was reported with 2; the copy."""
+    folder = tmp_path_factory.mktemp("checkpoints")
+    chosen, reported = folder / "chosen", folder / "reported"
+    choice = choose(chosen, *make_run(chosen, {1: same, 2: brighter}))
+    shutil.copytree(chosen, reported)
+    write_choice(reported, choice | {"step": 2})
+    before = (reported / "chosen.json").read_text()
+    out = run(["-c", CHECKPOINTS, chosen, reported], folder / "said")
+    return *json.loads(out.splitlines()[-1]), reported, before
+
+
+def test_every_checkpoint_is_tested_beside_what_the_choice_saw(tested):
+    found, *_ = tested
     assert found["chosen"] == 1
     assert [c["step"] for c in found["candidates"]] == [1, 2]
     errors = {c["step"]: c["errors"] for c in found["candidates"]}
@@ -81,13 +96,10 @@ def test_every_checkpoint_is_tested_beside_what_the_choice_saw(tmp_path):
     assert found["lost"] == means[1] - min(means.values())
 
 
-def test_the_choice_that_a_run_was_reported_with_is_tested_and_left_alone(tmp_path):
-    choice = choose(tmp_path, *make_run(tmp_path, {1: same, 2: brighter}))
-    write_choice(tmp_path, choice | {"step": 2})
-    before = (tmp_path / "chosen.json").read_text()
-    found = json.loads(program(CHECKPOINTS, str(tmp_path)).splitlines()[-1])
+def test_the_choice_that_a_run_was_reported_with_is_tested_and_left_alone(tested):
+    _, found, reported, before = tested
     assert found["chosen"] == 2
-    assert (tmp_path / "chosen.json").read_text() == before
+    assert (reported / "chosen.json").read_text() == before
 
 
 def test_results_lie_beside_the_code_and_of_quick_trials_below_runs(tmp_path, monkeypatch):
@@ -104,7 +116,8 @@ def test_a_quick_trial_of_an_experiment_leaves_its_stored_results_alone(tmp_path
     make_run(tmp_path / "run", {1: same})
     here = CODE / "refined_samples"
     before = {path.name: path.read_bytes() for path in here.iterdir() if path.is_file()}
-    run(["-m", "experiments.refined_samples", "--quick", "--workdir=run"], tmp_path)
+    command = ["-m", "experiments.refined_samples", "--quick", "--workdir=run"]
+    run(command, tmp_path / "said", tmp_path)
     assert {path.name: path.read_bytes() for path in here.iterdir() if path.is_file()} == before
     made = tmp_path / "runs" / "experiments" / "quick" / "refined_samples"
     assert sorted(path.name for path in made.iterdir()) == ["result.json", "samples.png"]
@@ -112,7 +125,8 @@ def test_a_quick_trial_of_an_experiment_leaves_its_stored_results_alone(tmp_path
 
 def test_the_accelerator_s_experiment_removes_nothing_that_it_did_not_make(tmp_path):
     (tmp_path / "runs" / "mine").mkdir(parents=True)
-    run(["-m", "experiments.accelerator", "--output=.", "--parts="], tmp_path)
+    command = ["-m", "experiments.accelerator", "--output=.", "--parts="]
+    run(command, tmp_path / "said", tmp_path)
     assert (tmp_path / "runs" / "mine").is_dir()
     assert (tmp_path / "result.json").is_file()
 

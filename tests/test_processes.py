@@ -1,18 +1,18 @@
 """Several processes, as a cluster starts them: two on this machine, which talk over loopback."""
 
+import itertools
 import json
-import os
 import re
 import shutil
 import signal
 import socket
-import subprocess
 import sys
 import time
 
 import jax
 import numpy as np
 import pytest
+from forks import Process
 from tiny import EVALUATION, NETWORKS, ROOT, VARIANT, arguments
 
 from simgan_jax.errors import UserError
@@ -66,65 +66,64 @@ with processes.joined():
 """
 
 
-# One that has failed, by itself or since the other one is gone.
+# Two that fail when a file is there, by themselves or since the other one is gone.
 FAILING = """
-import sys
+import os, sys, time
 from simgan_jax import command
 from simgan_jax.errors import UserError
 from simgan_jax.training import processes
 def main(argv):
     with processes.joined():
         print("joined", flush=True)
-        sys.stdin.readline()
+        while not os.path.exists(argv[0]):
+            time.sleep(0.05)
         raise UserError("no space left")
-command.run(main, argv=["x"])
+command.run(main, argv=sys.argv[1:])
 """
+# What two processes do, which of them is lost, and how.
+LOSSES = {
+    "killed": (WAITING, 1, signal.SIGKILL),
+    "hangs": (WAITING, 0, signal.SIGSTOP),
+    "killed, and the other one fails": (FAILING, 1, signal.SIGKILL),
+}
 
 
-def two_of(script):
-    port = free_port()
-    return [
-        subprocess.Popen(
-            [sys.executable, "-c", script],
-            env=os.environ | cluster(rank, port),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for rank in range(2)
-    ]
-
-
-def test_a_process_that_fails_does_not_wait_for_one_that_is_gone():
-    both = two_of(FAILING)
+@pytest.fixture(scope="module")
+def left(tmp_path_factory):
+    """The process that is left after each loss, when it has ended; all wait at the same time."""
+    folder = tmp_path_factory.mktemp("losses")
+    pairs = {}
+    for how, (script, _, _) in LOSSES.items():
+        port = free_port()
+        program = ["-c", script, folder / "now"]
+        pairs[how] = [
+            Process(program, folder / how / str(rank), **cluster(rank, port)) for rank in range(2)
+        ]
     try:
-        assert [process.stdout.readline() for process in both] == ["joined\n"] * 2
-        both[1].kill()
-        began = time.monotonic()
-        _, said = both[0].communicate("go on\n", timeout=120)
+        for process in itertools.chain(*pairs.values()):
+            process.wait_for("joined\n")
+        for how, (_, victim, number) in LOSSES.items():
+            pairs[how][victim].send(number)
+        (folder / "now").touch()
+        ends = {how: pairs[how][1 - victim] for how, (_, victim, _) in LOSSES.items()}
+        for process in ends.values():
+            process.wait(40)
     finally:
-        for process in both:
+        for process in itertools.chain(*pairs.values()):
             process.kill()
-    assert both[0].returncode == 2
-    assert said == "simgan: no space left\n"
-    assert time.monotonic() - began < 40
+    return ends
 
 
-@pytest.mark.parametrize(
-    ("victim", "how"), [(1, signal.SIGKILL), (0, signal.SIGSTOP)], ids=["killed", "hangs"]
-)
-def test_a_process_that_waits_for_one_that_is_gone_says_so_and_ends(victim, how):
-    both = two_of(WAITING)
-    try:
-        assert [process.stdout.readline() for process in both] == ["joined\n"] * 2
-        both[victim].send_signal(how)
-        _, said = both[1 - victim].communicate(timeout=60)
-    finally:
-        for process in both:
-            process.kill()
-    assert both[1 - victim].returncode == 2, said
-    assert f"simgan: process {victim} of this run is gone or hangs; start all" in said
+def test_a_process_that_fails_does_not_wait_for_one_that_is_gone(left):
+    failed = left["killed, and the other one fails"]
+    assert failed.poll() == 2
+    assert failed.err == "simgan: no space left\n"
+
+
+@pytest.mark.parametrize(("victim", "how"), [(1, "killed"), (0, "hangs")])
+def test_a_process_that_waits_for_one_that_is_gone_says_so_and_ends(left, victim, how):
+    assert left[how].poll() == 2, left[how].err
+    assert f"simgan: process {victim} of this run is gone or hangs; start all" in left[how].err
 
 
 def free_port():
@@ -146,48 +145,37 @@ def cluster(rank, port):
         "JAX_CPU_COLLECTIVES_IMPLEMENTATION": "gloo",
         "JAX_NUM_CPU_DEVICES": "2",
         "JAX_PLATFORMS": "cpu",
-        "PYTHONPATH": str(ROOT),
     }
 
 
-def start(rank, port, workdir, **changes):
+def start(rank, port, workdir, said, **changes):
     """The command as one of two processes with two devices each."""
-    return subprocess.Popen(
-        [
-            *(sys.executable, "-m", "simgan_jax.main", "--distributed"),
-            f"--config={VARIANT}",
-            f"--workdir={workdir}",
-            *arguments(SETTINGS | changes),
-        ],
-        cwd=ROOT,
-        env=os.environ | cluster(rank, port),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    command = ["-m", "simgan_jax.main", "--distributed", f"--config={ROOT / VARIANT}"]
+    command += [f"--workdir={workdir}", *arguments(SETTINGS | changes)]
+    return Process(command, said / str(rank), **cluster(rank, port))
 
 
-def together(workdir, **changes):
-    """Status, output and errors of both processes."""
+def together(workdir, said, **changes):
+    """Both processes, when they have ended."""
     port = free_port()
-    processes = [start(rank, port, workdir, **changes) for rank in range(2)]
+    processes = [start(rank, port, workdir, said, **changes) for rank in range(2)]
     try:
-        said = [process.communicate(timeout=SECONDS) for process in processes]
+        for process in processes:
+            process.wait(SECONDS)
     finally:
         for process in processes:
             process.kill()
-            process.wait()
-    return [(p.returncode, out, err) for p, (out, err) in zip(processes, said, strict=True)]
+    return processes
 
 
 @pytest.fixture(scope="module")
 def two(tmp_path_factory):
     """The folder that two processes have trained in, and what each of them said."""
     workdir = tmp_path_factory.mktemp("two")
-    ends = together(workdir)
-    for status, _, err in ends:
-        assert status == 0, err[-3000:]
-    return workdir, [out for _, out, _ in ends]
+    ends = together(workdir, tmp_path_factory.mktemp("said"))
+    for process in ends:
+        assert process.poll() == 0, process.err[-3000:]
+    return workdir, [process.out for process in ends]
 
 
 def test_two_processes_of_two_devices_equal_one_of_four(two, tmp_path):
@@ -242,24 +230,22 @@ def test_sigterm_to_one_process_stops_both_after_the_same_step(tmp_path):
     never = {f"watch.{what}_every": 100_000 for what in ("sample", "checkpoint")}
     endless = {"train.steps": 100_000} | never
     port = free_port()
-    processes = [start(rank, port, tmp_path, **endless) for rank in range(2)]
+    workdir = tmp_path / "run"
+    processes = [start(rank, port, workdir, tmp_path, **endless) for rank in range(2)]
     try:
         deadline = time.monotonic() + SECONDS
-        while not logs.read(tmp_path / logs.FILE):
+        while not logs.read(workdir / logs.FILE):
             assert time.monotonic() < deadline
             time.sleep(0.1)
-        processes[1].terminate()
-        ends = [
-            (*process.communicate(timeout=SECONDS), process.returncode) for process in processes
-        ]
+        processes[1].send(signal.SIGTERM)
+        statuses = [process.wait(SECONDS) for process in processes]
     finally:
         for process in processes:
             process.kill()
-            process.wait()
-    assert [status for _, _, status in ends] == [0, 0], ends[0][1][-3000:]
-    (step,) = Checkpoints(tmp_path).steps()
-    assert f"stopped at step {step}; the same command goes on from there" in ends[0][0]
-    assert not (tmp_path / "evaluation.json").exists()
+    assert statuses == [0, 0], processes[0].err[-3000:]
+    (step,) = Checkpoints(workdir).steps()
+    assert f"stopped at step {step}; the same command goes on from there" in processes[0].out
+    assert not (workdir / "evaluation.json").exists()
 
 
 def test_what_fails_in_the_first_process_ends_both(two, tmp_path):
@@ -271,24 +257,24 @@ def test_what_fails_in_the_first_process_ends_both(two, tmp_path):
     config["evaluate"]["quick"]["rows"] = ["refinde"]
     (workdir / "config.json").write_text(json.dumps(config))
     began = time.monotonic()
-    (status, _, said), (other, _, _) = together(workdir, **{"evaluate.quick.rows": "('refinde',)"})
-    assert (status, other) == (2, 2), said
-    assert "refinde" in without_gloo(said)
+    first, second = together(workdir, tmp_path, **{"evaluate.quick.rows": "('refinde',)"})
+    assert (first.poll(), second.poll()) == (2, 2), first.err
+    assert "refinde" in without_gloo(first.err)
     assert time.monotonic() - began < SECONDS / 2
     assert not (workdir / "evaluation.json").exists()
 
 
 def test_what_fails_in_another_process_ends_both(two, tmp_path):
     """The first one would wait for it in the first step."""
-    config = two[0] / "config.json"
-    (tmp_path / "config.json").write_text(config.read_text())
+    workdir = tmp_path / "run"
+    workdir.mkdir()
+    shutil.copy(two[0] / "config.json", workdir)
     port = free_port()
-    first, second = start(0, port, tmp_path), start(1, port, tmp_path, **{"data.real.count": 0})
+    first = start(0, port, workdir, tmp_path)
+    second = start(1, port, workdir, tmp_path, **{"data.real.count": 0})
     try:
-        _, said = second.communicate(timeout=SECONDS)
-        first.communicate(timeout=SECONDS)
+        assert (first.wait(SECONDS), second.wait(SECONDS)) == (2, 2)
     finally:
         first.kill()
         second.kill()
-    assert "procedural_eyes: 0 images" in said
-    assert (first.returncode, second.returncode) == (2, 2)
+    assert "procedural_eyes: 0 images" in second.err

@@ -2,14 +2,13 @@
 
 import json
 import signal
-import subprocess
-import sys
 import time
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from forks import Process
 from PIL import Image
 from refiners import random_images, tree
 
@@ -53,10 +52,6 @@ def workdir(tmp_path_factory):
     return folder
 
 
-def command(*arguments):
-    return [sys.executable, "-m", "simgan_jax.refine", *map(str, arguments)]
-
-
 def test_refine_uses_the_refiner_and_the_image_size_of_the_run(workdir, tmp_path):
     manifest = refine(workdir, "procedural_eyes:domain=simulator,count=3", tmp_path / "out")
     eyes = data.load({"source": "procedural_eyes", "domain": "simulator", "count": 3})
@@ -92,13 +87,13 @@ def test_killed_and_started_again_it_makes_the_files_of_an_unbroken_run(workdir,
         Image.fromarray(image).save(tmp_path / f"in/{i:03}.png")
     (tmp_path / "in/labels.csv").write_text("file,x\n")
     out = tmp_path / "out"
-    killed = subprocess.Popen(
-        command(f"--workdir={workdir}", f"--input={tmp_path / 'in'}", f"--output={out}")
-    )
+    command = ["-m", "simgan_jax.refine", f"--workdir={workdir}"]
+    command += [f"--input={tmp_path / 'in'}", f"--output={out}"]
+    killed = Process(command, tmp_path / "said")
     while killed.poll() is None and len(list(out.glob("*.png"))) < 40:
         time.sleep(0.005)
     killed.kill()
-    assert killed.wait() == -signal.SIGKILL, "it was over before it could be killed"
+    assert killed.poll() == -signal.SIGKILL, "it was over before it could be killed"
     for path in out.glob("*.png"):
         assert image_files.read(path).pixels.shape == (1, 35, 55, 1)
     refine(workdir, str(tmp_path / "in"), out)

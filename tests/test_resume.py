@@ -1,17 +1,15 @@
 """A run that is killed, stopped or damaged goes on as if nothing had happened."""
 
-import os
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import jax
 import numpy as np
 import pytest
-from tiny import NETWORKS, ROOT, VARIANT, arguments, config, environment
+from forks import Process
+from tiny import NETWORKS, ROOT, VARIANT, arguments, config
 
 from simgan_jax.errors import UserError
 from simgan_jax.refinement.loading import load_refiner
@@ -34,17 +32,11 @@ SETTINGS = NETWORKS | {
 LAST = 11
 
 
-def start(workdir):
+def start(workdir: Path) -> Process:
     """The run as a process of its own, which only trains."""
-    program = [sys.executable, str(ROOT / "tests" / "only_train.py"), f"--config={VARIANT}"]
-    return subprocess.Popen(
-        [*program, f"--workdir={workdir}", *arguments(SETTINGS)],
-        cwd=ROOT,
-        env=environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    program = [ROOT / "tests" / "only_train.py", f"--config={ROOT / VARIANT}"]
+    said = workdir.with_name(f"{workdir.name} said")
+    return Process([*program, f"--workdir={workdir}", *arguments(SETTINGS)], said)
 
 
 def wait_for_step(workdir, step):
@@ -98,10 +90,9 @@ def snapshots(process, workdir, folder, number):
             continue
         copy = folder / str(place)
         shutil.rmtree(copy, ignore_errors=True)
-        process.send_signal(signal.SIGSTOP)
-        os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+        process.stop()
         shutil.copytree(workdir, copy)
-        process.send_signal(signal.SIGCONT)
+        process.send(signal.SIGCONT)
         taken = sorted({*taken, copy})
     return taken
 
@@ -111,7 +102,7 @@ def test_what_a_kill_leaves_at_any_of_twenty_instants_is_a_whole_step_of_the_run
 ):
     process = start(tmp_path / "run")
     left = snapshots(process, tmp_path / "run", tmp_path / "left", 20)
-    assert process.communicate()[1] == ""
+    assert (process.wait(), process.err) == (0, "")
     assert len(left) == 20
     setup, steps = make_setup(config(SETTINGS)), {}
     for workdir in left:
@@ -131,7 +122,7 @@ def test_a_killed_run_ends_as_an_unbroken_one(unbroken, tmp_path):
     process = start(tmp_path)
     wait_for_step(tmp_path, 1)
     process.kill()
-    process.communicate()
+    assert process.poll() == -signal.SIGKILL, "it was over before it could be killed"
     assert train(config(SETTINGS), tmp_path)
     assert_equal(final_state(tmp_path), final_state(unbroken))
     steps = [row["step"] for row in logs.read(tmp_path / logs.FILE)]
@@ -141,10 +132,9 @@ def test_a_killed_run_ends_as_an_unbroken_one(unbroken, tmp_path):
 def test_sigterm_saves_and_ends_cleanly(unbroken, tmp_path):
     process = start(tmp_path)
     wait_for_step(tmp_path, 5)
-    process.send_signal(signal.SIGTERM)
-    out, err = process.communicate(timeout=200)
-    assert process.returncode == 0, err
-    assert "the same command goes on from there" in out
+    process.send(signal.SIGTERM)
+    assert process.wait() == 0, process.err
+    assert "the same command goes on from there" in process.out
     stopped = Checkpoints(tmp_path).steps()[-1]
     assert 5 <= stopped < LAST
     assert train(config(SETTINGS), tmp_path)
