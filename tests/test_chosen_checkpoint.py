@@ -3,7 +3,8 @@
 import jax
 import numpy as np
 import pytest
-from test_checkpoint import contents, flip, state_at
+from test_checkpoint import state_at
+from test_damaged_checkpoints import contents, flip
 
 from simgan_jax.data import Arrays
 from simgan_jax.errors import UserError
