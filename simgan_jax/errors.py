@@ -1,6 +1,7 @@
 """Exceptions for what a user can mend, and the one warning."""
 
 import os
+import stat
 import sys
 from pathlib import Path
 
@@ -31,6 +32,30 @@ def missing(path: Path) -> UserError:
     if path.is_symlink():
         return UserError(f"{path}: a link to {os.readlink(path)}, which is not there")
     return UserError(f"{path}: no such file")
+
+
+def regular(path: Path) -> os.stat_result:
+    """Size and time of a file that has an end: reading a pipe or a device can last for ever.
+
+    Raises:
+        UserError: there is none, or a folder, a pipe or a device.
+    """
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        raise missing(path) from None
+    except (OSError, ValueError) as error:  # links in a circle; a name with a NUL
+        raise UserError(f"{path}: {getattr(error, 'strerror', None) or error}") from error
+    if stat.S_ISDIR(status.st_mode):
+        raise UserError(f"{path}: a folder, where a file is expected")
+    if not stat.S_ISREG(status.st_mode):
+        raise UserError(f"{path}: no file, but a pipe or a device; remove it")
+    return status
+
+
+def counted(number: int, what: str) -> str:
+    """A number of things in words: 1 file, 1,204 files."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 class CannotWrite(UserError):

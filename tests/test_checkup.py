@@ -1,6 +1,7 @@
 """What `simgan doctor` finds in runs and folders of images, and how it ends."""
 
 import json
+import os
 import shutil
 import sys
 
@@ -32,7 +33,9 @@ def run(finished, tmp_path):
 
 def save(path, *shape, dtype=np.uint8):
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(np.zeros(shape, dtype)).save(path)
+    seed = int.from_bytes(path.name.encode())
+    pixels = np.random.default_rng(seed).integers(0, np.iinfo(dtype).max, shape, dtype)
+    Image.fromarray(pixels).save(path)
 
 
 def test_a_run_that_stopped_and_one_that_trains_are_told_apart(run):
@@ -101,16 +104,53 @@ def test_what_is_wrong_with_a_folder_is_a_line_each(tmp_path):
     pixels = np.full((6, 8, 4), 255, np.uint8)
     pixels[0, 0, 3] = 0
     Image.fromarray(pixels).save(tmp_path / "see_through.png")
+    pixels[..., 3] = 128
+    Image.fromarray(pixels).save(tmp_path / "veiled.png")
     (tmp_path / "damaged.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    (tmp_path / "none.png").write_bytes(b"")
+    os.mkfifo(tmp_path / "pipe.png")
     (tmp_path / "phone.heic").write_bytes(b"")
+    shutil.copy(tmp_path / "0.png", tmp_path / "no_suffix")
     (tmp_path / "notes.txt").write_text("")
-    foreign, damaged, sizes, channels, depths = check_folder(tmp_path)
-    assert foreign.startswith(f"{tmp_path / 'phone.heic'}: a format that is not read, as 1 files")
-    assert damaged.startswith(f"{tmp_path / 'damaged.png'}: ")
-    assert damaged.endswith("2 of 7 files are damaged (on_error=skip)")
+    foreign, *damaged, count, sizes, channels, depths = check_folder(tmp_path)
+    assert foreign == (
+        f"{tmp_path}: 2 pictures of formats that are not read, or without a suffix, first "
+        f"{tmp_path}/no_suffix; save them as PNG"
+    )
+    names = ("damaged", "none", "pipe", "see_through", "veiled")
+    for name, said in zip(names, damaged, strict=True):
+        assert said.startswith(f"{tmp_path}/{name}.png: ")
+    assert "the file is empty" in damaged[1]
+    assert count.startswith(f"{tmp_path}: 5 of 10 files cannot be used; mend them, or set on_error")
     assert "images of 2 sizes, 8 x 6 to 80 x 60 pixels; set fit" in sizes
-    assert "4 of 1 and 2 of 3; set convert=True" in channels
-    assert "5 of uint8 and 1 of uint16; set dtype" in depths
+    assert "4 of 1 and 1 of 3; set convert=True" in channels
+    assert "4 of uint8 and 1 of uint16; set dtype" in depths
+
+
+def test_files_that_cannot_be_used_are_named_one_by_one_up_to_twenty(tmp_path):
+    for i in range(21):
+        (tmp_path / f"{i:02}.png").write_bytes(b"")
+    said = list(check_folder(tmp_path))
+    assert [line.partition(".png: not readable")[0] for line in said[:-1]] == [
+        f"{tmp_path}/{i:02}" for i in range(20)
+    ]
+    assert said[-1].startswith(f"{tmp_path}: 21 of 21 files cannot be used, 20 of which are named")
+
+
+def test_pictures_that_show_nothing_and_copies_are_told(tmp_path):
+    for i in range(4):
+        save(tmp_path / f"{i}.png", 6, 8)
+    Image.fromarray(np.zeros((6, 8), np.uint8)).save(tmp_path / "black.png")
+    shutil.copy(tmp_path / "1.png", tmp_path / "again.png")
+    black, copies = check_folder(tmp_path)
+    assert black == (
+        f"{tmp_path}/black.png: shows nothing, all values are 0, as in 1 of 6 pictures; remove such "
+        "files"
+    )
+    assert copies == (
+        f"{tmp_path}/again.png: is a copy of 1.png, as 1 of 6 pictures are of others, and counts "
+        "again; remove such copies"
+    )
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """Tables as spreadsheets, scripts and hands write them."""
 
+import os
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -59,22 +61,32 @@ def test_absolute_paths_below_the_table_are_read(table, tmp_path, monkeypatch):
     [
         (
             "file,group\n\neyes/a.png,1\n\n\neyes/a.png,x\n",
-            "row 6: group is 'x', expected a number",
+            "row 6: group is 'x', expected a whole number",
         ),
         ('file,note,group\neyes/a.png,"a\nb\nc",1\neyes/a.png,,x\n', "row 5: group is 'x'"),
         ("file,group\neyes/a.png\n", "row 2: 1 values for 2 columns"),
         ("file,group\neyes/a.png,1,7\n", "row 2: 3 values for 2 columns"),
-        ("file;group\neyes/a.png;1,5\n", "group is '1,5', expected a number, such as 3.5"),
+        ("file;group\neyes/a.png;1,5\n", "group is '1,5', expected a whole number"),
+        ("file,group\neyes/a.png,1.5\n", "group is '1.5', expected a whole number"),
+        (
+            "file;head_pitch;head_yaw\neyes/a.png;0,5;0\n",
+            "head_pitch is '0,5', expected a number, such as 3.5",
+        ),
+        ("file,head_pitch,head_yaw\neyes/a.png,1_0,0\n", "head_pitch is '1_0', expected a number"),
         ('file,group\neyes/a.png,1\n"eyes/a.png,2\n', "row 3: not readable as CSV"),
         ("file,group\neyes/../../a.png,1\n", "row 2: file .* is not below the folder of the table"),
         ("file,group\n..\\a.png,1\n", "row 2: file .* is not below the folder"),
-        ("file,group\nC:\\eyes\\a.png,1\n", "C:/eyes/a.png: no such file"),
+        ("file,group\nC:\\eyes\\a.png,1\n", "row 2: file 'C:/eyes/a.png' is a path of Windows"),
+        ("file,group\neyes/b.png,1\n", r"labels\.csv, row 2: .*eyes/b\.png: no such file"),
         ("file,group\n,1\n", "row 2: file '' is not below"),
-        ("file,group\neyes,1\n", "eyes: not readable as an image"),
-        ("file,group,group\n", "a column name is there twice"),
+        ("file,group\neyes,1\n", "row 2: .*eyes: a folder, where a file is expected"),
+        ("file,group,group\n,,\n1,2,3\n", "a column name is there twice"),
         ("file,größe\n".encode("latin-1"), "not readable as CSV in UTF-8 .*; save it so"),
         ("file,group\n".encode("utf-16"), "not readable as CSV in UTF-8"),
-        (b"\0" * 99, "no column 'file'|not readable as CSV"),
+        (b"\0" * 99, "no row below|not readable as CSV"),
+        ("", "labels.csv: is empty; its first line names the columns"),
+        ("\n\n", "labels.csv: is empty"),
+        ("file,group\n\n", "labels.csv: no row below the names of the columns"),
     ],
 )
 def test_what_is_wrong_is_named_with_the_line_of_the_file(table, content, message):
@@ -87,3 +99,18 @@ def test_a_link_that_leads_nowhere_is_named(table, tmp_path):
     (tmp_path / "eyes/b.png").symlink_to(tmp_path / "gone.png")
     with pytest.raises(UserError, match=r"eyes/b\.png: a link to .*gone\.png, which is not there"):
         table("file,group\neyes/b.png,1\n")
+
+
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "labels.csv")
+    with pytest.raises(UserError, match=r"labels\.csv: no file, but a pipe or a device"):
+        load({"source": "table", "path": str(tmp_path / "labels.csv")})
+
+
+@pytest.mark.parametrize("again, said", [(1, ""), (2, ", 1 of them with other labels")])
+def test_an_image_that_is_named_again_is_told(table, tmp_path, capsys, again, said):
+    assert table(f"file,group\neyes/a.png,1\n./eyes/a.png,{again}\n") == [1, again]
+    assert capsys.readouterr().err == (
+        f"simgan: warning: {tmp_path}/labels.csv: 1 of 2 rows name an image again{said}, which counts "
+        f"again; first {tmp_path}/labels.csv, row 3\n"
+    )

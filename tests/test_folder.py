@@ -1,3 +1,4 @@
+import shutil
 import tracemalloc
 
 import numpy as np
@@ -250,14 +251,17 @@ def test_links_that_lead_nowhere_are_skipped_and_counted(grey, capsys):
 def test_pictures_of_formats_that_are_not_read_are_counted(grey, capsys):
     (grey / "IMG_1.HEIC").write_bytes(b"\0")
     (grey / "b/x.webp").write_bytes(b"\0")
+    (grey / "notes").write_bytes(b"\0")
+    shutil.copy(grey / "a.png", grey / "b/no_suffix")
     assert len(folder.load(str(grey))) == 5
     said = capsys.readouterr().err
     assert (
-        f"{grey}: left out 2 pictures of formats that are not read, first {grey}/IMG_1.HEIC" in said
+        f"{grey}: left out 3 pictures of formats that are not read, or without a suffix, first "
+        f"{grey}/IMG_1.HEIC" in said
     )
     folder.load(str(grey), pattern="*.png")
     assert "not read" not in capsys.readouterr().err
     with pytest.raises(
-        UserError, match=r"no image there matches '\*.webp' .*; 1 pictures of formats"
+        UserError, match=r"no image there matches '\*.webp' .*; 1 picture of formats"
     ):
         folder.load(str(grey), pattern="*.webp")

@@ -101,7 +101,7 @@ def test_links_to_nothing_and_pipes_are_named_and_counted(refiner, first, tmp_pa
     (first / "a.png").symlink_to("nowhere")
     (first / "b.csv").symlink_to("b.csv")
     os.mkfifo(first / "c.png")
-    with pytest.raises(UserError, match=r"a\.png: a link to nothing.*\(and 2 more such\)"):
+    with pytest.raises(UserError, match=r"a\.png: a link to nowhere, which.*\(and 2 more such\)"):
         refine_folder(refiner, first, tmp_path / "out", Options())
     manifest = refine_folder(refiner, first, tmp_path / "out", Options(on_error="skip"))
     assert sorted(manifest.about["failed"]) == ["a.png", "b.csv", "c.png"]

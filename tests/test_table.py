@@ -81,20 +81,20 @@ def test_joints_move_in_u_and_v_and_keep_their_depth(table):
 @pytest.mark.parametrize(
     "text,message",
     [
-        ("name,x\n", "no column 'file'"),
-        ("", "no column 'file'"),
-        ("file,file\n", "there twice"),
+        ("name,x\na,1\n", "no column 'file'"),
+        ("a\n1\n", "no column 'file'"),
+        ("file,file\n1,2\n", "there twice"),
         ("file,gaze_x\nimages/a.png,1\n", "column gaze_x without gaze_y"),
         ("file,joint1_u\nimages/a.png,1\n", "column joint1_u without joint0_u"),
-        ("file,pupil_x,pupil_y,iris_x,iris_y\n", "pupil is there twice"),
+        ("file,pupil_x,pupil_y,iris_x,iris_y\nimages/a.png,1,1,1,1\n", "pupil is there twice"),
         ("file,iris_x,iris_y\nimages/a.png,1\n", "row 2: 2 values for 3 columns"),
         ("file,iris_x,iris_y\nimages/a.png,1,nan\n", "row 2: iris_y is 'nan', expected a number"),
         ("file,iris_x,iris_y\nimages/a.png,1,__import__\n", "row 2: iris_y is '__import__'"),
         ("file\n../secret.png\n", "is not below the folder"),
         ("file\n/etc/passwd\n", "is not below the folder"),
-        ("file\nimages/c.png\n", "no such file"),
+        ("file\nimages/c.png\n", "row 2: .*images/c.png: no such file"),
         ("file,gaze_x,gaze_y,gaze_z\nimages/a.png,0,0,0\n", "gaze has length 0"),
-        ("file\n", "no readable image"),
+        ("file\n", "no row below the names"),
     ],
 )
 def test_mistakes_are_named(table, text, message):

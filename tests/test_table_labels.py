@@ -112,6 +112,14 @@ def test_rows_that_cannot_be_right_are_skipped_and_counted(labelled, capsys):
     assert "skipped 2 of 5 rows; first" in capsys.readouterr().err
 
 
+def test_rows_are_not_skipped_where_most_of_them_cannot_be_right(labelled):
+    text = "file,gaze_pitch,gaze_yaw\na.png,-30,5\na.png,0.5,-1\na.png,12,9\n"
+    with pytest.raises(
+        UserError, match=r"2 of 3 rows cannot be right, too many .*row 2: gaze_pitch"
+    ):
+        load(labelled(text) | {"on_error": "skip"})
+
+
 def test_labels_without_images_are_checked_too(tmp_path):
     (tmp_path / "like.csv").write_text("gaze_pitch,gaze_yaw\n0,0\n-30,10\n")
     with pytest.raises(UserError, match=r"like\.csv, row 3: gaze_pitch is -30, expected radians"):

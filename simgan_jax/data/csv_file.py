@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from simgan_jax.data.label_values import shown
-from simgan_jax.errors import UserError, missing
+from simgan_jax.errors import UserError, regular
 
 SEPARATORS = ",;\t"
 
@@ -36,12 +36,11 @@ def read(path: Path) -> tuple[list[str], list[Row | UserError]]:
         Names, and rows; in place of a row with too few or too many values, what is wrong with it.
 
     Raises:
-        UserError: no such file, not UTF-8, not CSV, or a name that is there twice.
+        UserError: no such file, not UTF-8, not CSV, no row, or a name that is there twice.
     """
+    regular(path)
     try:
         text = path.read_bytes().decode("utf-8-sig")
-    except FileNotFoundError:
-        raise missing(path) from None
     except OSError as error:
         raise UserError(f"{path}: {error.strerror or 'unreadable'}") from None
     except UnicodeDecodeError as error:
@@ -57,7 +56,11 @@ def read(path: Path) -> tuple[list[str], list[Row | UserError]]:
             end = lines.line_num
     except csv.Error as error:
         raise UserError(f"{path}, row {end + 1}: not readable as CSV ({error})") from error
-    names = [name.strip() for name in numbered[0][1]] if numbered else []
+    if not numbered:
+        raise UserError(f"{path}: is empty; its first line names the columns")
+    if not numbered[1:]:
+        raise UserError(f"{path}: no row below the names of the columns")
+    names = [name.strip() for name in numbered[0][1]]
     while names and not names[-1]:
         names.pop()
     named = [name for name in names if name]

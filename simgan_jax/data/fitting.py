@@ -42,13 +42,18 @@ def threads(headers: Sequence[Header]) -> int:
 
 def warn_of_unused_range(name: str, images: Shaped[np.ndarray, "n h w c"]) -> None:
     """Names a set whose values are all within a tenth of their range, such as 12 bits in 16."""
-    most = np.iinfo(images.dtype).max
-    low, high = int(images.min()), int(images.max())
-    if high - low < LEAST_RANGE * most:
-        deep = images.dtype == np.uint16
-        bits = next((bits for bits in (8, 10, 12) if deep and high < 2**bits), 0)
-        hint = f"; {bits} bits in 16? Multiply them by {2 ** (16 - bits)}" if bits else ""
-        warn(f"{name}: all values are from {low:,} to {high:,}, of 0 to {most:,}{hint}")
+    if said := unused_range(images.dtype, int(images.min()), int(images.max())):
+        warn(f"{name}: {said}")
+
+
+def unused_range(dtype: np.dtype, low: int, high: int) -> str:
+    """What to say of a set whose values are from low to high; "" if they use their type."""
+    most = np.iinfo(dtype).max
+    if high - low >= LEAST_RANGE * most:
+        return ""
+    bits = next((bits for bits in (8, 10, 12) if dtype == np.uint16 and 0 < high < 2**bits), 0)
+    hint = f"; {bits} bits in 16? Multiply them by {2 ** (16 - bits)}" if bits else ""
+    return f"all values are from {low:,} to {high:,}, of 0 to {most:,}{hint}"
 
 
 def scaled(had: tuple[int, int], want: tuple[int, int], fit: str) -> tuple[int, int]:

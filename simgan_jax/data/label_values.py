@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from simgan_jax.errors import UserError, missing
+from simgan_jax.errors import UserError, regular
 
 MAX_JSON_BYTES = 1_000_000
 _NUMBER = r"\s*[+-]?(?:\d{1,20}(?:\.\d{0,40})?|\.\d{1,40})(?:[eE][+-]?\d{1,3})?\s*"
+_ONE_NUMBER = re.compile(_NUMBER, re.ASCII)
 _NUMBERS = re.compile(rf"\({_NUMBER}(?:,{_NUMBER})*\)", re.ASCII)
 
 
@@ -23,17 +24,21 @@ def read_json(path: Path) -> dict[str, Any]:
     Raises:
         UserError: missing, too large, no JSON, or not an object.
     """
+    regular(path)
     try:
         with path.open("rb") as file:
             text = file.read(MAX_JSON_BYTES + 1)
         content = json.loads(text) if len(text) <= MAX_JSON_BYTES else None
-    except FileNotFoundError:
-        raise missing(path) from None
     except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"{path}: not readable as JSON") from error
     if not isinstance(content, dict):
         raise UserError(f"{path}: not a JSON object of at most {MAX_JSON_BYTES:,} bytes")
     return content
+
+
+def number(text: str) -> float:
+    """The number of a text such as "-2.5e-3"; NaN if it is none."""
+    return float(text) if _ONE_NUMBER.fullmatch(text) else math.nan
 
 
 def numbers(text: Any, count: int, where: str) -> Float[np.ndarray, "count"]:

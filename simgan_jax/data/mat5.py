@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from simgan_jax.errors import UserError, missing
+from simgan_jax.errors import UserError, regular
 
 MAX_BYTES = 500_000_000
 MAX_VARIABLE_BYTES = 250_000_000  # packed numbers may unpack to eight times as many bytes
@@ -53,12 +53,10 @@ def read_mat(path: Path, names: Sequence[str], max_bytes: int = MAX_BYTES) -> di
     Raises:
         UserError: missing, damaged, too large, of another version, or without these variables.
     """
+    if regular(path).st_size > max_bytes:
+        raise UserError(f"{path}: larger than {max_bytes:,} bytes")
     try:
-        if path.stat().st_size > max_bytes:
-            raise UserError(f"{path}: larger than {max_bytes:,} bytes")
         content = path.read_bytes()
-    except FileNotFoundError:
-        raise missing(path) from None
     except OSError as error:
         raise UserError(f"{path}: {error.strerror or 'unreadable'}") from None
     order = {b"\x00\x01IM": "<", b"\x01\x00MI": ">"}.get(content[124:128])

@@ -18,14 +18,12 @@ import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from pathlib import Path, PurePosixPath
-from typing import Any, NamedTuple
+from pathlib import Path
 
 import numpy as np
 
-from simgan_jax.data import csv_file, table_labels
+from simgan_jax.data import csv_file, table_labels, table_rows
 from simgan_jax.data.arrays import Arrays
-from simgan_jax.data.csv_file import Row
 from simgan_jax.data.fitting import (
     FITS,
     enough,
@@ -36,50 +34,14 @@ from simgan_jax.data.fitting import (
     warn_of_unused_range,
 )
 from simgan_jax.data.label_values import shown
-from simgan_jax.data.table_labels import TURNING, VECTOR, Move, Way
+from simgan_jax.data.table_labels import TURNING, Move, Way
+from simgan_jax.data.table_rows import Entry, Faults, numbers, of_row, with_header
 from simgan_jax.errors import UserError, warn
 from simgan_jax.io import image_files
 from simgan_jax.io.orientation import UPRIGHT
-from simgan_jax.io.orientation import size as turned_size
-from simgan_jax.io.pictures import Header
 from simgan_jax.io.progress import progress
 
 ORIENTATIONS = ("", "shown", "stored")
-
-
-class Entry(NamedTuple):
-    """A row and the image it names."""
-
-    where: str
-    file: Path
-    label: dict[str, list[float]]
-    header: Header | None = None
-
-
-class Faults:
-    """What is wrong, by row; the first is raised, or all are counted."""
-
-    def __init__(self, on_error: str):
-        self._stop = on_error == "stop"
-        self.found: dict[int, str] = {}
-
-    def note(self, row: int, error: UserError) -> None:
-        """Notes an error of a row, or raises it."""
-        if self._stop:
-            raise error
-        self.found[row] = str(error)
-
-    def attempt(self, row: int, call: Callable, *arguments: Any) -> Any:
-        """What a call returns; None where it raises a `UserError` that is noted."""
-        try:
-            return call(*arguments)
-        except UserError as error:
-            self.note(row, error)
-            return None
-
-    def first(self) -> str:
-        """The first row's."""
-        return self.found[min(self.found)] if self.found else "no row"
 
 
 def load(
@@ -131,16 +93,13 @@ def load(
         raise UserError(f"{table}: no column 'file' in its first line, {shown(','.join(columns))}")
     ways = table_labels.ways_of(table, columns)
     rows, faults = rows[: count or None], Faults(on_error)
-    entries = {row: faults.attempt(row, _entry, table, line, ways) for row, line in enumerate(rows)}
-    for row, error in _uneven_lengths(entries, ways).items():
-        faults.note(row, error)
-        entries[row] = None
-    _check_units(table, ways, entries)
+    entries = table_rows.entries_of(table, rows, ways, faults)
+    _check_units(table, ways, list(entries.values()))
     with _pool(os.cpu_count() or 1) as pool:
-        headers = pool(
-            lambda row: faults.attempt(row, _with_header, entries[row], orientation), entries
+        with_headers = pool(
+            lambda row: faults.attempt(row, with_header, entries[row], orientation), entries
         )
-        entries = {row: entry for row, entry in zip(entries, headers, strict=True) if entry}
+        entries = {row: entry for row, entry in zip(entries, with_headers, strict=True) if entry}
     if not entries:
         raise UserError(f"{table}: no readable image; first {faults.first()}")
     headers = [entry.header for entry in entries.values()]
@@ -158,7 +117,8 @@ def load(
     def fill(place: int) -> None:
         row = kept[place]
         entry = entries[row]
-        pixels = faults.attempt(row, _image, entry.file, enough(entry.header, images, fit))
+        least = enough(entry.header, images, fit)
+        pixels = faults.attempt(row, of_row, entry, _image, entry.file, least)
         if pixels is not None:
             images[place] = fitted(pixels, images, fit)[0]
             good[place] = True
@@ -176,6 +136,7 @@ def load(
     images = images if good.all() else images[good]
     warn_of_unused_range(path, images)
     entries = [entries[row] for row, use in zip(kept, good, strict=True) if use]
+    table_rows.warn_of_copies(table, entries)
     _warn_of_turned(table, entries, ways, orientation)
     moves = [moves[row] for row, use in zip(kept, good, strict=True) if use]
     return Arrays(images, table_labels.converted(ways, _values(ways, entries), moves))
@@ -190,10 +151,8 @@ def read_labels(path: str) -> dict[str, np.ndarray]:
     table = Path(path)
     columns, rows = csv_file.read(table)
     ways = table_labels.ways_of(table, columns)
-    entries = [Entry("", table, _numbers(row, ways)) for row in rows]
-    if not entries:
-        raise UserError(f"{table}: no row below the names of the columns")
-    _check_units(table, ways, dict(enumerate(entries)))
+    entries = [Entry("", table, numbers(row, ways)) for row in rows]
+    _check_units(table, ways, entries)
     return table_labels.converted(ways, _values(ways, entries), [])
 
 
@@ -208,44 +167,6 @@ def _pool(workers: int) -> Iterator[Callable]:
             raise
 
 
-def _entry(table: Path, row: Row | UserError, ways: list[Way]) -> Entry:
-    label = _numbers(row, ways)
-    return Entry(row.where, _file(table, row), label)
-
-
-def _numbers(row: Row | UserError, ways: list[Way]) -> dict[str, list[float]]:
-    if isinstance(row, UserError):
-        raise row
-    return table_labels.numbers(row, ways)
-
-
-def _file(table: Path, row: Row) -> Path:
-    """The image of a row; relative or absolute, it lies below the folder of the table."""
-    text = row.cells["file"].strip()
-    if "\\" in text and not (table.parent / text).exists():
-        text = text.replace("\\", "/")  # a table from Windows
-    path = os.path.normpath(os.path.join(os.path.abspath(table.parent), text))
-    below = os.path.relpath(path, os.path.abspath(table.parent))
-    if not PurePosixPath(text).name or below == "." or below.split("/")[0] == "..":
-        raise UserError(f"{row.where}: file {shown(text)} is not below the folder of the table")
-    return table.parent / below
-
-
-def _with_header(entry: Entry | None, frame: str) -> Entry | None:
-    """An entry with the header of its image, whose places lie in it."""
-    if entry is None:
-        return None
-    header = image_files.read_header(entry.file)
-    if header.shape[0] != 1:
-        raise UserError(f"{entry.file}: {header.shape[0]} images, expected one")
-    size, turned = header.shape[1:3], ""
-    if header.orientation != UPRIGHT:
-        turned = f" as {frame or 'shown'}; see the key orientation"
-        size = turned_size(*size, header.orientation) if frame == "stored" else size
-    table_labels.check_places(entry.where, entry.label, entry.file.name, size, turned)
-    return entry._replace(header=header)
-
-
 def _move(entry: Entry, want: tuple[int, int], fit: str, frame: str) -> Move:
     """How the pixels of an image move to the wanted size."""
     header = entry.header
@@ -254,8 +175,8 @@ def _move(entry: Entry, want: tuple[int, int], fit: str, frame: str) -> Move:
         fit == "none" or (fit == "crop" and (had[0] < want[0] or had[1] < want[1]))
     ):
         raise UserError(
-            f"{entry.file}: {had[1]} x {had[0]} pixels, expected {want[1]} x {want[0]}; set fit to "
-            "resize or cover"
+            f"{entry.where}: {entry.file}: {had[1]} x {had[0]} pixels, expected {want[1]} x "
+            f"{want[0]}; set fit to resize or cover"
         )
     between = np.array(scaled(had, want, fit))
     scale = between / had
@@ -272,18 +193,9 @@ def _values(ways: list[Way], entries: list[Entry]) -> dict[str, np.ndarray]:
     return {way.label: np.array([entry.label[way.label] for entry in entries]) for way in ways}
 
 
-def _uneven_lengths(entries: dict[int, Entry | None], ways: list[Way]) -> dict[int, UserError]:
-    if VECTOR not in ways:
-        return {}
-    rows = [row for row, entry in entries.items() if entry]
-    vectors = [(entries[row].where, entries[row].label["gaze"]) for row in rows]
-    return {rows[i]: error for i, error in table_labels.check_lengths(vectors).items()}
-
-
-def _check_units(table: Path, ways: list[Way], entries: dict[int, Entry | None]) -> None:
-    good = [entry for entry in entries.values() if entry]
-    for way in ways if good else ():
-        table_labels.check_units(table, way, _values([way], good)[way.label])
+def _check_units(table: Path, ways: list[Way], entries: list[Entry]) -> None:
+    for way in ways:
+        table_labels.check_units(table, way, _values([way], entries)[way.label])
 
 
 def _warn_of_turned(table: Path, entries: list[Entry], ways: list[Way], frame: str) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from simgan_jax.data.csv_file import Row
-from simgan_jax.data.label_values import shown
+from simgan_jax.data.label_values import number, shown
 from simgan_jax.errors import UserError
 from simgan_jax.io.orientation import UPRIGHT, shown_directions, shown_points
 from simgan_jax.metrics.angles import from_pitch_yaw, normalize, pitch_yaw
@@ -40,6 +40,7 @@ class Way(NamedTuple):
     limits: tuple[float, ...] = ()
 
 
+RECORDINGS = ("participant", "day", "group")
 RIGHT, HALF = math.pi / 2, math.pi
 WAYS = (
     Way("gaze", ("gaze_x", "gaze_y", "gaze_z"), normalize),
@@ -55,10 +56,7 @@ WAYS = (
     Way("head_pose", ("head_pitch_deg", "head_yaw_deg"), np.radians, "degrees", (90, 180)),
     Way("pupil", ("pupil_x", "pupil_y"), np.asarray),
     Way("pupil", ("iris_x", "iris_y"), np.asarray),
-    *(
-        Way(name, (name,), lambda x: x[:, 0].round().astype(np.int32))
-        for name in ("participant", "day", "group")
-    ),
+    *(Way(name, (name,), lambda x: x[:, 0].astype(np.int32)) for name in RECORDINGS),
 )
 VECTOR = WAYS[0]
 TURNING = ("gaze", "head_pose", "pupil", "joints_uvd")  # with the image
@@ -110,13 +108,11 @@ def _numbers(row: Row, way: Way) -> list[float]:
     values = []
     for name in way.columns:
         text = row.cells[name]
-        try:
-            value = float(text)
-        except ValueError:
-            value = math.nan
-        if not math.isfinite(value) or abs(value) > 1e9:
-            hint = ", such as 3.5" if "," in text else ""
-            raise UserError(f"{row.where}: {name} is {shown(text)}, expected a number{hint}")
+        value, whole = number(text), way.label in RECORDINGS
+        if not math.isfinite(value) or abs(value) > 1e9 or (whole and value % 1):
+            kind = "a whole number" if whole else "a number"
+            hint = ", such as 3.5" if "," in text and not whole else ""
+            raise UserError(f"{row.where}: {name} is {shown(text)}, expected {kind}{hint}")
         values.append(value)
     for name, value, limit in zip(way.columns, values, way.limits, strict=False):
         if abs(value) > limit * (1 + 1e-6):

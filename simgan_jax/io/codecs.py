@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from simgan_jax.errors import UserError, missing
+from simgan_jax.errors import UserError, regular
 from simgan_jax.io.formats import bmp, jpeg, npy, png, tiff
 from simgan_jax.io.pictures import Header, Picture, Unsupported
 
@@ -57,20 +57,21 @@ def opened(path: Path) -> Iterator[tuple[Header, Callable[[], Picture]]]:
     Raises:
         UserError: within the block too: not readable, or of a kind that is not supported.
     """
+    status = regular(path)
     try:
         with path.open("rb") as file:
             start = file.read(8)
+            if not start:
+                raise ValueError("the file is empty")
             file.seek(0)
             formats = [form for form in FORMATS.values() if start.startswith(form.MAGIC)]
             if not formats:
                 raise ValueError(f"none of {', '.join(FORMATS)}")
             header, decode = formats[0].opened(file)
-            _check_size(header, path.stat().st_size)
+            _check_size(header, status.st_size)
             yield header, decode
     except Unsupported as error:
         raise UserError(f"{path}: {error}") from error
-    except FileNotFoundError as error:
-        raise missing(path) from error
     except UserError:
         raise
     except Exception as error:  # decoders raise anything on damaged files

@@ -1,13 +1,14 @@
 """Image files found, read as integers and written as they were; and a grid of images as one."""
 
 import os
+from collections.abc import Iterable
 from fnmatch import fnmatch
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Array, Shaped
 
-from simgan_jax.errors import UserError, warn
+from simgan_jax.errors import UserError, counted, warn
 from simgan_jax.io.atomic import write_bytes
 from simgan_jax.io.codecs import encode, opened
 from simgan_jax.io.pictures import Header, Picture, header_of, picture_of
@@ -28,7 +29,7 @@ FOREIGN = {
 def find(folder: str | Path, pattern: str = "*") -> list[Path]:
     """All image files below a folder by their suffix, sorted; hidden files and folders left out.
 
-    Pictures of formats that are not read are counted in a warning.
+    Pictures that are not read are counted in a warning.
 
     Args:
         folder: to look in.
@@ -42,12 +43,7 @@ def find(folder: str | Path, pattern: str = "*") -> list[Path]:
         raise UserError(f"{folder}: no such folder")
     named = [p for p in walk(folder) if fnmatch(p.relative_to(folder).as_posix(), pattern)]
     paths = [p for p in named if p.suffix.lower() in SUFFIXES]
-    foreign = [p for p in named if p.suffix.lower() in FOREIGN]
-    left = (
-        f"{len(foreign):,} pictures of formats that are not read, first {foreign[0]}; save them as PNG"
-        if foreign
-        else ""
-    )
+    left = unread(named)
     if not paths:
         what = "images there" if pattern == "*" else f"image there matches {pattern!r}"
         known = ", ".join(sorted(SUFFIXES))
@@ -55,6 +51,29 @@ def find(folder: str | Path, pattern: str = "*") -> list[Path]:
     if left:
         warn(f"{folder}: left out {left}")
     return paths
+
+
+def unread(paths: Iterable[Path]) -> str:
+    """Which of some files are pictures and yet not read, in words; "" if none is."""
+    found = [
+        path
+        for path in paths
+        if path.suffix.lower() in FOREIGN or (not path.suffix and picture_format(path))
+    ]
+    if not found:
+        return ""
+    return (
+        f"{counted(len(found), 'picture')} of formats that are not read, or without a suffix, first "
+        f"{found[0]}; save them as PNG"
+    )
+
+
+def picture_format(path: Path) -> str:
+    """The format of a file that is a picture which can be read, whatever its name; "" of any other."""
+    try:
+        return read_header(path).format
+    except UserError:
+        return ""
 
 
 def walk(folder: str | Path) -> list[Path]:

@@ -19,7 +19,7 @@ from rich.console import Console
 
 from simgan_jax import data
 from simgan_jax.data import Arrays
-from simgan_jax.errors import UserError
+from simgan_jax.errors import UserError, counted
 from simgan_jax.io import codecs
 from simgan_jax.io.atomic import write_bytes
 from simgan_jax.io.background import ahead
@@ -105,7 +105,7 @@ def refine_folder(
     check_apart(output, source)
     image = refiner.config and refiner.config.image
     sizes = [(image.height, image.width)] if image else []
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(os.cpucounted()) as pool:
         folder = Folder(source, options, pool, sizes)
         # Links may lead anywhere.
         check_apart(output, *{(source / entry.name).parent for entry in folder.entries})
@@ -137,7 +137,7 @@ def refine_arrays(
         UserError: the output was made of another input, by another model or with other settings, or
             cannot be written.
     """
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(os.cpucounted()) as pool:
         return _work(Rows(arrays, name), refiner, Path(output), options, workdir, pool)
 
 
@@ -258,7 +258,7 @@ def _say(
     images = [entry for entry in entries if entry.header]
     copied = len(entries) - len(images)
     lines = [
-        f"{_count(sum(map(_images, images)), 'image')} refined, {_count(copied, 'other file')} copied"
+        f"{counted(sum(map(_images, images)), 'image')} refined, {counted(copied, 'other file')} copied"
         + (f", {before:,} of these files by an earlier run" if before else "")
         + f": {manifest.path}"
     ]
@@ -277,12 +277,8 @@ def _say(
             ]
     if source.failed:
         name = min(source.failed)
-        lines += [f"{_count(len(source.failed), 'file')} left out, first {source.failed[name]}"]
+        lines += [f"{counted(len(source.failed), 'file')} left out, first {source.failed[name]}"]
     for line in lines:
         Console(highlight=False, soft_wrap=True).print(line, markup=False)
     if source.failed and not images:
         raise UserError(f"{manifest.path}: not one image was refined, {lines[-1]}")
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"

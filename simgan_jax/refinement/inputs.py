@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import stat
 import zlib
 from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import Executor
@@ -14,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from simgan_jax.data import Arrays
-from simgan_jax.errors import UserError
+from simgan_jax.errors import UserError, regular
 from simgan_jax.io import image_files
 from simgan_jax.io.atomic import replacing
 from simgan_jax.io.background import ahead
@@ -166,7 +165,7 @@ class Folder:
         chosen = _matches(name, self._options.images or "*")
         chosen = chosen and not _matches(name, self._options.copy)
         suffix = Path(name).suffix.lower()
-        if chosen and not suffix and (form := _picture_format(self._folder / name)):
+        if chosen and not suffix and (form := image_files.picture_format(self._folder / name)):
             self.failed[name] = f"{self._folder / name}: a {form} without a suffix; give it one"
             return None
         if not chosen or suffix not in image_files.SUFFIXES | image_files.FOREIGN:
@@ -217,24 +216,10 @@ def _status(path: Path) -> os.stat_result:
     Raises:
         UserError: it cannot.
     """
-    try:
-        status = path.stat()
-    except OSError as error:
-        reason = "a link to nothing" if path.is_symlink() else error.strerror
-        raise UserError(f"{path}: {reason}; remove it") from error
-    if not stat.S_ISREG(status.st_mode):
-        raise UserError(f"{path}: no file, but a pipe or a device; remove it")
+    status = regular(path)
     if not os.access(path, os.R_OK):
         raise UserError(f"{path}: may not be read; change its permissions")
     return status
-
-
-def _picture_format(path: Path) -> str:
-    """The format of a file that is a picture; "" of any other."""
-    try:
-        return image_files.read_header(path).format
-    except UserError:
-        return ""
 
 
 def _samples(headers: Iterable[str]) -> list[str]:

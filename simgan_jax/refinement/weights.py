@@ -20,7 +20,7 @@ from ml_collections import ConfigDict
 from safetensors import safe_open
 from safetensors.numpy import load_file, save
 
-from simgan_jax.errors import UserError
+from simgan_jax.errors import UserError, regular
 from simgan_jax.io.atomic import replacing
 from simgan_jax.setup import make_setup
 
@@ -83,6 +83,8 @@ def read(path: str | Path) -> Trained:
         UserError: missing, damaged, of a newer version, or without what belongs there.
     """
     path = Path(path)
+    _suffix(path)
+    regular(path)
     try:
         arrays, about = _read_npz(path) if _suffix(path) == ".npz" else _read_safetensors(path)
         settings = json.loads(about)
@@ -94,8 +96,6 @@ def read(path: str | Path) -> Trained:
         if not all(np.isfinite(x).all() for x in arrays.values()):
             raise ValueError("NaN or infinity")
         config, step = ConfigDict(settings["config"]), int(settings["step"])
-    except FileNotFoundError as error:
-        raise UserError(f"{path}: no such file") from error
     except UserError:
         raise
     except Exception as error:  # whatever a damaged file makes its reader raise

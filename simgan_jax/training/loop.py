@@ -236,11 +236,13 @@ def check_images(key: str, arrays: Arrays, setup: Setup) -> Arrays:
         raise UserError(f"config.{key}: no images")
     if found != wanted:
         raise UserError(
-            f"config.{key}: images are {found} (height, width, channels), config.image says {wanted}"
+            f"config.{key}: images are {found} (height, width, channels), config.image says {wanted}; "
+            f"set height, width, channels and fit of config.{key}, or config.image"
         )
     if arrays.images.dtype != np.dtype(setup.image_dtype):
+        kind = arrays.images.dtype
         raise UserError(
-            f"config.{key}: images are {arrays.images.dtype}, config.image.dtype says "
-            f"{setup.image_dtype}"
+            f"config.{key}: images are {kind}, config.image.dtype says {setup.image_dtype}; set "
+            f"that to {kind} or, of a folder, config.{key}.dtype to {setup.image_dtype}"
         )
     return arrays

@@ -20,7 +20,7 @@ from jaxtyping import Float, Shaped, UInt8
 from PIL import Image, ImageDraw
 
 from simgan_jax.data import label_values
-from simgan_jax.errors import UserError, missing
+from simgan_jax.errors import UserError, regular
 from simgan_jax.metrics.angles import pitch_yaw
 
 LANDMARKS = {"interior_margin_2d": 16, "caruncle_2d": 7, "iris_2d": 32}
@@ -194,12 +194,11 @@ def _landmarks(
 
 def _opened(path: Path) -> Image.Image:
     """Opens an image, its pixels not yet decoded."""
+    regular(path)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             picture = Image.open(path, formats=FORMATS)
-    except FileNotFoundError:
-        raise missing(path) from None
     except Exception as error:  # decoders raise anything on damaged files
         raise UserError(f"{path}: not readable as a JPEG or PNG image") from error
     if picture.mode not in MODES:
