@@ -39,6 +39,7 @@ def run(
 
     def guarded(argv: Sequence[str]) -> None:
         try:
+            require_values(argv[1:], flags.FLAGS.get_flags_for_module(module))
             for unknown in argv[1 + positional :]:
                 raise UserError(f"{unknown}: unexpected; settings begin with --")
             main(argv)
@@ -87,6 +88,23 @@ def help_text(about: str, own: Sequence[flags.Flag]) -> str:
         text = f"--{flag.name}: {flag.help}{default}"
         lines += textwrap.wrap(text, 100, initial_indent="  ", subsequent_indent="      ")
     return "\n".join(lines)
+
+
+def require_values(positional: Sequence[str], own: Sequence[flags.Flag]) -> None:
+    """Refuses empty texts, as of a shell's variable that is not set: as a path they name this folder.
+
+    Args:
+        positional: arguments.
+        own: flags of a command; those whose default is empty may be so.
+
+    Raises:
+        UserError: naming the flag.
+    """
+    for flag in own:
+        if flag.value == "" and flag.default is None:
+            raise UserError(f"--{flag.name} is empty; give it a value")
+    if "" in positional:
+        raise UserError("an argument is empty; give it a value")
 
 
 def config_path(name: str) -> str:

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import jax
 import pytest
+from absl import flags
 
 import simgan_jax.__main__ as simgan
 from configs import folder, gaze, hand
 from simgan_jax import command
+from simgan_jax.errors import UserError
 from simgan_jax.training.print_config import described
 
 ROOT = Path(__file__).parents[1]
@@ -148,3 +150,17 @@ def test_a_home_is_found_where_the_shell_does_not_look_for_it(monkeypatch):
     monkeypatch.setenv("HOME", "/home/me")
     found = command.with_paths(["x", "--workdir=~/runs/a", "--config.data.real.path=~", "--a=~b"])
     assert found == ["x", "--workdir=/home/me/runs/a", "--config.data.real.path=/home/me", "--a=~b"]
+
+
+def test_what_is_empty_is_refused_and_not_taken_for_this_folder():
+    values = flags.FlagValues()
+    for name, default in (("input", None), ("workdir", None), ("copy", "")):
+        flags.DEFINE_string(name, default, "", flag_values=values)
+    own = [values[name] for name in ("input", "workdir", "copy")]
+    values(["simgan refine", "--input=a", "--copy="])
+    command.require_values([], own)
+    values(["simgan refine", "--workdir="])
+    with pytest.raises(UserError, match="--workdir is empty; give it a value"):
+        command.require_values([], own)
+    with pytest.raises(UserError, match="an argument is empty"):
+        command.require_values([""], own[:1])

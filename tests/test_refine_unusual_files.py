@@ -2,6 +2,8 @@
 
 import os
 import shutil
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,7 +13,7 @@ from test_refine_never_mixes import fill
 
 from simgan_jax.errors import UserError
 from simgan_jax.refinement.folders import refine, refine_folder
-from simgan_jax.refinement.inputs import Options
+from simgan_jax.refinement.inputs import Folder, Options
 
 
 @pytest.fixture(scope="module")
@@ -105,6 +107,29 @@ def test_links_to_nothing_and_pipes_are_named_and_counted(refiner, first, tmp_pa
         refine_folder(refiner, first, tmp_path / "out", Options())
     manifest = refine_folder(refiner, first, tmp_path / "out", Options(on_error="skip"))
     assert sorted(manifest.about["failed"]) == ["a.png", "b.csv", "c.png"]
+
+
+@pytest.mark.parametrize(
+    "name, change, said",
+    [
+        ("3.png", Path.unlink, r"3\.png: no such file"),
+        ("3.png", lambda x: Image.new("RGB", (9, 9)).save(x), r"3\.png: has changed meanwhile"),
+        ("labels.csv", Path.unlink, r"labels\.csv: cannot be read any more"),
+    ],
+)
+def test_a_file_that_changes_while_a_folder_is_refined_is_told(first, tmp_path, name, change, said):
+    with ThreadPoolExecutor(1) as pool:
+        strict, lenient = (Folder(first, Options(on_error=x), pool) for x in ("stop", "skip"))
+    change(first / name)
+    (entry,) = (entry for entry in strict.entries if entry.name == name)
+
+    def use(folder):
+        return folder.read(entry) if entry.header else folder.copy(entry, tmp_path / name, tmp_path)
+
+    with pytest.raises(UserError, match=said):
+        use(strict)
+    assert use(lenient) is None
+    assert list(lenient.failed) == [name]
 
 
 def test_names_that_are_not_utf8_go_through(tmp_path):

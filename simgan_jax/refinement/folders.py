@@ -105,7 +105,7 @@ def refine_folder(
     check_apart(output, source)
     image = refiner.config and refiner.config.image
     sizes = [(image.height, image.width)] if image else []
-    with ThreadPoolExecutor(os.cpucounted()) as pool:
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
         folder = Folder(source, options, pool, sizes)
         # Links may lead anywhere.
         check_apart(output, *{(source / entry.name).parent for entry in folder.entries})
@@ -137,7 +137,7 @@ def refine_arrays(
         UserError: the output was made of another input, by another model or with other settings, or
             cannot be written.
     """
-    with ThreadPoolExecutor(os.cpucounted()) as pool:
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
         return _work(Rows(arrays, name), refiner, Path(output), options, workdir, pool)
 
 
@@ -198,7 +198,8 @@ class _Pipeline:
         """An image to refine; None for what is copied here, or damaged and skipped."""
         if entry.header is None:
             path = self.output / entry.name
-            self.manifest.add(entry.name, self.source.copy(entry, path, self.manifest.scratch))
+            if record := self.source.copy(entry, path, self.manifest.scratch):
+                self.manifest.add(entry.name, record)
             return None
         picture = self.source.read(entry)
         if picture is None:

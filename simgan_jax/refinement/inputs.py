@@ -3,7 +3,7 @@
 import hashlib
 import os
 import zlib
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from fnmatch import fnmatch
@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from simgan_jax.data import Arrays
-from simgan_jax.errors import UserError, regular
+from simgan_jax.errors import CannotWrite, UserError, regular
 from simgan_jax.io import image_files
 from simgan_jax.io.atomic import replacing
 from simgan_jax.io.background import ahead
@@ -136,26 +136,37 @@ class Folder:
         """Decodes a file; None if it is damaged and to be skipped.
 
         Raises:
-            UserError: it is damaged, or looks like labels, unless the options say what to do.
+            UserError: it is damaged or is not what it was, or looks like labels, unless the options say
+                what to do.
         """
         picture = self._guarded(image_files.read, entry.name)
+        if picture and picture.header != entry.header:
+            path = self._folder / entry.name
+            self.failed[entry.name] = f"{path}: has changed meanwhile; run the command again"
+            picture = None
         if picture and not self._options.images:
             self._ask({entry.name: _labels(picture)})
         self._stop_if_failed()
         return picture
 
-    def copy(self, entry: Entry, target: Path, scratch: Path) -> Record:
-        """Copies a file and returns its record."""
+    def copy(self, entry: Entry, target: Path, scratch: Path) -> Record | None:
+        """Copies a file and returns its record; None if it cannot be read and is to be skipped.
+
+        Raises:
+            UserError: it cannot be read, unless the options say what to do; or it cannot be written.
+        """
         sha = hashlib.sha256()
-        with (
-            (self._folder / entry.name).open("rb") as source,
-            replacing(target, scratch, forced=False) as file,
-            file.open("wb") as copy,
-        ):
-            while block := source.read(2**20):
-                sha.update(block)
-                copy.write(block)
-        return {"sha256": sha.hexdigest(), "source": entry.source, "action": entry.action}
+
+        def copied(path: Path) -> Record:
+            with replacing(target, scratch, forced=False) as file, file.open("wb") as copy:
+                for block in _blocks(path):
+                    sha.update(block)
+                    copy.write(block)
+            return {"sha256": sha.hexdigest(), "source": entry.source, "action": entry.action}
+
+        record = self._guarded(copied, entry.name)
+        self._stop_if_failed()
+        return record
 
     def _entry(self, name: str) -> Entry | None:
         status = self._guarded(_status, name)
@@ -193,6 +204,8 @@ class Folder:
     def _guarded(self, call: Callable[[Path], Any], name: str) -> Any:
         try:
             return call(self._folder / name)
+        except CannotWrite:  # no fault of the file that is read
+            raise
         except UserError as error:
             self.failed[name] = str(error)
             return None
@@ -220,6 +233,15 @@ def _status(path: Path) -> os.stat_result:
     if not os.access(path, os.R_OK):
         raise UserError(f"{path}: may not be read; change its permissions")
     return status
+
+
+def _blocks(path: Path) -> Iterator[bytes]:
+    try:
+        with path.open("rb") as file:
+            while block := file.read(2**20):
+                yield block
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read any more ({error.strerror})") from error
 
 
 def _samples(headers: Iterable[str]) -> list[str]:
