@@ -124,7 +124,9 @@ def test_a_difference_is_told_where_it_is_clear_and_matters(task, changed, said)
 def test_what_cannot_be_read_is_no_difference():
     found = conclusion("iris", {"x": axis(), "y": axis(slope=0.29, corrected=None)})
     assert found["differ"] is False
-    assert found["sentences"][0].startswith("These estimators cannot read y: on renderings that")
+    cannot, remedy = found["sentences"]
+    assert cannot.startswith("These estimators cannot read y: on renderings that")
+    assert "more renderings, or more updates (config.evaluate.quick.estimator_steps)" in remedy
 
 
 def discs(places, count=6):

@@ -199,6 +199,10 @@ def conclusion(
                 f"The darkest disc, mostly the iris, lies {' and '.join(moved)} in the renderings: "
                 "frame them alike."
             )
+    if unreadable:
+        unreadable.append(
+            "They may with more renderings, or more updates (config.evaluate.quick.estimator_steps)."
+        )
     if not (said or unreadable):
         same = "Labels of the renderings and readings of the real images are spread alike."
         return {"differ": False, "sentences": [same]}
