@@ -22,6 +22,11 @@ from simgan_jax.io.output import make_output_unbreakable
 from simgan_jax.io.programs import keep_programs
 from simgan_jax.io.signals import end_at_once, interruptible
 
+# What Python says of a text that is none, and what was expected.
+NUMBERS = {
+    "invalid literal for int() with base 10": "a whole number",
+    "could not convert string to float": "a number",
+}
 HELP = ("--help", "-help", "-h", "--helpshort")
 
 
@@ -197,6 +202,9 @@ def explain(error: Exception, argv: Sequence[str]) -> str:
         return f"{argument}: there is no setting {unknown}{hint}"
     if missing := re.search(r"Flag (--\w+) must have a value other than None", text):
         return f"{missing[1]} is missing: give {missing[1]}=..., see --help"
+    for said, wanted in NUMBERS.items():
+        if said in text and "Traceback" not in text:
+            return f"{text.partition(': ')[0]}: expected {wanted}"
     lines = [line for line in text.splitlines() if line.strip()]
     if "Traceback" in text or isinstance(error, OSError):
         # The last line is what went wrong in the configuration file.

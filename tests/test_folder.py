@@ -248,6 +248,18 @@ def test_links_that_lead_nowhere_are_skipped_and_counted(grey, capsys):
     assert "skipped 1 of 6 files" in capsys.readouterr().err
 
 
+def test_copies_are_told_where_they_are_more_than_a_tenth(tmp_path, capsys):
+    for i in range(9):
+        save(tmp_path / f"{i}.png", np.full((6, 8), 25 * i, np.uint8))
+    save(tmp_path / "a.png", np.full((6, 8), 25, np.uint8))
+    folder.load(str(tmp_path))
+    assert capsys.readouterr().err == ""
+    save(tmp_path / "b.png", np.full((6, 8), 0, np.uint8))
+    folder.load(str(tmp_path))
+    said = capsys.readouterr().err
+    assert f"{tmp_path}: 2 of 11 images are copies of others, and count again" in said
+
+
 def test_pictures_of_formats_that_are_not_read_are_counted(grey, capsys):
     (grey / "IMG_1.HEIC").write_bytes(b"\0")
     (grey / "b/x.webp").write_bytes(b"\0")

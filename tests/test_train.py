@@ -181,7 +181,12 @@ def test_samples_and_checkpoints_need_no_line_of_the_log(tmp_path):
         (np.zeros((0, 24, 24, 1), np.uint8), "config.data.real: no images"),
         (np.zeros((2, 24, 25, 1), np.uint8), r"images are \(24, 25, 1\).*says \(24, 24, 1\)"),
         (np.zeros((2, 24, 24, 3), np.uint8), r"images are \(24, 24, 3\)"),
-        (np.zeros((2, 24, 24, 1), np.uint16), "images are uint16, config.image.dtype says uint8"),
+        (
+            np.zeros((2, 24, 24, 1), np.uint16),
+            "images are uint16, config.image.dtype says uint8; set that to uint16 or, of a folder, "
+            "config.data.real.dtype to uint8",
+        ),
+        (np.full((2, 24, 24, 1), 7, np.uint8), "config.data.real: all of 2 images are the same"),
     ],
 )
 def test_images_that_do_not_fit_the_configuration_are_an_error(tiny_config, images, said):

@@ -1,5 +1,6 @@
 """Images of files brought to one size, number of channels and type."""
 
+import hashlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +16,7 @@ from simgan_jax.io.pictures import Header, Picture
 FITS = ("none", "resize", "crop", "cover")
 # Decoded images in memory beside a set, and how often each is there: Pillow's, ours, floats to scale.
 DECODED_BYTES, COPIES = 2**30, 8
-LEAST_RANGE = 0.1
+LEAST_RANGE, MOST_COPIES = 0.1, 0.1
 ENOUGH = 3  # times the size that an image is scaled to
 
 
@@ -44,6 +45,16 @@ def warn_of_unused_range(name: str, images: Shaped[np.ndarray, "n h w c"]) -> No
     """Names a set whose values are all within a tenth of their range, such as 12 bits in 16."""
     if said := unused_range(images.dtype, int(images.min()), int(images.max())):
         warn(f"{name}: {said}")
+
+
+def warn_of_copies(name: str, images: Shaped[np.ndarray, "n h w c"]) -> None:
+    """Names a set of which more than a tenth of the images are copies of others."""
+    copies = len(images) - len({hashlib.sha256(image.tobytes()).digest() for image in images})
+    if copies > MOST_COPIES * len(images):
+        warn(
+            f"{name}: {copies:,} of {len(images):,} images are copies of others, and count again; "
+            "simgan doctor names one"
+        )
 
 
 def unused_range(dtype: np.dtype, low: int, high: int) -> str:

@@ -10,7 +10,15 @@ from typing import NamedTuple
 import numpy as np
 
 from simgan_jax.data.arrays import Arrays
-from simgan_jax.data.fitting import FITS, enough, fitted, opaque, threads, warn_of_unused_range
+from simgan_jax.data.fitting import (
+    FITS,
+    enough,
+    fitted,
+    opaque,
+    threads,
+    warn_of_copies,
+    warn_of_unused_range,
+)
 from simgan_jax.errors import UserError, warn
 from simgan_jax.io import image_files
 from simgan_jax.io.pictures import Header
@@ -115,6 +123,7 @@ def load(
         _say_skipped(path, failures, len(paths))
     images = images if good.all() else images[good]
     warn_of_unused_range(path, images)
+    warn_of_copies(path, images)
     return Arrays(images)
 
 

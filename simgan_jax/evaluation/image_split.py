@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Shaped
 
 from simgan_jax.data import Arrays
-from simgan_jax.errors import UserError
+from simgan_jax.errors import UserError, counted
 
 # Images that a checkpoint is chosen by, of each kind.
 CHOICE = 500
@@ -33,8 +33,8 @@ def require_enough(synthetic: Arrays, real: Arrays) -> None:
     ):
         if len(images) < least:
             raise UserError(
-                f"config.data.{name}: {len(images)} images; an evaluation needs {least} at least, "
-                "since some choose the checkpoint and others are measured"
+                f"config.data.{name}: {counted(len(images), 'image')}; an evaluation needs {least} "
+                "at least, since some choose the checkpoint and others are measured"
             )
 
 

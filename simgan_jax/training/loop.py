@@ -229,7 +229,8 @@ def check_images(key: str, arrays: Arrays, setup: Setup) -> Arrays:
     """The arrays, if they are what the setup expects.
 
     Raises:
-        UserError: naming the configuration key, what was found and what was wanted.
+        UserError: naming the configuration key, what was found and what was wanted; or all images are
+            the same.
     """
     found, wanted = arrays.images.shape[1:], setup.image_shape
     if not len(arrays):
@@ -244,5 +245,9 @@ def check_images(key: str, arrays: Arrays, setup: Setup) -> Arrays:
         raise UserError(
             f"config.{key}: images are {kind}, config.image.dtype says {setup.image_dtype}; set "
             f"that to {kind} or, of a folder, config.{key}.dtype to {setup.image_dtype}"
+        )
+    if len(arrays) > 1 and (arrays.images[1:] == arrays.images[0]).all():
+        raise UserError(
+            f"config.{key}: all of {len(arrays):,} images are the same, and show nothing to learn"
         )
     return arrays
