@@ -248,6 +248,15 @@ def test_links_that_lead_nowhere_are_skipped_and_counted(grey, capsys):
     assert "skipped 1 of 6 files" in capsys.readouterr().err
 
 
+def test_a_file_in_the_place_of_a_folder_is_no_missing_one(grey):
+    for name, said in (
+        ("notes.txt", "a file, where a folder is expected"),
+        ("x", "no such folder"),
+    ):
+        with pytest.raises(UserError, match=f"{name}: {said}"):
+            folder.load(str(grey / name))
+
+
 def test_copies_are_told_where_they_are_more_than_a_tenth(tmp_path, capsys):
     for i in range(9):
         save(tmp_path / f"{i}.png", np.full((6, 8), 25 * i, np.uint8))

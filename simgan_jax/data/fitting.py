@@ -48,9 +48,12 @@ def warn_of_unused_range(name: str, images: Shaped[np.ndarray, "n h w c"]) -> No
 
 
 def warn_of_copies(name: str, images: Shaped[np.ndarray, "n h w c"]) -> None:
-    """Names a set of which more than a tenth of the images are copies of others."""
+    """Names a set of which more than a tenth of the images are copies of others.
+
+    A set of one image again and again is refused by those who cannot use it.
+    """
     copies = len(images) - len({hashlib.sha256(image.tobytes()).digest() for image in images})
-    if copies > MOST_COPIES * len(images):
+    if MOST_COPIES * len(images) < copies < len(images) - 1:
         warn(
             f"{name}: {copies:,} of {len(images):,} images are copies of others, and count again; "
             "simgan doctor names one"

@@ -19,7 +19,7 @@ from simgan_jax.data.fitting import (
     warn_of_copies,
     warn_of_unused_range,
 )
-from simgan_jax.errors import UserError, warn
+from simgan_jax.errors import UserError, counted, warn
 from simgan_jax.io import image_files
 from simgan_jax.io.pictures import Header
 from simgan_jax.io.progress import progress
@@ -153,8 +153,8 @@ def _check_channels(files: list[File], channels: int, convert: bool) -> None:
         )
     if channels:
         raise UserError(
-            f"{files[0].path.parent}: images have {usual} channels, {channels} asked for; set channels "
-            f"to {usual}, or convert=True for the folder"
+            f"{files[0].path.parent}: images have {counted(usual, 'channel')}, {channels} asked for; set "
+            f"channels to {usual}, or convert=True for the folder"
         )
 
 

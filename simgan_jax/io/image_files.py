@@ -40,7 +40,8 @@ def find(folder: str | Path, pattern: str = "*") -> list[Path]:
     """
     folder = Path(folder)
     if not folder.is_dir():
-        raise UserError(f"{folder}: no such folder")
+        what = "a file, where a folder is expected" if folder.exists() else "no such folder"
+        raise UserError(f"{folder}: {what}")
     named = [p for p in walk(folder) if fnmatch(p.relative_to(folder).as_posix(), pattern)]
     paths = [p for p in named if p.suffix.lower() in SUFFIXES]
     left = unread(named)
