@@ -23,9 +23,11 @@ from simgan_jax.io.programs import keep_programs
 from simgan_jax.io.signals import end_at_once, interruptible
 
 # What Python says of a text that is none, and what was expected.
-NUMBERS = {
-    "invalid literal for int() with base 10": "a whole number",
-    "could not convert string to float": "a number",
+EXPECTED = {
+    "invalid literal for int() with base 10": "expected a whole number",
+    "could not convert string to float": "expected a number",
+    "Non-boolean argument to boolean flag": "expected True or False",
+    "as a ConfigDict": "is a group of settings; give one of them, see --print_config",
 }
 HELP = ("--help", "-help", "-h", "--helpshort")
 
@@ -167,6 +169,9 @@ def with_paths(argv: Sequence[str]) -> list[str]:
     """Arguments with `=~/` of the user's home, and configurations given by name as their files.
 
     A configuration may import others that lie beside it.
+
+    Raises:
+        UserError: a configuration without a name.
     """
     home = str(Path("~").expanduser())
     result = [re.sub(r"^(--?[\w.]+=)~(?=/|$)", rf"\g<1>{home}", x) for x in argv]
@@ -174,10 +179,13 @@ def with_paths(argv: Sequence[str]) -> list[str]:
         flag, equals, name = argument.partition("=")
         if flag not in ("--config", "-config"):
             continue
+        if not equals:
+            name = "".join(result[i + 1 : i + 2])
+        if not name:
+            raise UserError(f"{flag} is empty; the package has {', '.join(shipped())}")
         if equals:
             result[i] = f"{flag}={config_path(name)}"
-        elif i + 1 < len(result):
-            name = result[i + 1]
+        else:
             result[i + 1] = config_path(name)
         if name.partition(":")[0].endswith(".py"):
             sys.path.append(str(Path(name).absolute().parent))
@@ -202,9 +210,9 @@ def explain(error: Exception, argv: Sequence[str]) -> str:
         return f"{argument}: there is no setting {unknown}{hint}"
     if missing := re.search(r"Flag (--\w+) must have a value other than None", text):
         return f"{missing[1]} is missing: give {missing[1]}=..., see --help"
-    for said, wanted in NUMBERS.items():
+    for said, wanted in EXPECTED.items():
         if said in text and "Traceback" not in text:
-            return f"{text.partition(': ')[0]}: expected {wanted}"
+            return f"{text.partition(': ')[0]}: {wanted}"
     lines = [line for line in text.splitlines() if line.strip()]
     if "Traceback" in text or isinstance(error, OSError):
         # The last line is what went wrong in the configuration file.

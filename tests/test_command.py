@@ -164,3 +164,8 @@ def test_what_is_empty_is_refused_and_not_taken_for_this_folder():
         command.require_values([], own)
     with pytest.raises(UserError, match="an argument is empty"):
         command.require_values([""], own[:1])
+    for argv in (["x", "--config="], ["x", "--config", ""], ["x", "--config"]):
+        with pytest.raises(
+            UserError, match="--config is empty; the package has folder, gaze, hand"
+        ):
+            command.with_paths(argv)

@@ -194,6 +194,14 @@ def test_a_mistake_found_anywhere_is_printed_as_it_is(capsys):
             "flag --a.b=2.5: expected a whole number",
         ),
         (
+            flags.Error("flag --a.b=x: ('Non-boolean argument to boolean flag', 'x')"),
+            "flag --a.b=x: expected True or False",
+        ),
+        (
+            flags.Error("flag --a=3: Failed to parse '3' as a ConfigDict: `3` is not a dict."),
+            "flag --a=3: is a group of settings; give one of them, see --print_config",
+        ),
+        (
             flags.Error("flag --a.b=x: could not convert string to float: 'x'"),
             "flag --a.b=x: expected a number",
         ),
@@ -245,7 +253,7 @@ def test_two_folders_are_enough(own):
 def test_an_empty_folder_and_one_not_named_are_said(own, tmp_path):
     for image in (tmp_path / "real").iterdir():
         image.unlink()
-    assert told(own).startswith(f"{tmp_path / 'real'}: no images there")
+    assert told(own).startswith(f"config.data.real: {tmp_path / 'real'}: no images there")
     own.data.real.path = ""
     assert "path is empty; name the folder of the images" in told(own)
 
@@ -253,7 +261,7 @@ def test_an_empty_folder_and_one_not_named_are_said(own, tmp_path):
 def test_a_truncated_image_stops_the_run_or_is_skipped_and_counted(own, tmp_path, capsys):
     path = tmp_path / "real" / "1.png"
     path.write_bytes(path.read_bytes()[:300])
-    assert told(own).startswith(f"{path}: ")
+    assert told(own).startswith(f"config.data.real: {path}: ")
     own.data.real.on_error = "skip"
     _, real = load_sets(own, make_setup(own))
     assert len(real) == 2
@@ -263,7 +271,8 @@ def test_a_truncated_image_stops_the_run_or_is_skipped_and_counted(own, tmp_path
 def test_mixed_channels_name_the_odd_image_and_the_way_out(own, tmp_path):
     path = tmp_path / "synthetic" / "2.png"
     Image.fromarray(np.zeros((24, 24, 3), np.uint8)).save(path)
-    assert told(own).startswith(f"{path}: 3 channels, the other 2 images have 1; convert it, or ")
+    said = f"config.data.synthetic: {path}: 3 channels, the other 2 images have 1; convert it, or "
+    assert told(own).startswith(said)
     own.data.synthetic.convert = True
     assert len(load_sets(own, make_setup(own))[0]) == 3
 

@@ -2,7 +2,8 @@
 
 import importlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from ml_collections import ConfigDict
@@ -44,6 +45,25 @@ def load(spec: Mapping[str, Any]) -> Arrays:
     return arrays
 
 
+def load_set(config: ConfigDict, name: str) -> Arrays:
+    """Loads the set `config.data.<name>`.
+
+    Raises:
+        UserError: what `load` raises, with the set's name.
+    """
+    with of_set(name):
+        return load(config.data[name])
+
+
+@contextmanager
+def of_set(name: str) -> Iterator[None]:
+    """What is wrong with a set of a configuration begins with its name."""
+    try:
+        yield
+    except UserError as error:
+        raise UserError(f"config.data.{name}: {error}") from error
+
+
 def check(spec: Mapping[str, Any]) -> None:
     """Refuses what `load` would refuse before it looks at a file, and what config.json cannot hold.
 
@@ -69,4 +89,4 @@ def _checked(spec: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     return source, keywords
 
 
-__all__ = ["Arrays", "check", "load"]
+__all__ = ["Arrays", "check", "load", "load_set", "of_set"]

@@ -153,8 +153,8 @@ def _check_channels(files: list[File], channels: int, convert: bool) -> None:
         )
     if channels:
         raise UserError(
-            f"{files[0].path.parent}: images have {counted(usual, 'channel')}, {channels} asked for; set "
-            f"channels to {usual}, or convert=True for the folder"
+            f"{files[0].path.parent}: images have {counted(usual, 'channel')}, {channels} asked for; "
+            f"set channels to {usual}, or convert=True for the folder"
         )
 
 

@@ -38,10 +38,10 @@ def require_ready(config: ConfigDict, synthetic: Arrays, real: Arrays) -> None:
     if config.task == "none" or not config.data.get("test"):
         return
     setup = make_setup(config)
-    test = check_images("data.test", data.load(config.data.test), setup)
+    test = check_images("data.test", data.load_set(config, "test"), setup)
     labelled = real
     if config.data.get("labelled"):
-        labelled = check_images("data.labelled", data.load(config.data.labelled), setup)
+        labelled = check_images("data.labelled", data.load_set(config, "labelled"), setup)
     for name, images in (("synthetic", synthetic), ("test", test)):
         _require_labels(config.task, images, f"config.data.{name}")
     if tasks.has_label(config.task, labelled):

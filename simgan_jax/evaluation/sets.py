@@ -36,14 +36,15 @@ def load_sets(config: ConfigDict, plan: Plan) -> Sets:
     Raises:
         UserError: it is not there, or lacks the label of the task.
     """
-    synthetic = data.load(enlarged(config.data.synthetic, plan))
+    with data.of_set("synthetic"):
+        synthetic = data.load(enlarged(config.data.synthetic, plan))
     test = None
     if config.data.get("test") and config.task != "none":
-        test = data.load(config.data.test)
+        test = data.load_set(config, "test")
         tasks.label_of(config.task, synthetic, "config.data.synthetic")
         tasks.label_of(config.task, test, "config.data.test")
-    labelled = data.load(config.data.labelled) if config.data.get("labelled") else None
-    return Sets(synthetic, data.load(config.data.real), test, labelled)
+    labelled = data.load_set(config, "labelled") if config.data.get("labelled") else None
+    return Sets(synthetic, data.load_set(config, "real"), test, labelled)
 
 
 def labelled_of(sets: Sets) -> Arrays:

@@ -172,8 +172,8 @@ def load_sets(config: ConfigDict, setup: Setup) -> tuple[Arrays, Arrays]:
     Raises:
         UserError: empty, or of another size or type than the configuration says.
     """
-    synthetic = check_images("data.synthetic", data.load(config.data.synthetic), setup)
-    real = check_images("data.real", data.load(config.data.real), setup)
+    synthetic = check_images("data.synthetic", data.load_set(config, "synthetic"), setup)
+    real = check_images("data.real", data.load_set(config, "real"), setup)
     kept = histograms_of(real, config, setup)
     if kept is not None:
         drawn = np.random.default_rng(config.seed).integers(len(kept), size=len(synthetic))
@@ -197,7 +197,8 @@ def check_settings(config: ConfigDict) -> None:
     settings.require_all(config)
     for name in settings.SETS:
         if spec := config.data.get(name):
-            data.check(spec)
+            with data.of_set(name):
+                data.check(spec)
 
 
 def fit_on_devices(config: ConfigDict, sets: Batch) -> bool:
