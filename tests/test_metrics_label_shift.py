@@ -5,6 +5,7 @@ import pytest
 
 from simgan_jax.estimators.augmentation import blur
 from simgan_jax.metrics import label_shift
+from simgan_jax.metrics.outlines import polygon_distance
 
 HEIGHT, WIDTH = 35, 55
 LID = np.stack(
@@ -32,7 +33,7 @@ def draw(x, y, tone=(0.2, 0.7, -0.4, -0.8)):
     texture = iris + 0.1 * np.cos(5 * angle) * (radius > 3.5)
     image += (texture - image) * soft(8.8 - radius)
     image += (pupil - image) * soft(3.5 - radius)
-    return skin + (image - skin) * soft(label_shift.polygon_distance(LID, pixels))
+    return skin + (image - skin) * soft(polygon_distance(LID, pixels))
 
 
 def eyes(positions, **keywords):
@@ -128,7 +129,7 @@ def test_summary_of_hand_computed_motions():
 def test_distance_from_a_square():
     square = np.array([[0, 0], [4, 0], [4, 4], [0, 4]])
     points = np.array([[2.0, 1.0], [2.0, 2.0], [6.0, 2.0], [7.0, 8.0]])
-    np.testing.assert_allclose(label_shift.polygon_distance(square, points), [1, 2, -2, -5])
+    np.testing.assert_allclose(polygon_distance(square, points), [1, 2, -2, -5])
 
 
 def test_the_window_is_the_iris_without_the_lids():

@@ -9,12 +9,13 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from simgan_jax.metrics.intervals import interval
+from simgan_jax.metrics.intervals import interval, resampled_counts
 
 # Share of all change, beyond tone and what real images have in common, up to which nothing counts as
 # painted alike into every image: see `common_change` for what was measured.
 LARGEST = 0.03
 TINY = 1e-12
+RESAMPLES = 200  # of a bootstrap
 LEVELS = 16  # of grey, equally full, between which a tone curve is free
 
 
@@ -59,7 +60,7 @@ def common_change(
     centre: Float[np.ndarray, "n 2"] | None = None,
     beyond_tone: bool = False,
     real: Float[np.ndarray, "m h w c"] | None = None,
-    resamples: int = 200,
+    resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> CommonChange:
     """Measures the mean of refined - synthetic.
@@ -126,7 +127,6 @@ def common_change(
 def diversity(
     refined: Float[np.ndarray, "n ..."],
     real: Float[np.ndarray, "m ..."],
-    resamples: int = 200,
     seed: int = 0,
 ) -> tuple[float, list[float]]:
     """How much refined images differ from each other, over how much real ones do.
@@ -136,7 +136,6 @@ def diversity(
     Args:
         refined: pixels in any scale, or features (`kid.features`).
         real: the same of real images, of any number.
-        resamples: bootstrap samples.
         seed: of the bootstrap.
 
     Returns:
@@ -149,7 +148,7 @@ def diversity(
         x = np.asarray(values, np.float32).reshape(len(values), -1)
         x = x - x.mean(0)  # squares of large numbers would lose the digits that differ
         once = np.full((1, len(x)), 1 / len(x), np.float32)
-        drawn = rng.multinomial(len(x), np.full(len(x), 1 / len(x)), resamples) / len(x)
+        drawn = resampled_counts(rng, len(x), RESAMPLES) / len(x)
         spreads.append(_spread(once, x)[0])
         samples.append(_spread(drawn.astype(np.float32), x))
     ratio = spreads[0] / max(spreads[1], TINY)
@@ -179,9 +178,7 @@ def _shares(
     area = mask.sum(1, keepdims=True)
     brightness = pixels.sum(1, keepdims=True) / np.maximum(area, 1)
     once = np.ones((1, count), np.float32)
-    drawn = np.random.default_rng(seed).multinomial(
-        count, np.full(count, 1 / count), size=resamples
-    )
+    drawn = resampled_counts(np.random.default_rng(seed), count, resamples)
     share, samples = (
         _common(w, pixels, mask).sum(1) / np.maximum(w @ energy, TINY)
         for w in (once, drawn.astype(np.float32))

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from simgan_jax.metrics.intervals import mean_interval
-from simgan_jax.metrics.label_shift import polygon_distance
+from simgan_jax.metrics.outlines import ellipse_radius, pixel_places, polygon_distance
 
 # Pixels at a width of 55 that are kept away from the edges of lids and iris, which blur mixes; and the
 # least area that counts as a white.
@@ -106,15 +106,11 @@ def regions(
     """
     count, height, width = shape
     margin = MARGIN * width / 55
-    pixels = np.stack(np.meshgrid(np.arange(width), np.arange(height)), -1).astype(np.float32)
+    pixels = pixel_places(height, width)
     parts = np.empty((count, 3, height, width), bool)
     for i, (ellipse, lid) in enumerate(zip(labels["iris_ellipse"], labels["lid"], strict=True)):
-        x, y, a, b, angle = ellipse
-        u, v = pixels[..., 0] - x, pixels[..., 1] - y
-        cosine, sine = np.cos(angle), np.sin(angle)
-        radius = np.hypot((u * cosine + v * sine) / a, (v * cosine - u * sine) / b)
-        outside = (radius - 1) * min(a, b)
-        white = outside > margin
+        outside = (ellipse_radius(ellipse, pixels) - 1) * min(ellipse[2:4])
+        white, side = outside > margin, pixels[..., 0] - ellipse[0]
         opening = polygon_distance(lid, pixels) > margin
-        parts[i] = opening & np.stack([outside < -margin, white & (u < 0), white & (u > 0)])
+        parts[i] = opening & np.stack([outside < -margin, white & (side < 0), white & (side > 0)])
     return parts

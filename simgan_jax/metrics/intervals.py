@@ -8,16 +8,15 @@ differences, pair by pair.
 import math
 
 import numpy as np
-from jaxtyping import Float, Shaped
+from jaxtyping import Float, Int, Shaped
 from scipy import special
 
-LEVEL = 0.95
+LEVEL = 0.95  # of confidence, of every interval
 
 
 def mean_interval(
     values: Float[np.ndarray, "n"],
     groups: Shaped[np.ndarray, "n"] | None = None,
-    level: float = LEVEL,
     resamples: int = 1000,
     seed: int = 0,
 ) -> list[float]:
@@ -26,12 +25,11 @@ def mean_interval(
     Args:
         values: at least one.
         groups: see `resampled_means`.
-        level: of confidence.
         resamples: number of bootstrap samples.
         seed: of the resampling.
     """
     means = resampled_means(np.asarray(values)[None], groups, resamples, seed)
-    return interval(means[:, 0], level)
+    return interval(means[:, 0])
 
 
 def resampled_means(
@@ -55,32 +53,38 @@ def resampled_means(
     size = np.bincount(member)
     total = np.stack([np.bincount(member, row) for row in values], -1)
     rng = np.random.default_rng(seed)
-    drawn = rng.multinomial(len(size), np.full(len(size), 1 / len(size)), size=resamples)
+    drawn = resampled_counts(rng, len(size), resamples)
     return (drawn @ total) / (drawn @ size)[:, None]
 
 
-def interval(samples: Float[np.ndarray, "n"], level: float = LEVEL) -> list[float]:
+def resampled_counts(
+    rng: np.random.Generator, count: int, resamples: int
+) -> Int[np.ndarray, "resamples count"]:
+    """How often bootstrap samples have each of `count` items; every sample has as many."""
+    return rng.multinomial(count, np.full(count, 1 / count), size=resamples)
+
+
+def interval(samples: Float[np.ndarray, "n"]) -> list[float]:
     """The central part of a sample, [low, high]."""
-    tail = (1 - level) / 2
+    tail = (1 - LEVEL) / 2
     return np.quantile(samples, [tail, 1 - tail]).tolist()
 
 
-def t_interval(values: Float[np.ndarray, "n"], level: float = LEVEL) -> list[float] | None:
+def t_interval(values: Float[np.ndarray, "n"]) -> list[float] | None:
     """Student's interval of a mean (n - 1 degrees of freedom), [low, high]; None for one value.
 
     Args:
         values: one a seed; of a paired comparison, the differences.
-        level: of confidence.
     """
     values = np.asarray(values, np.float64)
     if len(values) < 2:
         return None
-    half = _t(len(values), level) * values.std(ddof=1) / math.sqrt(len(values))
+    half = _t(len(values)) * values.std(ddof=1) / math.sqrt(len(values))
     return [float(values.mean() - half), float(values.mean() + half)]
 
 
 def ratio_interval(
-    numerator: Float[np.ndarray, "n"], denominator: Float[np.ndarray, "n"], level: float = LEVEL
+    numerator: Float[np.ndarray, "n"], denominator: Float[np.ndarray, "n"]
 ) -> list[float] | None:
     """Fieller's interval of mean(numerator) / mean(denominator), [low, high].
 
@@ -91,7 +95,6 @@ def ratio_interval(
     Args:
         numerator: one value a seed.
         denominator: of the same seeds, in the same order.
-        level: of confidence.
 
     Returns:
         None for one seed, and where the denominator's own interval holds zero: then no ratio can be
@@ -102,7 +105,7 @@ def ratio_interval(
     if count < 2:
         return None
     y, x = pairs.mean(1)
-    (yy, xy), (_, xx) = _t(count, level) ** 2 * np.cov(pairs) / count
+    (yy, xy), (_, xx) = _t(count) ** 2 * np.cov(pairs) / count
     a, b, c = x * x - xx, x * y - xy, y * y - yy
     if a <= 0:
         return None
@@ -115,5 +118,5 @@ def span(one: list[float], other: list[float]) -> list[float]:
     return [min(one[0], other[0]), max(one[1], other[1])]
 
 
-def _t(count: int, level: float) -> float:
-    return float(special.stdtrit(count - 1, 0.5 + level / 2))
+def _t(count: int) -> float:
+    return float(special.stdtrit(count - 1, 0.5 + LEVEL / 2))

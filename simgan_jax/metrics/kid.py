@@ -18,6 +18,7 @@ from jaxtyping import Array, Float, PyTree, Shaped
 from safetensors.numpy import load_file
 
 from simgan_jax import ranges
+from simgan_jax.metrics.intervals import resampled_counts
 from simgan_jax.metrics.small_networks import in_chunks
 
 WEIGHTS = Path(__file__).with_name("kid.safetensors")
@@ -70,10 +71,7 @@ def kid(
     one_a, one_b = np.ones((1, len(a))), np.ones((1, len(b)))
     value = _mmd(within_a, within_b, between, one_a, one_b)[0]
     rng = np.random.default_rng(seed)
-    counts = [
-        rng.multinomial(n, np.full(n, 1 / n), size=resamples).astype(float)
-        for n in map(len, (a, b))
-    ]
+    counts = [resampled_counts(rng, len(x), resamples).astype(float) for x in (a, b)]
     low, high = np.quantile(_mmd(within_a, within_b, between, *counts), [0.025, 0.975])
     return {"value": float(value), "interval": [float(low), float(high)]}
 

@@ -15,6 +15,7 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float
 
+from simgan_jax.metrics.outlines import ellipse_radius, pixel_places, polygon_distance
 from simgan_jax.metrics.small_networks import in_chunks
 
 # Blur before matching in pixels: wide first to catch motions of some pixels, then fine.
@@ -86,7 +87,7 @@ def window(labels: Mapping[str, np.ndarray], shape: tuple[int, int, int]) -> np.
         float32 weights [N, H, W] in 0..1.
     """
     count, height, width = shape
-    pixels = np.stack(np.meshgrid(np.arange(width), np.arange(height)), -1).astype(np.float32)
+    pixels = pixel_places(height, width)
     if "iris_ellipse" in labels:
         inside = np.stack([_ellipse(e, pixels) for e in labels["iris_ellipse"]])
         if "lid" in labels:
@@ -126,31 +127,9 @@ def summarize(shift: Shift, width: int) -> dict[str, float]:
     }
 
 
-def polygon_distance(
-    polygon: Float[np.ndarray, "k 2"], points: Float[np.ndarray, "*n 2"]
-) -> Float[np.ndarray, "*n"]:
-    """Distance of points from a closed polygon's outline, positive inside."""
-    points = np.asarray(points)
-    # Edges first: what is summed over them lies in rows.
-    corner = np.asarray(polygon, np.float32).T.reshape(2, -1, *(1 for _ in points.shape[:-1]))
-    (x0, y0), (edge_x, edge_y) = corner, np.roll(corner, -1, 1) - corner
-    x, y = points[..., 0] - x0, points[..., 1] - y0
-    along = (x * edge_x + y * edge_y) / np.maximum(edge_x**2 + edge_y**2, 1e-12)
-    along = along.clip(0, 1)
-    nearest = np.sqrt(((x - along * edge_x) ** 2 + (y - along * edge_y) ** 2).min(0))
-    crosses = (y0 > points[..., 1]) != (y0 + edge_y > points[..., 1])
-    slope = np.divide(edge_x, edge_y, out=np.zeros_like(edge_x), where=edge_y != 0)
-    left = points[..., 0] < x0 + slope * y
-    inside = np.logical_xor.reduce(crosses & left)
-    return np.where(inside, nearest, -nearest)
-
-
 def _ellipse(ellipse, pixels):
-    x, y, a, b, angle = ellipse
-    cosine, sine = np.cos(angle), np.sin(angle)
-    u, v = pixels[..., 0] - x, pixels[..., 1] - y
-    radius = np.hypot((u * cosine + v * sine) / a, (v * cosine - u * sine) / b)
-    return _soft_step((IRIS_MARGIN - radius) * min(a, b))
+    radius = ellipse_radius(ellipse, pixels)
+    return _soft_step((IRIS_MARGIN - radius) * min(ellipse[2:4]))
 
 
 def _soft_step(distance):
