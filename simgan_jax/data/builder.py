@@ -6,11 +6,10 @@ written they are deleted. At no time are more than a few chunks and the gigabyte
 in memory, beside the names of the files.
 """
 
-import fcntl
 import io
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext, redirect_stdout
+from contextlib import nullcontext, redirect_stdout
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -19,6 +18,7 @@ import tensorflow_datasets as tfds
 
 from simgan_jax.data.jobs import Job, Pool, end_if_unguarded, run
 from simgan_jax.errors import UserError, printable
+from simgan_jax.io.locks import alone
 
 SKIPPED = "skipped.txt"
 
@@ -83,7 +83,7 @@ class ManualBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         target = Path(self.data_dir)
         self._chunks = Path(f"{target}.chunks")
         self._on_error = on_error
-        with _alone(self._chunks):
+        with alone(self._chunks / "lock", "prepared"):
             for leftover in target.parent.glob(f"incomplete.*_{target.name}"):
                 shutil.rmtree(leftover)  # what TFDS had written when it was killed
             config = tfds.download.DownloadConfig(manual_dir=folder)
@@ -130,24 +130,6 @@ class ManualBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         if not examples:
             first = self._faults[0] if self._faults else "no input"
             raise UserError(f"{self.info.full_name}: no example is left in {split}; first: {first}")
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Holds a lock in a folder that ends with this process, however it ends."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = (folder / "lock").open("w")
-    except OSError as error:
-        raise UserError(
-            f"{folder}: cannot be written ({error.strerror}); name another place with --data_dir"
-        ) from error
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise UserError(f"{folder}: another process is preparing this set") from None
-        yield
 
 
 def one_line(text: str) -> str:
