@@ -84,7 +84,7 @@ def test_damaged_files_and_settings_of_a_run_are_named(run):
     digest = run / "checkpoints" / "0" / "digest" / "metadata"
     digest.unlink()
     said = list(check_run(run))
-    assert said[0] == f"{run / 'chosen.json'}: is empty"
+    assert said[0] == f"{run / 'chosen.json'}: is damaged (empty)"
     assert said[1].startswith(f"{run / 'evaluation.json'}: is damaged")
     assert "checkpoints/0 is damaged" in said[2]
     config = json.loads((run / "config.json").read_text())
@@ -92,7 +92,7 @@ def test_damaged_files_and_settings_of_a_run_are_named(run):
     (run / "config.json").write_text(json.dumps(config))
     assert list(check_run(run)) == ["config.watch.keep is 0, must be a whole number, at least 1"]
     (run / "config.json").write_text("")
-    assert "config.json: is empty; restore it" in next(check_run(run))
+    assert "config.json: is damaged (empty); restore it" in next(check_run(run))
 
 
 def test_what_is_wrong_with_a_folder_is_a_line_each(tmp_path):

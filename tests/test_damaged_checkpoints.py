@@ -113,6 +113,14 @@ def test_a_checkpoint_of_a_newer_version_is_refused_with_the_versions_named(two,
     assert newest(two).exists()
 
 
+@pytest.mark.parametrize("notes", ["[]", "7", '{"format": "2"}', '{"format": null}'])
+def test_notes_of_another_form_are_damage(two, setup, notes):
+    (newest(two) / "digest" / "metadata").write_text(notes)
+    with pytest.raises(DamagedCheckpoint):
+        Checkpoints(two).read(setup, 2)
+    assert Checkpoints(two).newest(setup).step == 1
+
+
 def test_training_moves_a_damaged_checkpoint_out_of_the_way_of_the_next(two, setup, capfd):
     flip(newest(two) / "digest" / "metadata")
     checkpoints = Checkpoints(two)

@@ -11,7 +11,7 @@ from simgan_jax.errors import UserError
 from simgan_jax.reporting.page import write_report
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", "\udcff", '{"data": NaN'])
+@pytest.mark.parametrize("content", ["", "{", "[]", "[" * 9999, "\udcff", '{"data": NaN'])
 def test_a_damaged_configuration_is_one_clear_line(tmp_path, content):
     (tmp_path / "config.json").write_bytes(content.encode(errors="surrogateescape"))
     with pytest.raises(UserError, match=r"config.json.*damaged"):
@@ -24,7 +24,9 @@ def test_a_folder_that_is_no_run_is_one_clear_line(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["environment.json", "evaluation.json", "metrics.jsonl"])
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"null", b"\xff\xfe", b'{"a": [1]}\n7\n'])
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b"[]", b"[" * 9999, b"\xff\xfe", b'{"a": [1]}\n7\n']
+)
 def test_damaged_files_never_stop_the_report(bare, name, content):
     (bare / name).write_bytes(content)
     assert "simgan_jax report" in read_page(write_report(bare).parent)

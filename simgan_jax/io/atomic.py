@@ -123,10 +123,11 @@ def read_json(path: str | Path) -> dict[str, Any]:
         raise FileNotFoundError(*error.args) from error
     except FileNotFoundError:
         raise
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise DamagedFile(f"{path}: is damaged ({' '.join(str(error).split())})") from error
     if not isinstance(content, dict):
-        raise DamagedFile(f"{path}: is {'empty' if content is None else 'no JSON object'}")
+        reason = "empty" if content is None else "no JSON object"
+        raise DamagedFile(f"{path}: is damaged ({reason})")
     return content
 
 

@@ -1,12 +1,12 @@
 """What a run has left in its folder, as far as it can be read."""
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from simgan_jax.errors import UserError
+from simgan_jax.io.atomic import DamagedFile, read_json
 from simgan_jax.training import logs
 
 
@@ -14,6 +14,7 @@ class Run(NamedTuple):
     """The files of a run's folder, as far as they can be read.
 
     Attributes:
+        workdir: the folder.
         config: config.json.
         environment: environment.json, {} if missing.
         rows: of metrics.jsonl, numbers only, but for "phase".
@@ -98,16 +99,12 @@ def _at(tree: Any, path: Sequence[str]) -> Any:
 
 def _read_json(path: Path, problems: list[str]) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_text())
+        return read_json(path)
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError) as error:
-        problems.append(f"{path.name} is damaged ({' '.join(str(error).split())})")
+    except DamagedFile as error:
+        problems.append(f"{path.name} {str(error).removeprefix(f'{path}: ')}")
         return {}
-    if not isinstance(content, dict):
-        problems.append(f"{path.name} is damaged (no JSON object)")
-        return {}
-    return content
 
 
 def _read_rows(path: Path, problems: list[str]) -> list[dict[str, Any]]:

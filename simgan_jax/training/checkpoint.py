@@ -246,6 +246,8 @@ def _restore(folder: Path, target: dict[str, Any]) -> tuple[TrainState, dict[str
         if damage := _damage(folder, error):
             raise DamagedCheckpoint(f"{folder} is damaged ({damage})") from error
         raise UserError(_unreadable(folder, _one_line(error))) from error
+    if not isinstance(saved, dict):
+        raise DamagedCheckpoint(f"{folder} is damaged (digest/metadata holds no notes)")
     return TrainState(**found), saved
 
 

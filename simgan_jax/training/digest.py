@@ -1,7 +1,6 @@
 """What tells that a checkpoint holds what was saved, and of which run."""
 
 import hashlib
-import json
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import numpy as np
 from jaxtyping import Array
 
 from simgan_jax import __version__
+from simgan_jax.io.atomic import DamagedFile, read_json
 from simgan_jax.state import TrainState
 from simgan_jax.training import devices
 
@@ -39,10 +39,9 @@ def plain(leaf: Any) -> Array:
 def identity(workdir: Path) -> str | None:
     """What tells a run from every other one; None where environment.json does not say."""
     try:
-        about = json.loads((workdir / FILE).read_text())
-    except (OSError, ValueError):
+        return read_json(workdir / FILE).get("run")
+    except (FileNotFoundError, DamagedFile):
         return None
-    return about.get("run") if isinstance(about, dict) else None
 
 
 def note(state: TrainState, run: str | None) -> dict[str, Any]:
@@ -54,8 +53,8 @@ def note(state: TrainState, run: str | None) -> dict[str, Any]:
 def read_note(item: Path) -> dict[str, Any]:
     """What `note` gave, from the folder where Orbax keeps it; {} if that cannot be read."""
     try:
-        return json.loads((item / "metadata").read_text())
-    except (OSError, ValueError):
+        return read_json(item / "metadata")
+    except (FileNotFoundError, DamagedFile):
         return {}
 
 
@@ -70,10 +69,11 @@ def _packages() -> dict[str, str]:
 
 def newer(saved: dict[str, Any]) -> str | None:
     """Why a checkpoint of a later version cannot be read; None for those that can."""
-    if saved.get("format", FORMAT) <= FORMAT:
+    form = saved.get("format")
+    if not isinstance(form, int) or form <= FORMAT:
         return None
     return (
-        f"saved by simgan_jax {saved.get('version')} in format {saved['format']}; this is "
+        f"saved by simgan_jax {saved.get('version')} in format {form}; this is "
         f"{__version__}, which reads format {FORMAT}: install the newer one"
     )
 
