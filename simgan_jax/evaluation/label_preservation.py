@@ -108,10 +108,11 @@ def reading_drift(
         after: the same refined.
 
     Returns:
-        "mean" and "std" of the distance between both readings; of each of "axes" the "bias" (mean
-        signed motion), its "interval" (95 %, `drift_interval`), "std" over images, and
-        "largest_share": the largest bias of an axis over the estimators' "own_error" on the synthetic
-        images; "estimators", their number; "unit".
+        "unit"; "estimators", their number; "mean" and "std" of the distance between both readings; of
+        each of "axes" the "bias" (mean signed motion), its "interval" (95 %, `drift_interval`) and
+        "std" over images; "largest", the bias of the axis that moves most, and its "limit"; on the
+        synthetic images, the estimators' "own_error" and "mean_label_error", that of always answering
+        the mean label; "largest_share" and "std_share", the largest bias and std over their own error.
     """
     task = estimators[0].task
     kind = tasks.TASKS[task]

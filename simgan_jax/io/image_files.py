@@ -167,16 +167,17 @@ def luminance(pixels: Shaped[np.ndarray, "n h w 3"]) -> Shaped[np.ndarray, "n h 
 
 # An image of a grid is enlarged by a whole factor up to about this many pixels in width.
 GRID_WIDTH = 192
+GAP = 2  # pixels between its images
 
 
 def grid(
-    images: Shaped[Array, "rows columns h w c"], gap: int = 2, scale: int | None = None
+    images: Shaped[Array, "rows columns h w c"], gap: int = GAP, scale: int | None = None
 ) -> Shaped[np.ndarray, "height width c"]:
     """One picture of rows and columns of images, their values unchanged, on white.
 
     Args:
         images: uint8, uint16, or floats in [-1, 1] (which become uint8).
-        gap: pixels between images.
+        gap: pixels between images; `GAP` is what readers of stored grids expect.
         scale: whole factor by which pixels are repeated; by default what suits a screen.
     """
     images = np.asarray(images)

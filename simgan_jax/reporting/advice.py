@@ -27,22 +27,22 @@ def advice(
     Returns:
         Pairs of a sentence and a command or setting, perhaps "".
     """
-    gain, safe, real, own, health = (finding.status for finding in findings)
+    gain, safe, real, own, health = findings
     steps = []
     if not finished:
         steps.append(
             ("The run is not over; the command that started it goes on from there.", started)
         )
-    if health == BAD:
-        steps.append((f"Mend the training first. {findings[4].detail}", ""))
-    if config.get("task") in TASKS and gain == UNKNOWN and finished:
+    if health.status == BAD:
+        steps.append((f"Mend the training first. {health.detail}", ""))
+    if config.get("task") in TASKS and gain.status == UNKNOWN and finished:
         steps.append(("Measure the run.", f"python -m simgan_jax.evaluate --workdir={workdir}"))
     weight = number(config, "loss", "self_regularization") or 1.0
-    if safe == BAD or (safe == UNCLEAR and gain == BAD):
-        steps.append(findings[1].remedy)
-    elif own == BAD:
-        steps.append(findings[3].remedy)
-    elif real in (BAD, UNCLEAR) and health != BAD:
+    if safe.status == BAD or (safe.status == UNCLEAR and gain.status == BAD):
+        steps.append(safe.remedy)
+    elif own.status == BAD:
+        steps.append(own.remedy)
+    elif real.status in (BAD, UNCLEAR) and health.status != BAD:
         steps.append(
             (
                 "It is not sure that the images became more real: let the refiner change more, or "
@@ -50,7 +50,7 @@ def advice(
                 f"--config.loss.self_regularization={weight / 2:g}",
             )
         )
-    elif gain in (BAD, UNCLEAR) and real == GOOD:
+    elif gain.status in (BAD, UNCLEAR) and real.status == GOOD:
         steps.append(
             (
                 "Realism rose and labels held, but the estimator gains nothing certain: measure with "
@@ -58,7 +58,7 @@ def advice(
                 "",
             )
         )
-    if finished and health != BAD and safe != BAD and gain != BAD:
+    if finished and BAD not in (health.status, safe.status, gain.status):
         steps.append(
             (
                 "Refine a data set with it.",

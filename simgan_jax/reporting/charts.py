@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -12,6 +12,8 @@ WIDTH, HEIGHT = 400, 220
 LEFT, RIGHT, TOP, BOTTOM = 46, 8, 20, 34
 # More points than this on a line are averaged in groups: a screen shows no more.
 POINTS = 300
+# From a value to where it lies in the picture.
+Place = Callable[[float], float]
 
 
 class Line(NamedTuple):
@@ -72,7 +74,6 @@ def line_chart(
     ys = np.concatenate([np.asarray(line.y, float) for line in lines])
     heights = [level.value for level in levels if not level.upright]
     low, high = y_range or _range(np.append(ys, heights))
-    x_ticks, y_ticks = ticks(xs.min(), xs.max(), 5), ticks(low, high, 5)
     x_low, x_high = xs.min(), max(xs.max(), xs.min() + 1e-9)
 
     def at_x(x: float) -> float:
@@ -82,37 +83,14 @@ def line_chart(
         y = min(max(y, low), high)
         return TOP + (high - y) / (high - low) * (HEIGHT - TOP - BOTTOM)
 
-    parts = [_bands(bands, x_low, x_high, at_x)]
-    for y in y_ticks:
-        parts.append(
-            f'<path class="grid" d="M{LEFT} {at_y(y):.1f}H{WIDTH - RIGHT}"/>'
-            f'<text x="{LEFT - 6}" y="{at_y(y) + 4:.1f}" text-anchor="end">{_number(y)}</text>'
-        )
-    for x in x_ticks:
-        # The outermost labels would stick out if they were centred.
-        anchor = "end" if at_x(x) > WIDTH - RIGHT - 12 else "middle"
-        parts.append(
-            f'<text x="{at_x(x):.1f}" y="{HEIGHT - BOTTOM + 15}" text-anchor="{anchor}">'
-            f"{_number(x)}</text>"
-        )
-    parts.append(
+    parts = [
+        _bands(bands, x_low, x_high, at_x),
+        _ticks(ticks(xs.min(), xs.max(), 5), ticks(low, high, 5), at_x, at_y),
         f'<text class="axis" x="{(LEFT + WIDTH - RIGHT) / 2:.1f}" y="{HEIGHT - 4}" '
-        f'text-anchor="middle">{escape(x_label)}</text>'
-    )
-    for level in levels:
-        if not level.upright:
-            path = f"M{LEFT} {at_y(level.value):.1f}H{WIDTH - RIGHT}"
-        elif x_low <= level.value <= x_high:
-            path = f"M{at_x(level.value):.1f} {TOP}V{HEIGHT - BOTTOM}"
-        else:
-            continue
-        parts.append(f'<path class="mark" d="{path}"/>')
-    for line in lines:
-        for stretch in _stretches(line):
-            points = [f"{at_x(x):.1f},{at_y(y):.1f}" for x, y in stretch]
-            # A path of no length still shows its round ends.
-            path = "M" + "L".join(points if points[1:] else points * 2)
-            parts.append(f'<path class="line {escape(line.style)}" d="{path}"/>')
+        f'text-anchor="middle">{escape(x_label)}</text>',
+        *(_level(level, at_x, at_y) for level in levels if _shows(level, x_low, x_high)),
+        *(_curve(line, at_x, at_y) for line in lines),
+    ]
     last = ", ".join(f"{line.name} {_number(line.last)}" for line in lines)
     label = escape(f"{title}; {spoken or f'at the end: {last}'}")
     return Markup(
@@ -142,7 +120,47 @@ def _range(values: np.ndarray) -> tuple[float, float]:
     return (low if low == 0 else low - air), high + air
 
 
-def _bands(bands: Sequence[Band], x_low: float, x_high: float, at_x) -> str:
+def _ticks(xs: Sequence[float], ys: Sequence[float], at_x: Place, at_y: Place) -> str:
+    """Numbers at both axes, and lines across at those of the upright one."""
+    parts = [
+        f'<path class="grid" d="M{LEFT} {at_y(y):.1f}H{WIDTH - RIGHT}"/>'
+        f'<text x="{LEFT - 6}" y="{at_y(y) + 4:.1f}" text-anchor="end">{_number(y)}</text>'
+        for y in ys
+    ]
+    for x in xs:
+        # The outermost labels would stick out if they were centred.
+        anchor = "end" if at_x(x) > WIDTH - RIGHT - 12 else "middle"
+        parts.append(
+            f'<text x="{at_x(x):.1f}" y="{HEIGHT - BOTTOM + 15}" text-anchor="{anchor}">'
+            f"{_number(x)}</text>"
+        )
+    return "".join(parts)
+
+
+def _shows(level: Level, x_low: float, x_high: float) -> bool:
+    return not level.upright or x_low <= level.value <= x_high
+
+
+def _level(level: Level, at_x: Place, at_y: Place) -> str:
+    path = (
+        f"M{at_x(level.value):.1f} {TOP}V{HEIGHT - BOTTOM}"
+        if level.upright
+        else f"M{LEFT} {at_y(level.value):.1f}H{WIDTH - RIGHT}"
+    )
+    return f'<path class="mark" d="{path}"/>'
+
+
+def _curve(line: Line, at_x: Place, at_y: Place) -> str:
+    parts = []
+    for stretch in _stretches(line):
+        points = [f"{at_x(x):.1f},{at_y(y):.1f}" for x, y in stretch]
+        # A path of no length still shows its round ends.
+        path = "M" + "L".join(points if points[1:] else points * 2)
+        parts.append(f'<path class="line {escape(line.style)}" d="{path}"/>')
+    return "".join(parts)
+
+
+def _bands(bands: Sequence[Band], x_low: float, x_high: float, at_x: Place) -> str:
     parts = []
     for i, (name, first, last) in enumerate(bands):
         first, last = max(first, x_low), min(last, x_high)

@@ -78,9 +78,15 @@ def read_samples(run: Run, problems: list[str]) -> tuple[Samples | None, list[di
 
 
 def ungrid(
-    picture: Shaped[np.ndarray, "height width c"], shape: tuple[int, ...], gap: int = 2
+    picture: Shaped[np.ndarray, "height width c"], shape: tuple[int, ...]
 ) -> Shaped[np.ndarray, "rows columns h w c"] | None:
-    """Inverse of `images.grid` for `COLUMNS` columns; None if the sizes do not fit."""
+    """Inverse of `image_files.grid` for `COLUMNS` columns; None if the sizes do not fit.
+
+    Args:
+        picture: of a grid.
+        shape: height, width and channels of each of its images.
+    """
+    gap = image_files.GAP
     height, width, channels = shape
     if min(shape) < 1 or picture.shape[2] != channels:
         return None

@@ -80,25 +80,9 @@ def create_app(refiner: Refine, host: str = LOOPBACK[0]) -> flask.Flask:
             name, content = refined(refiner.at(strength), flask.request.files.getlist("file"))
         return flask.send_file(io.BytesIO(content), as_attachment=True, download_name=name)
 
-    @app.errorhandler(UserError)
-    def mistake(error: UserError) -> tuple[dict[str, str], int]:
-        return {"error": str(error)}, 400
-
-    @app.errorhandler(HTTPException)
-    def refused(error: HTTPException) -> tuple[dict[str, str], int]:
-        if isinstance(error, RequestEntityTooLarge):
-            most = f"{MOST_BYTES // 2**20} MiB and {MOST_FILES:,} files"
-            return {"error": f"more than {most} at once; use python -m simgan_jax.refine"}, 413
-        return {"error": error.description or error.name}, error.code or 500
-
-    @app.after_request
-    def guarded(response: flask.Response) -> flask.Response:
-        response.headers["Content-Security-Policy"] = POLICY
-        response.headers["X-Content-Type-Options"] = "nosniff"
-        response.headers["Referrer-Policy"] = "no-referrer"
-        response.headers["Cache-Control"] = "no-store"
-        return response
-
+    app.register_error_handler(UserError, _mistake)
+    app.register_error_handler(HTTPException, _refused)
+    app.after_request(_guarded)
     return app
 
 
@@ -119,3 +103,23 @@ def server(refiner: Refine, host: str, port: int) -> BaseWSGIServer:
         raise UserError(
             f"cannot listen at {host}:{port}; give another --port, or 0 for a free one"
         ) from error
+
+
+def _mistake(error: UserError) -> tuple[dict[str, str], int]:
+    return {"error": str(error)}, 400
+
+
+def _refused(error: HTTPException) -> tuple[dict[str, str], int]:
+    if isinstance(error, RequestEntityTooLarge):
+        most = f"{MOST_BYTES // 2**20} MiB and {MOST_FILES:,} files"
+        return {"error": f"more than {most} at once; use python -m simgan_jax.refine"}, 413
+    return {"error": error.description or error.name}, error.code or 500
+
+
+def _guarded(response: flask.Response) -> flask.Response:
+    """The response with headers that let a browser do little with it, and keep nothing."""
+    response.headers["Content-Security-Policy"] = POLICY
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers["Referrer-Policy"] = "no-referrer"
+    response.headers["Cache-Control"] = "no-store"
+    return response

@@ -33,6 +33,7 @@ AXIS = "devices"
 HOST_DEVICES = "xla_force_host_platform_device_count"
 # A CPU's devices use arrays of the host that begin at a multiple of this many bytes without a copy.
 ALIGNMENT = 64
+AHEAD = 2  # streamed batches that are kept ready
 
 # What of a TrainState is mapped: the history's images alone.
 STATE_AXES = TrainState(
@@ -121,7 +122,7 @@ def streaming_program(step: Step, setup: Setup) -> Program:
 
 
 def stream(
-    key: Key[Array, ""], steps: range, data: Batch, updates: Updates, setup: Setup, ahead: int = 2
+    key: Key[Array, ""], steps: range, data: Batch, updates: Updates, setup: Setup
 ) -> Iterator[MiniBatches]:
     """Batches of the given steps, gathered on the host by a thread that stays a few batches ahead.
 
@@ -133,7 +134,6 @@ def stream(
         data: sets [N, ...] in memory or memory-mapped.
         updates: of a step.
         setup: from `distribute`.
-        ahead: batches to keep ready on the devices.
     """
     sizes = jax.tree.map(len, data)
     indices = jax.jit(lambda step: sample(key, step, sizes, updates, setup))
@@ -149,7 +149,7 @@ def stream(
             parts = jax.device_get(indices(np.int32(step)))
             yield MiniBatches(*({name: gather(name, x[name]) for name in x} for x in parts))
 
-    return prefetch(batches(), ahead)
+    return prefetch(batches(), AHEAD)
 
 
 def place(state: TrainState, setup: Setup) -> TrainState:
