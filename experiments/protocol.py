@@ -28,13 +28,13 @@ from absl import flags
 from ml_collections import ConfigDict
 
 from experiments import summary
+from experiments.curves import write_curves
 from experiments.flags import RUNS, require_known, results_folder
 from experiments.gan_seeds import SEED, gan_seeds
 from experiments.results import origin, stored, trained_on
 from experiments.samples import write_samples
 from experiments.sizes import level, size, sized
 from simgan_jax import data
-from simgan_jax.evaluation import figures
 from simgan_jax.evaluation.image_split import spread
 from simgan_jax.evaluation.plan import Row
 from simgan_jax.evaluation.run import FILE, evaluate_and_print
@@ -117,8 +117,7 @@ def run(
     )
     write_json(file, result)
     first = gather(runs, wanted[0], seeds)
-    curves = figures.mean_curves([report["estimators"] for report in first])
-    figures.cumulative(curves).savefig(here / "curves.png", dpi=120)
+    write_curves(here / "curves.png", [report["estimators"] for report in first])
     draw_samples({variant: runs.workdir(variant, 0) for variant in wanted}, here, show_real)
     return result
 

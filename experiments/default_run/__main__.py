@@ -15,11 +15,11 @@ from ml_collections import ConfigDict
 
 from configs.gaze import get_config
 from experiments import summary
+from experiments.curves import write_curves
 from experiments.flags import QUICK, results_folder
 from experiments.results import origin, trained_on
 from experiments.seeds import how_many
 from simgan_jax import command
-from simgan_jax.evaluation import figures
 from simgan_jax.evaluation.run import FILE, evaluate_and_print
 from simgan_jax.io.atomic import read_json, write_json
 from simgan_jax.setup import make_setup
@@ -49,8 +49,7 @@ def main(argv: Sequence[str]) -> None:
     }
     here = results_folder(HERE)
     write_json(here / "result.json", result)
-    curves = figures.mean_curves([report["estimators"] for report in reports])
-    figures.cumulative(curves).savefig(here / "curves.png", dpi=120)
+    write_curves(here / "curves.png", [report["estimators"] for report in reports])
     print(json.dumps(result["comparisons"][VARIANT], indent=2))
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from absl import flags
 
+from experiments.curves import write_curves
 from experiments.finished_run import open_run
 from experiments.flags import QUICK, results_folder
 from experiments.more_images.compare import compare
@@ -22,7 +23,6 @@ from experiments.results import add, origin
 from experiments.summary import over_runs
 from simgan_jax import command
 from simgan_jax.errors import UserError
-from simgan_jax.evaluation import figures
 from simgan_jax.training import devices
 from simgan_jax.training.provenance import read_config
 
@@ -64,7 +64,7 @@ def main(argv: Sequence[str]) -> None:
         "comparisons": compare(rows),
     }
     add(here / "result.json", {task: entry})
-    figures.cumulative(figures.mean_curves(reports)).savefig(here / f"{task}.png", dpi=120)
+    write_curves(here / f"{task}.png", reports)
 
 
 if __name__ == "__main__":

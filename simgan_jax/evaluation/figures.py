@@ -1,10 +1,9 @@
 """Pictures of an evaluation: cumulative errors, bars with intervals, power spectra."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from matplotlib.figure import Figure
 
 from simgan_jax.evaluation.plan import FLOOR, Row
@@ -57,18 +56,6 @@ def cumulative(rows: Mapping[str, Mapping[str, Any]]) -> Figure:
     )
     axes.legend(fontsize="small")
     return figure
-
-
-def mean_curves(runs: Sequence[Mapping[str, Mapping[str, Any]]]) -> dict[str, dict[str, Any]]:
-    """Rows for `cumulative` whose curves are means over runs.
-
-    Args:
-        runs: of each, the rows of `scores.score`; those of the first run are taken.
-    """
-    return {
-        name: dict(row) | {"curve": np.mean([run[name]["curve"] for run in runs], axis=0).tolist()}
-        for name, row in runs[0].items()
-    }
 
 
 def errors(rows: Mapping[str, Mapping[str, Any]]) -> Figure:
