@@ -19,9 +19,9 @@ from typing import NamedTuple
 import numpy as np
 
 from experiments.reliability import runs
+from experiments.reliability.commands import arguments, write_inputs
 from experiments.reliability.outcome import Outcome
-from experiments.reliability.processes import Command
-from experiments.reliability.unity_files import write_unity_files
+from experiments.reliability.processes import COMMANDS, Command
 from simgan_jax.training.checkpoint import FOLDER
 
 # Bytes; what a command says goes to files too, and is shorter.
@@ -51,29 +51,15 @@ class Case(NamedTuple):
 
 def run(outcome: Outcome, times: int, rng: np.random.Generator, scratch: Path) -> None:
     """Tries the cases, at most `times` of them, spread over all."""
-    source = runs.write_run(scratch / "run", (1, 2))
-    images = runs.pictures(scratch / "images", 4, rng)
-    eyes = write_unity_files(scratch / "eyes", 4)
-
-    def arguments(case: Case) -> list[str]:
-        output = case.output
-        return {
-            "main": [*runs.settings(), f"--workdir={output}"],
-            "refine": [f"--workdir={source}", f"--input={images}", f"--output={output}"],
-            "export": [f"--workdir={source}", "--format=npz", f"--output={output}/refiner.npz"],
-            "report": [f"--workdir={output}"],
-            "data.prepare": [
-                *("unity_eyes", f"--manual_dir={eyes}", f"--data_dir={output}", "--workers=1"),
-            ],
-        }[case.module]
-
+    inputs = write_inputs(scratch, 4, 4, rng)
     with ExitStack() as stack:
-        every = list(_cases(scratch, source, stack, outcome))
+        every = list(_cases(scratch, inputs.run, stack, outcome))
         step = max(1, len(every) // times)
         for case in every[::step][:times]:
             if outcome.over:
                 break
-            process = Command(case.module, arguments(case), scratch / "said", case.before)
+            given = arguments(case.module, inputs, case.output)
+            process = Command(case.module, given, scratch / "said", case.before)
             if case.during:
                 case.during(process)
             fault = _judge(case, *process.end())
@@ -83,7 +69,7 @@ def run(outcome: Outcome, times: int, rng: np.random.Generator, scratch: Path) -
 
 def _cases(scratch: Path, source: Path, stack: ExitStack, outcome: Outcome):
     """Every command with everything that can be wrong with where it writes."""
-    for module in ("main", "refine", "export", "report", "data.prepare"):
+    for module in COMMANDS:
 
         def folder(what: str, module: str = module) -> Path:
             path = scratch / "out" / f"{module}_{what}"

@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 
 from experiments.reliability import runs
+from experiments.reliability.commands import Inputs, arguments, write_inputs
 from experiments.reliability.outcome import Outcome
 from experiments.reliability.processes import Command, must
-from experiments.reliability.unity_files import write_unity_files
 from simgan_jax.training.checkpoint import FOLDER
 
 # Signals in a row to one job, which is then left alone until it is done.
@@ -44,65 +44,47 @@ class Job:
         name: for the counts.
         share: of all kills.
         module: whose command it is.
-        arguments: from the folder that it writes.
-        left: what it has made there.
+        left: what it has made in the folder that it writes.
     """
 
     name: str
     share: float
     module: str
-    arguments: Callable[[Path], list[str]]
     left: Callable[[Path], dict[str, Any]]
 
 
-def jobs(scratch: Path, rng: np.random.Generator) -> list[Job]:
-    """Every command that writes; each in a folder of its own, from the same input."""
-    run, images, eyes = scratch / "run", scratch / "images", scratch / "eyes"
-    runs.write_run(run, (1, 2))
-    runs.pictures(images, 60, rng)
-    write_unity_files(eyes, 6)
+def refined(folder: Path) -> dict[str, Any]:
+    """What `refine` leaves."""
+    assert not (folder / ".refine").exists(), "what refine keeps while it works is still there"
+    return runs.files(folder)
 
-    def train(folder: Path) -> list[str]:
-        return [*runs.settings(), f"--workdir={folder}"]
 
-    def refine(folder: Path) -> list[str]:
-        return [f"--workdir={run}", f"--input={images}", f"--output={folder}"]
-
-    def prepare(folder: Path) -> list[str]:
-        return ["unity_eyes", f"--manual_dir={eyes}", f"--data_dir={folder}", "--workers=1"]
-
-    def export(folder: Path) -> list[str]:
-        output = f"--output={folder / 'refiner.npz'}"
-        return [f"--workdir={run}", "--format=npz", output]
-
-    def refined(folder: Path) -> dict[str, Any]:
-        assert not (folder / ".refine").exists(), "what refine keeps while it works is still there"
-        return runs.files(folder)
-
-    return [
-        Job("main", 0.6, "main", train, runs.left),
-        Job("refine", 0.2, "refine", refine, refined),
-        Job("prepare", 0.1, "data.prepare", prepare, lambda x: runs.files(x, "**/arrays/*.npy")),
-        Job("export", 0.1, "export", export, lambda x: runs.files(x, "refiner.npz")),
-    ]
+# Every command that writes.
+JOBS = (
+    Job("main", 0.6, "main", runs.left),
+    Job("refine", 0.2, "refine", refined),
+    Job("prepare", 0.1, "data.prepare", lambda x: runs.files(x, "**/arrays/*.npy")),
+    Job("export", 0.1, "export", lambda x: runs.files(x, "refiner.npz")),
+)
 
 
 def run(outcome: Outcome, times: int, rng: np.random.Generator, scratch: Path) -> None:
     """Sends about `times` signals, to the jobs in turn: each gets its share, however long there is."""
-    every = jobs(scratch, rng)
-    seconds, wanted, given = {}, {}, dict.fromkeys((job.name for job in every), 0)
+    inputs = write_inputs(scratch, 60, 6, rng)
+    seconds, wanted, given = {}, {}, dict.fromkeys((job.name for job in JOBS), 0)
     for attempt in itertools.count():
-        job = min(every, key=lambda job: given[job.name] / job.share)
+        job = min(JOBS, key=lambda job: given[job.name] / job.share)
         if sum(given.values()) >= times or outcome.over:
             break
         folder = scratch / job.name
         if job.name not in wanted:
             said = folder / "said"
-            must(job.module, job.arguments(folder / "unbroken"), said)  # compiles
+            must(job.module, arguments(job.module, inputs, folder / "unbroken"), said)  # compiles
             wanted[job.name] = job.left(folder / "unbroken")
-            seconds[job.name] = must(job.module, job.arguments(folder / "timed"), said)
+            timed = arguments(job.module, inputs, folder / "timed")
+            seconds[job.name] = must(job.module, timed, said)
         target = folder / str(attempt)
-        sent, fault = _until_done(job, target, seconds[job.name], IN_A_ROW, rng, outcome)
+        sent, fault = _until_done(job, inputs, target, seconds[job.name], rng, outcome)
         given[job.name] += max(1, len(sent))
         fault = fault or runs.difference(job.left(target), wanted[job.name])
         for signals in sent:
@@ -112,19 +94,25 @@ def run(outcome: Outcome, times: int, rng: np.random.Generator, scratch: Path) -
 
 
 def _until_done(
-    job: Job, folder: Path, seconds: float, most: int, rng: np.random.Generator, outcome: Outcome
+    job: Job,
+    inputs: Inputs,
+    folder: Path,
+    seconds: float,
+    rng: np.random.Generator,
+    outcome: Outcome,
 ) -> tuple[list[str], str | None]:
-    """Starts a job until it ends by itself, killing it up to `most` times.
+    """Starts a job until it ends by itself, killing it up to `IN_A_ROW` times.
 
     Returns:
         The signals that it got, and what was wrong with how it ended.
     """
     sent: list[str] = []
     while True:
-        process = Command(job.module, job.arguments(folder), folder.with_name("said"))
+        given = arguments(job.module, inputs, folder)
+        process = Command(job.module, given, folder.with_name("said"))
         signals: list[signal.Signals] = []
         span = seconds * LESS ** len(sent)
-        if len(sent) < most and process.wait(span * rng.random()) is None:
+        if len(sent) < IN_A_ROW and process.wait(span * rng.random()) is None:
             signals = KINDS[rng.choice(len(KINDS), p=SHARES)]
         for number in signals:
             process.send(number)

@@ -14,7 +14,7 @@ import numpy as np
 
 from experiments.reliability import runs
 from experiments.reliability.outcome import Outcome
-from experiments.reliability.processes import ROOT, environment
+from experiments.reliability.processes import environment
 from simgan_jax.training import logs
 
 # What differs: hash seeds, locales, time zone, width of the terminal, home.
@@ -51,12 +51,9 @@ def run(outcome: Outcome, times: int, rng: np.random.Generator, scratch: Path) -
         folder.mkdir(parents=True)
         settings = [f"--config.{key}={x}" for key, x in CHANGES.items()]
         done = subprocess.run(
-            [
-                *(sys.executable, "-m", "simgan_jax.main"),
-                *(*runs.settings(), *settings, "--workdir=run"),
-            ],
+            [sys.executable, "-m", "simgan_jax.main", *runs.settings(), *settings, "--workdir=run"],
             cwd=folder,
-            env=environment() | {"PYTHONPATH": str(ROOT)} | around,
+            env=environment() | around,
             capture_output=True,
             text=True,
             check=False,

@@ -4,7 +4,6 @@ Which of them dies, how (killed, or stopped as by a machine that hangs) and at w
 run then goes on with one process and with two.
 """
 
-import os
 import signal
 import socket
 import subprocess
@@ -136,7 +135,7 @@ def _start(workdir: Path, count: int, steps: int) -> list[subprocess.Popen]:
             subprocess.Popen(
                 [*command, "--distributed"] if several else command,
                 cwd=ROOT,
-                env=os.environ | environment() | devices | (own if several else {}),
+                env=environment() | devices | (own if several else {}),
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 text=True,
