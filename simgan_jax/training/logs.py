@@ -112,13 +112,13 @@ NOTES = (
 
 
 def read(path: str | Path) -> list[dict]:
-    """The rows of a metrics file; a last line cut short by a kill is left out; [] without a file."""
+    """The rows of a metrics file up to a damaged one, such as a kill leaves; [] without a file."""
     rows = []
     if Path(path).exists():
         for line in Path(path).read_text(errors="replace").splitlines():
             try:
                 rows.append(json.loads(line))
-            except json.JSONDecodeError:
+            except (ValueError, RecursionError):
                 break
     return rows
 
