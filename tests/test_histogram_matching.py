@@ -1,6 +1,6 @@
 import numpy as np
 
-from simgan_jax.data.histogram_matching import match_histograms
+from simgan_jax.data.histogram_matching import equalized, match_histograms
 
 
 def test_matched_images_have_the_values_of_another_and_their_own_ranks():
@@ -36,3 +36,11 @@ def test_eight_and_sixteen_bits_are_matched_alike():
     like = rng.integers(100, 256, (3, 7, 6, 2)).astype(np.uint8)
     deep = match_histograms(images.astype(np.uint16), like.astype(np.uint16))
     np.testing.assert_array_equal(match_histograms(images, like), deep)
+
+
+def test_equalising_spreads_levels_by_rank():
+    # Two of four below or at 10 are the base; 20 is halfway through the rest.
+    image = np.array([[10, 10, 20, 30]], np.uint8)
+    np.testing.assert_array_equal(equalized(image), [[0, 0, 128, 255]])
+    np.testing.assert_array_equal(equalized(image[..., None])[..., 0], [[0, 0, 128, 255]])
+    np.testing.assert_array_equal(equalized(np.full((2, 2), 7, np.uint8)), np.zeros((2, 2)))

@@ -8,6 +8,7 @@ from PIL import Image
 from scipy.ndimage import shift
 
 from simgan_jax.data import load, unity_eyes
+from simgan_jax.data.histogram_matching import equalized
 from simgan_jax.data.prepare import prepare
 from simgan_jax.data.procedural import eyes
 from simgan_jax.data.procedural.eye_scene import draw_scene
@@ -15,7 +16,6 @@ from simgan_jax.data.unity_eyes import Framing, builder
 from simgan_jax.data.unity_eyes.builder import _listing, _pairs
 from simgan_jax.data.unity_eyes.decode import (
     decode,
-    equalised,
     visible_iris,
 )
 from simgan_jax.errors import UserError
@@ -110,7 +110,7 @@ def test_histogram_is_equalised_as_in_mpiigaze(exported, prepared):
         np.testing.assert_allclose(levels[ranks], np.linspace(0, 255, 9), atol=12)
         stem = exported / str(i + 1)
         raw = decode(stem.with_suffix(".jpg"), stem.with_suffix(".json"), plain, False, False)
-        np.testing.assert_array_equal(equalised(raw["image"][..., 0]), example["image"][..., 0])
+        np.testing.assert_array_equal(equalized(raw["image"][..., 0]), example["image"][..., 0])
 
 
 def test_colour_is_kept_where_asked_for(exported, prepared):

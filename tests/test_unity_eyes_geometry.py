@@ -12,7 +12,6 @@ from simgan_jax.data.unity_eyes import Framing
 from simgan_jax.data.unity_eyes.decode import (
     decode,
     ellipse,
-    equalised,
     gaze_and_head,
     visible_iris,
 )
@@ -36,13 +35,6 @@ def test_ellipse_of_a_turned_circle():
         1,
     )
     np.testing.assert_allclose(ellipse(points), [20, 10, 5, 3, 0.4], atol=1e-5)
-
-
-def test_equalisation_of_four_pixels():
-    np.testing.assert_array_equal(
-        equalised(np.array([[10, 10, 12, 200]], np.uint8)), [[0, 0, 128, 255]]
-    )
-    np.testing.assert_array_equal(equalised(np.full((2, 2), 7, np.uint8)), np.zeros((2, 2)))
 
 
 def test_visible_iris_is_what_lies_between_the_lids():

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from jaxtyping import Int, Shaped
+from jaxtyping import Int, Shaped, UInt8
 
 from simgan_jax.data.arrays import Arrays
 from simgan_jax.errors import UserError
@@ -49,6 +49,17 @@ def match_histograms(
     """
     drawn = np.random.default_rng(seed).integers(len(like), size=len(images))
     return match(images, np.sort(like.reshape(len(like), -1, like.shape[-1]), axis=1), drawn)
+
+
+def equalized(image: UInt8[np.ndarray, "*shape"]) -> UInt8[np.ndarray, "*shape"]:
+    """Histogram equalisation of a grey image, the last step of MPIIGaze's normalisation.
+
+    Levels are spread over 0..255 so that each is about equally frequent; an even image becomes black.
+    """
+    below = np.bincount(image.ravel(), minlength=256).cumsum()
+    first = below[image.min()]
+    curve = (below - first) * (255 / max(1, image.size - first))
+    return np.round(curve).clip(0, 255).astype(np.uint8)[image]
 
 
 def histograms(

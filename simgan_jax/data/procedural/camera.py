@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Float, Int, UInt8
 from PIL import Image
 
+from simgan_jax.data.histogram_matching import equalized
 from simgan_jax.data.procedural.eye_geometry import View
 
 # Mean value that automatic exposure aims at, in linear light.
@@ -24,15 +25,6 @@ def tone_map(light: Float[np.ndarray, "n h w c"]) -> UInt8[np.ndarray, "n h w c"
     """Linear light to display values: automatic exposure, then the square root, close to sRGB."""
     exposed = light * (EXPOSURE / light.mean(axis=(1, 2, 3), keepdims=True))
     return np.round(np.sqrt(np.clip(exposed, 0, 1)) * 255).astype(np.uint8)
-
-
-def equalize(image: UInt8[np.ndarray, "h w 1"]) -> UInt8[np.ndarray, "h w 1"]:
-    """Histogram equalisation of a grey image, the last step of MPIIGaze's normalisation."""
-    counts = np.bincount(image.ravel(), minlength=256)
-    below = np.cumsum(counts)
-    first = below[np.flatnonzero(counts)[0]]
-    curve = (below - first) * (255 / max(below[-1] - first, 1))
-    return np.round(np.clip(curve, 0, 255)).astype(np.uint8)[image]
 
 
 def jpeg(image: UInt8[np.ndarray, "h w c"], quality: int) -> UInt8[np.ndarray, "h w c"]:
@@ -113,4 +105,4 @@ def photograph(
         np.stack(decoded).astype(np.float32), (cameras["resampling"] * scale).astype(np.float32)
     )
     images = np.round(resampled).astype(np.uint8)
-    return np.stack([equalize(x) for x in images]) if images.shape[-1] == 1 else images
+    return np.stack([equalized(x) for x in images]) if images.shape[-1] == 1 else images

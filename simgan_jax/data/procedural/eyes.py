@@ -10,6 +10,7 @@ from jaxtyping import Float, UInt8
 from PIL import Image, ImageDraw
 from scipy.ndimage import distance_transform_edt
 
+from simgan_jax.data import histogram_matching
 from simgan_jax.data.arrays import Arrays
 from simgan_jax.data.procedural import camera
 from simgan_jax.data.procedural import eye_geometry as geometry
@@ -143,7 +144,7 @@ def load(
         light, mask = render(pose, look, view, channels, rng)
         images = camera.photograph(light, who, rng) if photo else camera.tone_map(light)
         if equalized and not photo:
-            images = np.stack([camera.equalize(image) for image in images])
+            images = np.stack([histogram_matching.equalized(image) for image in images])
         labels |= point_labels(pose, look, view) | {"participant": who}
         labels["iris_mask"] = np.round(mask * 255).astype(np.uint8)
         labels["eye_mask"] = np.stack([eye_mask(lid, height, width) for lid in labels["lid"]])

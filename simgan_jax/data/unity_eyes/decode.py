@@ -20,6 +20,7 @@ from jaxtyping import Float, Shaped, UInt8
 from PIL import Image, ImageDraw
 
 from simgan_jax.data import label_values
+from simgan_jax.data.histogram_matching import equalized
 from simgan_jax.errors import UserError, regular
 from simgan_jax.metrics.angles import pitch_yaw
 
@@ -92,7 +93,7 @@ def decode(
         corner = centre - step * np.array([framing.width, framing.height]) / 2
         pixels = _window(picture, image_path, corner, step, framing, colour)
     if equalise and not colour:
-        pixels = equalised(pixels)
+        pixels = equalized(pixels)
     in_window = lambda xy: ((xy + 0.5 - corner) / step - 0.5).astype(np.float32)  # noqa: E731
     gaze, head = gaze_and_head(details, json_path)
     return {
@@ -136,14 +137,6 @@ def gaze_and_head(
         raise UserError(f"{path}: head_pose {camera.tolist()} looks away from the camera")
     head = pitch_yaw(np.array([right, -up, away]))
     return gaze.astype(np.float32), head.astype(np.float32)
-
-
-def equalised(image: UInt8[np.ndarray, "h w"]) -> UInt8[np.ndarray, "h w"]:
-    """Spreads grey levels over 0..255 so that each is about equally frequent."""
-    below = np.bincount(image.ravel(), minlength=256).cumsum()
-    first = below[image.min()]
-    spread = (below - first) * (255 / max(1, image.size - first))
-    return np.round(spread).clip(0, 255).astype(np.uint8)[image]
 
 
 def ellipse(points: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, "5"]:
