@@ -17,7 +17,7 @@ import importlib
 import sys
 
 from simgan_jax import command
-from simgan_jax.io.signals import interruptible
+from simgan_jax.io.signals import ended_at_once
 
 VERBS = {
     "train": "simgan_jax.main",
@@ -42,7 +42,7 @@ def run() -> None:
         near = difflib.get_close_matches(verb, VERBS, 1)
         hint = f"did you mean {near[0]}?" if near else f"one of {', '.join(VERBS)}"
         command.fail(f"there is no command {verb!r}; {hint}")
-    with interruptible():  # importing takes seconds
+    with ended_at_once():  # importing takes seconds; a command then listens by itself
         importlib.import_module(VERBS[verb]).run([f"simgan {verb}", *sys.argv[2:]])
 
 

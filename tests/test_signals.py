@@ -104,6 +104,25 @@ command.run(main, argv=["x"])
     assert end(process) == (130, LINE)
 
 
+def test_ctrl_c_while_a_command_is_imported_raises_nothing_that_an_extension_would_abort_at(
+    tmp_path,
+):
+    (tmp_path / "slow.py").write_text(
+        "import os, time\n"
+        "try: print('here', flush=True); time.sleep(60)\n"
+        "except BaseException: os.abort()\n"
+    )
+    process = started(f"""
+import simgan_jax.__main__ as simgan
+simgan.VERBS["doctor"] = "slow"
+sys.path.insert(0, {str(tmp_path)!r})
+sys.argv = ["simgan", "doctor"]
+simgan.run()
+""")
+    process.send_signal(signal.SIGINT)
+    assert end(process) == (130, LINE)
+
+
 def test_a_second_ctrl_c_while_a_command_ends_adds_nothing():
     program = """
 import atexit

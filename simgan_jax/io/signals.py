@@ -73,6 +73,16 @@ def interruptible() -> Iterator[Callable[[], bool]]:
         yield lambda: bool(seen)
 
 
+@contextmanager
+def ended_at_once() -> Iterator[None]:
+    """Within it, Ctrl-C ends the process: while it imports, when there is nothing to tidy.
+
+    A KeyboardInterrupt that falls into an extension, which is being imported, aborts the process.
+    """
+    with heard((signal.SIGINT,), lambda number, _: end_at_once(number)):
+        yield
+
+
 @cache
 def _lose_no_interrupt() -> None:
     """Ends this process at once at a KeyboardInterrupt that nobody catches, or that cannot be raised.
