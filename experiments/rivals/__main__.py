@@ -4,10 +4,11 @@
     SIMGAN_DATA=... python -m experiments.rivals --data=columbia
 
 What differs is the way of learning: the refiner stays near its input by self-regularisation, CycleGAN
-must be undone, CUT must keep its patches recognisable. "contrast" is the refiner with CUT's loss
-beside psi, and hardly held by pixels; it is there to be asked for. A rival gets a generator of the
-refiner's size (CycleGAN two), the patch discriminator, and as many synthetic images as the refiner has
-seen; its papers' losses, optimiser and schedule are in its module. Its last parameters are used:
+must be undone, CUT must keep its patches recognisable. Two more are there to be asked for: "matched",
+the refiner of renderings that got the grey values of real images first, as configs/gaze.py has it, and
+"contrast", the refiner with CUT's loss beside psi, hardly held by pixels. A rival gets a generator of
+the refiner's size (CycleGAN two), the patch discriminator, and as many synthetic images as the refiner
+has seen; its papers' losses, optimiser and schedule are in its module. Its last parameters are used:
 choosing among checkpoints is no part of either method. "embedded" are the eyes of configs/gaze.py as
 they are rendered, since any method could be given matched grey values first. "columbia" are those of
 the variant "estimator" of `experiments.real_people`, whose finished runs are taken if there are any,
@@ -53,6 +54,7 @@ IMAGES = "training/images"
 # The package's refiner, and what is changed in its configuration.
 REFINERS: dict[str, dict[str, Any]] = {
     SIMGAN: {},
+    "matched": {"data.histogram_matching": True},
     "contrast": {
         "loss.self_regularization": 0.02,
         "loss.reading.weight": 2000.0,
@@ -157,6 +159,8 @@ def judge_one(method: str, config: ConfigDict, folder: Path) -> None:
         return
     if method in REFINERS:
         rows = SIMGAN_ROWS if method == SIMGAN else RIVAL_ROWS
+        if config.data.histogram_matching:  # from matched images it is that labels drift
+            rows = ("matched_augmented", *rows)
         evaluate_and_print(folder, level(), rows=rows)
         return
     plan = plan_of(config, level(), rows=RIVAL_ROWS)

@@ -9,6 +9,7 @@ MISSING = "–"
 TITLES = {"embedded": "Embedded eyes", "columbia": "Columbia Gaze, people 37-44"}
 METHODS = {
     "simgan": "SimGAN (this package)",
+    "matched": "SimGAN, grey values matched first (the default)",
     "contrast": "SimGAN, CUT's loss beside psi",
     "cyclegan": "CycleGAN",
     "cut": "CUT",
