@@ -266,9 +266,9 @@ def test_checkpoints_that_no_discriminator_has_taught_do_not_compete(tmp_path):
 def test_very_few_images_are_one_clear_line(tmp_path):
     synthetic, real = make_run(tmp_path, {1: same})
     for count in range(6):
-        with pytest.raises(UserError, match=f"config.data.synthetic: {count} images"):
+        with pytest.raises(UserError, match=f"config.data.synthetic: {count} images?;"):
             choose(tmp_path, synthetic[:count], real)
-        with pytest.raises(UserError, match=f"config.data.real: {count} images"):
+        with pytest.raises(UserError, match=f"config.data.real: {count} images?;"):
             choose(tmp_path, synthetic, real[:count])
 
 

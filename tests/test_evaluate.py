@@ -173,9 +173,9 @@ def test_rows_are_compared_over_seeds_and_people(full):
 
 @pytest.mark.parametrize("count", range(6))
 def test_very_few_images_are_one_clear_line(count):
-    with pytest.raises(UserError, match=f"config.data.synthetic: {count} images"):
+    with pytest.raises(UserError, match=f"config.data.synthetic: {count} images?;"):
         report(synthetic=blobs(count, 0))
-    with pytest.raises(UserError, match=f"config.data.real: {count} images"):
+    with pytest.raises(UserError, match=f"config.data.real: {count} images?;"):
         report(real=blobs(count, 1))
 
 

@@ -73,10 +73,15 @@ def test_a_cone_is_the_union_of_the_spheres_along_it(ends, radii):
     start, end = np.reshape(ends, (2, 3)) + np.array([0, 0, 500])
     depth = render([start], [end], [radii[0]], [radii[1]], side=25, focal=80.0)
     share = np.linspace(0, 1, 400)[:, None]
-    spheres = start + share * (end - start), radii[0] + share[:, 0] * (radii[1] - radii[0])
-    union = render(spheres[0], spheres[0], spheres[1], spheres[1], side=25, focal=80.0)
+    centres, sizes = start + share * (end - start), radii[0] + share[:, 0] * (radii[1] - radii[0])
+    slim, union, thick = (
+        render(centres, centres, size, size, side=25, focal=80.0)
+        for size in (0.99 * sizes, sizes, 1.01 * sizes)
+    )
+    # Rays that graze the outline may meet the one or the other.
+    assert (np.isfinite(slim) <= np.isfinite(depth)).all()
+    assert (np.isfinite(depth) <= np.isfinite(thick)).all()
     both = np.isfinite(depth) & np.isfinite(union)
-    assert (np.isfinite(depth) ^ np.isfinite(union)).sum() <= 2  # rays that graze the outline
     # Where a ray grazes, sqrt makes depth as sensitive as it likes: compare all but those.
     error = np.sort(np.abs(depth[both] - union[both]))
     assert error[: int(0.97 * len(error))].max() < 0.2

@@ -92,7 +92,7 @@ def test_hands_are_ready_too():
 @pytest.mark.parametrize("begin", [train, dry_run])
 def test_a_run_that_cannot_be_evaluated_does_not_begin(tiny_config, tmp_path, begin):
     tiny_config.data.real.count = 1
-    with pytest.raises(UserError, match=r"data\.real: 1 images; an evaluation needs 8"):
+    with pytest.raises(UserError, match=r"data\.real: 1 image; an evaluation needs 8"):
         begin(tiny_config, tmp_path / "run", require_ready)
     assert not (tmp_path / "run" / "metrics.jsonl").exists()
 
