@@ -1,8 +1,9 @@
 """Algorithm 1 of the paper as pure functions: `step(state, batch, setup) -> (state, metrics)`.
 
-The functions are undecorated; call them plainly, or under jit, vmap, pmap or shard_map. On several
-devices (`setup.axis_name`) gradients and metrics are means over all of them. `state.step` counts calls:
-one for a step of pre-training, one for an iteration of Algorithm 1, however many updates it holds.
+The functions are undecorated; call them plainly, or under JAX's transformations. On several devices
+(`setup.axis_name`, see `training.devices`) gradients and metrics are means over all of them.
+`state.step` counts calls: one for a step of pre-training, one for an iteration of Algorithm 1, however
+many updates it holds.
 
 A batch is a dict of images, uint8 or uint16 in full range or floats in [-1, 1]:
     synthetic  [b, H, W, C]; for `train_step` [K_g + K_d, b, H, W, C]

@@ -1,6 +1,5 @@
 """Images of files brought to one size, number of channels and type."""
 
-import hashlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,6 +8,7 @@ import numpy as np
 from jaxtyping import Shaped
 from PIL import Image
 
+from simgan_jax.data.arrays import digests
 from simgan_jax.errors import UserError, warn
 from simgan_jax.io import image_files
 from simgan_jax.io.pictures import Header, Picture
@@ -52,7 +52,7 @@ def warn_of_copies(name: str, images: Shaped[np.ndarray, "n h w c"]) -> None:
 
     A set of one image again and again is refused by those who cannot use it.
     """
-    copies = len(images) - len({hashlib.sha256(image.tobytes()).digest() for image in images})
+    copies = len(images) - len(set(digests(images)))
     if MOST_COPIES * len(images) < copies < len(images) - 1:
         warn(
             f"{name}: {copies:,} of {len(images):,} images are copies of others, and count again; "

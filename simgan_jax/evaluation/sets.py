@@ -1,6 +1,5 @@
 """The data that a run is measured on."""
 
-import hashlib
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -8,7 +7,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from simgan_jax import data
-from simgan_jax.data import Arrays
+from simgan_jax.data.arrays import Arrays, digests
 from simgan_jax.estimators import tasks
 from simgan_jax.evaluation.plan import Plan
 
@@ -54,8 +53,8 @@ def labelled_of(sets: Sets) -> Arrays:
 
 def without(images: Arrays, others: Arrays) -> Arrays:
     """The images that are not, pixel by pixel, among the others."""
-    known = {hashlib.sha256(image.tobytes()).digest() for image in others.images}
-    kept = [hashlib.sha256(image.tobytes()).digest() not in known for image in images.images]
+    known = set(digests(others.images))
+    kept = [digest not in known for digest in digests(images.images)]
     return images if all(kept) else images[np.array(kept)]
 
 

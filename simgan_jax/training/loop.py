@@ -247,7 +247,8 @@ def check_images(key: str, arrays: Arrays, setup: Setup) -> Arrays:
             f"config.{key}: images are {kind}, config.image.dtype says {setup.image_dtype}; set "
             f"that to {kind} or, of a folder, config.{key}.dtype to {setup.image_dtype}"
         )
-    if len(arrays) > 1 and (arrays.images[1:] == arrays.images[0]).all():
+    # One image at a time, up to the first that differs: a set may be far larger than the memory.
+    if len(arrays) > 1 and all(np.array_equal(x, arrays.images[0]) for x in arrays.images[1:]):
         raise UserError(
             f"config.{key}: all of {len(arrays):,} images are the same, and show nothing to learn"
         )
