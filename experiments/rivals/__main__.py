@@ -1,23 +1,24 @@
 """The refiner beside CycleGAN and CUT: the same data, size of network and number of images seen.
 
-    python -m experiments.rivals [--quick] [--rivals=cyclegan,cut] [--data=embedded] [--seeds=3]
+    python -m experiments.rivals [--quick] [--rivals=cyclegan,cut] [--data=matched] [--seeds=3]
     SIMGAN_DATA=... python -m experiments.rivals --data=columbia
 
 What differs is the way of learning: the refiner stays near its input by self-regularisation, CycleGAN
-must be undone, CUT must keep its patches recognisable. Two more are there to be asked for: "matched",
-the refiner of renderings that got the grey values of real images first, as configs/gaze.py has it, and
-"contrast", the refiner with CUT's loss beside psi, hardly held by pixels. A rival gets a generator of
-the refiner's size (CycleGAN two), the patch discriminator, and as many synthetic images as the refiner
-has seen; its papers' losses, optimiser and schedule are in its module. Its last parameters are used:
-choosing among checkpoints is no part of either method. "embedded" are the eyes of configs/gaze.py as
-they are rendered, since any method could be given matched grey values first. "columbia" are those of
-the variant "estimator" of `experiments.real_people`, whose finished runs are taken if there are any,
-and left as they are: what they have cost is not known.
+must be undone, CUT must keep its patches recognisable. One more is there to be asked for: "contrast",
+the refiner with CUT's loss beside psi, hardly held by pixels. A rival gets a generator of the refiner's
+size (CycleGAN two), the patch discriminator, and as many synthetic images as the refiner has seen; its
+papers' losses, optimiser and schedule are in its module. Its last parameters are used: choosing among
+checkpoints is no part of either method.
+
+"embedded" are the eyes of configs/gaze.py as they are rendered, "matched" the same with the grey values
+of real images, as that configuration has them: any method can be given these first. "columbia" are
+people, with matched grey values: those of the variant "matched_first" of `experiments.real_people`,
+whose finished runs are taken if there are any, and left as they are: what they have cost is not known.
 
 All are judged by the report's own functions, which take any function of images: error on real test
 images, drift of what an estimator reads, realism, artefacts. CPU time is of training alone, of all the
 calls that it took, but for calls that were killed at once. Adds to result.json, writes table.md from it
-and, of embedded eyes, samples.png: as rendered, the refiner's, each rival's, real ones. --share and
+and, of "matched", samples.png: as rendered, the refiner's, each rival's, real ones. --share and
 --features make everything smaller, the refiner too.
 """
 
@@ -54,7 +55,6 @@ IMAGES = "training/images"
 # The package's refiner, and what is changed in its configuration.
 REFINERS: dict[str, dict[str, Any]] = {
     SIMGAN: {},
-    "matched": {"data.histogram_matching": True},
     "contrast": {
         "loss.self_regularization": 0.02,
         "loss.reading.weight": 2000.0,
@@ -63,7 +63,7 @@ REFINERS: dict[str, dict[str, Any]] = {
 }
 KNOWN = (*RIVALS, *REFINERS)
 NAMES = flags.DEFINE_list("rivals", list(RIVALS), f"Of {', '.join(KNOWN)}, separated by commas.")
-DATA = flags.DEFINE_enum("data", "embedded", ["embedded", "columbia"], "Whose eyes.")
+DATA = flags.DEFINE_enum("data", "matched", ["embedded", "matched", "columbia"], "Whose eyes.")
 SHARE = flags.DEFINE_float(
     "share", 1.0, "Of the updates that the configuration says; for less time."
 )
@@ -71,9 +71,9 @@ FEATURES = flags.DEFINE_integer("features", 0, "Of refiner and generators; 0: th
 IDENTITY = flags.DEFINE_bool("identity", True, "Whether rivals must pass real images unchanged.")
 
 HERE = Path(__file__).parent
-# The first is needed to read drift, the same estimator for every method.
-RIVAL_ROWS = ("synthetic_augmented", "refined", "refined_augmented")
-SIMGAN_ROWS = ("synthetic", "matched", "real", *RIVAL_ROWS)
+RIVAL_ROWS = ("refined", "refined_augmented")
+UNREFINED_ROWS = ("synthetic", "synthetic_augmented", "matched", "matched_augmented", "real")
+SIMGAN_ROWS = (*UNREFINED_ROWS, *RIVAL_ROWS)
 COMPARED = ("error/refined", "error/refined_augmented")
 PICTURES = 10
 
@@ -102,17 +102,17 @@ def main(argv: Sequence[str]) -> None:
     write_json(here / "result.json", result)
     (here / "table.md").write_text(table.text(result))
     print(table.text(result))
-    if DATA.value == "embedded":
+    if DATA.value == "matched":
         draw_samples([workdir(method, seeds[0]) for method in methods])
 
 
 def configuration(seed: int, method: str = SIMGAN) -> ConfigDict:
     """Of the refiner's run, at the size that the flags ask for; rivals go by that of SimGAN."""
-    if DATA.value == "embedded":
-        config = sized(get_config(), SIMGAN_ROWS)
-        config.data.histogram_matching = False
+    if DATA.value == "columbia":
+        config = sized(real_people.matched_first(), real_people.ROWS)
     else:
-        config = sized(real_people.config(True, estimator=True), real_people.ROWS)
+        config = sized(get_config(), SIMGAN_ROWS)
+        config.data.histogram_matching = DATA.value == "matched"
     config.seed = seed
     config.update_from_flattened_dict(REFINERS.get(method, {}))
     if FEATURES.value:
@@ -129,7 +129,7 @@ def workdir(method: str, seed: int) -> Path:
     changed += [] if IDENTITY.value or method in REFINERS else ["no-identity"]
     own = RUNS / "rivals" / DATA.value / size() / "-".join(changed) / f"{method}-{seed}"
     if method == SIMGAN and DATA.value == "columbia" and not changed and not own.exists():
-        same = RUNS / "real_people" / size() / f"estimator-{seed}"
+        same = RUNS / "real_people" / size() / f"matched_first-{seed}"
         return same if (same / FILE).exists() else own
     return own
 
@@ -148,25 +148,29 @@ def train_one(method: str, config: ConfigDict, folder: Path) -> None:
     (folder / TRAINING).unlink(missing_ok=True)  # a rival that was interrupted begins anew
     with cpu_time(folder / TRAINING):
         seen = images_seen(config)
-        sets = {name: data.load(config.data[name]).images for name in ("synthetic", "real")}
+        synthetic, real = loop.load_sets(config, make_setup(config))
+        sets = {"synthetic": synthetic.images, "real": real.images}
         params = train(RIVALS[method], config, sets, seen, IDENTITY.value, say(method))
-        weights.write(folder / WEIGHTS, config, params, seen)
+        kept = loop.histograms_of(real, config, make_setup(config))
+        weights.write(folder / WEIGHTS, config, params, seen, kept)
 
 
 def judge_one(method: str, config: ConfigDict, folder: Path) -> None:
     """Evaluates the refiner or a rival, unless that has been done."""
     if (folder / FILE).exists():
         return
+    matched = config.data.histogram_matching
+    # Drift is read by the same estimator for every method, of images as they are given to it.
+    reader = "matched_augmented" if matched else "synthetic_augmented"
+    rows = SIMGAN_ROWS if method == SIMGAN else (reader, *RIVAL_ROWS)
     if method in REFINERS:
-        rows = SIMGAN_ROWS if method == SIMGAN else RIVAL_ROWS
-        if config.data.histogram_matching:  # from matched images it is that labels drift
-            rows = ("matched_augmented", *rows)
         evaluate_and_print(folder, level(), rows=rows)
         return
-    plan = plan_of(config, level(), rows=RIVAL_ROWS)
+    plan = plan_of(config, level(), rows=rows)
     sets, judge = load_sets(config, plan), make_setup(config).discriminator
     refine = load_refiner(folder / WEIGHTS)
-    report = evaluate(plan, config.task, sets, refine, judge, config.seed, say(method))
+    match = refine.match if matched else None
+    report = evaluate(plan, config.task, sets, refine, judge, config.seed, say(method), match)
     write_json(folder / FILE, {"checkpoint": refine.step, **report})
 
 

@@ -6,10 +6,13 @@ from typing import Any
 from experiments import summary
 
 MISSING = "–"
-TITLES = {"embedded": "Embedded eyes", "columbia": "Columbia Gaze, people 37-44"}
+TITLES = {
+    "embedded": "Embedded eyes, as rendered",
+    "matched": "Embedded eyes, grey values matched first (the default configuration)",
+    "columbia": "Columbia Gaze, people 37-44, grey values matched first",
+}
 METHODS = {
     "simgan": "SimGAN (this package)",
-    "matched": "SimGAN, grey values matched first (the default)",
     "contrast": "SimGAN, CUT's loss beside psi",
     "cyclegan": "CycleGAN",
     "cut": "CUT",
