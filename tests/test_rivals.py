@@ -249,7 +249,9 @@ def test_the_cpu_time_of_a_training_that_was_interrupted_is_that_of_all_its_call
 
 def test_another_experiment_s_run_is_taken_only_when_it_is_finished(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    theirs, own = (rivals.RUNS / x for x in ("real_people/matched_first-0", "rivals/columbia/simgan-0"))
+    theirs, own = (
+        rivals.RUNS / x for x in ("real_people/matched_first-0", "rivals/columbia/simgan-0")
+    )
     theirs.mkdir(parents=True)
     given = [(QUICK, "false"), (FULL, "false"), (rivals.DATA, "columbia")]
     given += [(rivals.SHARE, "1"), (rivals.FEATURES, "0"), (rivals.IDENTITY, "true")]

@@ -93,7 +93,12 @@ def paper_size() -> ConfigDict:
     """The configuration of the variant "paper_size"."""
     c, whole = matched_first(), get_config("paper")
     c.refiner.features, c.history.size = whole.refiner.features, whole.history.size
-    kept = ("refiner_updates", "discriminator_updates", "pretrain_refiner", "pretrain_discriminator")
+    kept = (
+        "refiner_updates",
+        "discriminator_updates",
+        "pretrain_refiner",
+        "pretrain_discriminator",
+    )
     c.train.update({name: whole.train[name] for name in kept} | {"steps": 3000})
     c.watch.update(sample_every=500, checkpoint_every=500)
     return c
