@@ -7,6 +7,7 @@ from ml_collections import ConfigDict
 
 from configs.gaze import get_config
 from experiments.photographs import photographs
+from experiments.sizes import SCHEDULE
 
 # Degrees; mm at 1.6 px/mm. From the set's description alone.
 DESCRIBED = {
@@ -93,13 +94,8 @@ def paper_size() -> ConfigDict:
     """The configuration of the variant "paper_size"."""
     c, whole = matched_first(), get_config("paper")
     c.refiner.features, c.history.size = whole.refiner.features, whole.history.size
-    kept = (
-        "refiner_updates",
-        "discriminator_updates",
-        "pretrain_refiner",
-        "pretrain_discriminator",
-    )
-    c.train.update({name: whole.train[name] for name in kept} | {"steps": 3000})
+    schedule = {name: whole.train[name] for name in SCHEDULE}
+    c.train.update(schedule | {"batch": c.train.batch, "steps": 3000})
     c.watch.update(sample_every=500, checkpoint_every=500)
     return c
 
