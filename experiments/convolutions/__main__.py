@@ -32,7 +32,8 @@ from experiments.machine import machine
 from simgan_jax import command
 from simgan_jax.io.atomic import write_json
 from simgan_jax.models.convolution import convolve
-from simgan_jax.models.gaze_estimator import LAYERS, GazeEstimator, max_pool
+from simgan_jax.models.gaze_estimator import LAYERS, GazeEstimator
+from simgan_jax.models.pooling import max_pool
 
 HERE = Path(__file__).parent
 
@@ -85,7 +86,7 @@ def forward(params: PyTree[Array], images: Images, ways: Sequence[Way]) -> Float
     for i, way in enumerate(ways):
         layer = params[f"conv_{i}"]
         x = way(x, layer["kernel"]) + layer["bias"]
-        x = nn.relu(max_pool(x, LAYERS[i].window) if LAYERS[i].window else x)
+        x = nn.relu(max_pool(x, LAYERS[i].window, 2) if LAYERS[i].window else x)
     x = x.reshape(len(x), -1)
     dense = [params[f"dense_{i}"] for i in range(2)]
     x = nn.relu(x @ dense[0]["kernel"] + dense[0]["bias"])

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from simgan_jax.models.convolution import Conv
+from simgan_jax.models.pooling import max_pool
 
 
 class Layer(NamedTuple):
@@ -61,11 +62,11 @@ class Discriminator(nn.Module):
         """
         x = images.astype(self.dtype)
         for features, kernel, stride in self.layers:
-            size, strides = (kernel, kernel), (stride, stride)
             if features:
+                size, strides = (kernel, kernel), (stride, stride)
                 x = nn.relu(Conv(features, size, strides, dtype=self.dtype)(x))
             else:
-                x = nn.max_pool(x, size, strides, padding="SAME")
+                x = max_pool(x, kernel, stride, "SAME")
         return Conv(2, (1, 1), dtype=self.dtype)(x).astype(jnp.float32)
 
 

@@ -1,14 +1,13 @@
 """The gaze estimator: a plain convolutional network from one eye image to a direction."""
 
-from functools import reduce
 from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax.numpy as jnp
-from jax import lax
 from jaxtyping import Array, Float
 
 from simgan_jax.models.convolution import UnpaddedConv
+from simgan_jax.models.pooling import max_pool
 
 # Five 3x3 convolutions without padding and two poolings leave nothing of a smaller image.
 MINIMUM_SIDE = 18
@@ -58,7 +57,7 @@ class GazeEstimator(nn.Module):
             size, name = self._scaled(features), f"conv_{i}"
             x = UnpaddedConv(size, (3, 3), dtype=self.dtype, name=name)(x)
             # The largest of ReLUs is the ReLU of the largest, which takes less time.
-            x = nn.relu(max_pool(x, window) if window else x)
+            x = nn.relu(max_pool(x, window, 2) if window else x)
         x = x.reshape(len(x), -1)
         x = nn.relu(nn.Dense(self._scaled(1000), dtype=self.dtype, name="dense_0")(x))
         self.sow("intermediates", "hidden", x)
@@ -67,16 +66,3 @@ class GazeEstimator(nn.Module):
 
     def _scaled(self, features: int) -> int:
         return max(1, round(self.width * features))
-
-
-def max_pool(x: Float[Array, "b h w f"], window: int) -> Float[Array, "b h2 w2 f"]:
-    """Largest value of every square window, each two pixels on from the last, without padding.
-
-    `nn.max_pool` by rows, then by columns, which has a faster gradient on CPU. Where several values
-    are the largest, they share it.
-    """
-    for axis in (1, 2):
-        count = (x.shape[axis] - window) // 2 + 1
-        shifted = [lax.slice_in_dim(x, i, i + 2 * count - 1, 2, axis) for i in range(window)]
-        x = reduce(jnp.maximum, shifted)
-    return x

@@ -12,6 +12,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from simgan_jax.models.pooling import max_pool
+
 # Channels that share a mean and a variance; 32 groups at the original's 256 features.
 _GROUP = 8
 
@@ -67,7 +69,7 @@ class Hourglass(nn.Module):
         x = nn.Conv(stem, (7, 7), strides, dtype=self.dtype, name="stem")(x)
         x = Residual(half, self.dtype, name="stem_residual_0")(x)
         if self.downsample == 4:
-            x = nn.max_pool(x, (2, 2), (2, 2), "SAME")
+            x = max_pool(x, 2, 2, "SAME")
         x = Residual(full, self.dtype, name="stem_residual_1")(x)
 
         outputs = []
@@ -131,7 +133,7 @@ class _Hourglass(nn.Module):
     @nn.compact
     def __call__(self, x):
         beside = Residual(self.features, self.dtype, name="beside")(x)
-        y = nn.max_pool(x, (2, 2), (2, 2), "SAME")
+        y = max_pool(x, 2, 2, "SAME")
         y = Residual(self.features, self.dtype, name="down")(y)
         if self.depth > 1:
             y = _Hourglass(self.features, self.depth - 1, self.dtype, name="inner")(y)
