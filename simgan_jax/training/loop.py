@@ -16,7 +16,7 @@ from simgan_jax.errors import CannotWrite, UserError
 from simgan_jax.gradients import Metrics
 from simgan_jax.io.locks import alone
 from simgan_jax.setup import Setup, make_setup
-from simgan_jax.state import TrainState, create_train_state
+from simgan_jax.state import TrainState
 from simgan_jax.steps import Batch
 from simgan_jax.training import devices, logs, processes, provenance
 from simgan_jax.training.checkpoint import Checkpoints
@@ -74,7 +74,7 @@ def _train(config: ConfigDict, workdir: Path, setup: Setup, require: Require) ->
     first = 0 if state is None else int(state.step)
     provenance.write(workdir, config, sets, first)
     if state is None:
-        state = create_train_state(jax.random.key(config.seed), setup)
+        state = devices.initial_state(jax.random.key(config.seed), setup)
         state = state.replace(histograms=histograms_of(real, config, setup))
         if setup.reading:
             state = state.replace(estimators=train_psi_estimators(config, synthetic))
