@@ -49,6 +49,9 @@ def test_without_pytorch_our_own_times_are_measured(config, capsys):
         8 * 4 / result["seconds"]["iteration"]["jax_bfloat16"]["median"]
     )
     assert all(size > 0 for size in result["memory_bytes"].values())
+    shares = result["share_of_matrix_rate"]
+    assert set(shares) == {"iteration_step_only", "refine"}
+    assert all(0 < share["jax_bfloat16"] < 2 for share in shares.values())
     assert isinstance(result["machine"]["matrix_unit"], bool)
     json.dumps(result)
     benchmark.show(result)

@@ -12,9 +12,9 @@ from typing import Any
 import jax
 import numpy as np
 
-from experiments.accelerator import flops
 from experiments.accelerator.budget import Part
 from experiments.accelerator.configurations import paper_hands
+from experiments.benchmark import flops
 from experiments.benchmark.timing import seconds
 from simgan_jax import data
 from simgan_jax.data import Arrays

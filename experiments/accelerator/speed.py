@@ -14,11 +14,11 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from experiments.accelerator import flops
 from experiments.accelerator.budget import Part
 from experiments.accelerator.configurations import paper_eyes
 from experiments.accelerator.kernels import kernels
-from experiments.accelerator.matrix import matrix_rates
+from experiments.benchmark import flops
+from experiments.benchmark.matrix import matrix_rates
 from experiments.benchmark.pytorch import PyTorch
 from experiments.benchmark.timing import seconds, spread
 from simgan_jax.gradients import scan_mean

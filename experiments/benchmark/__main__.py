@@ -4,7 +4,9 @@
 
 All take turns, so that what else the machine does meets them alike: ours in float32 and in bfloat16
 (networks, not parameters, losses or accumulation), PyTorch in both, eager and compiled. A ratio is of
-one round's pair; figures are medians and quartiles over rounds. Writes result.json and result.png.
+one round's pair; figures are medians and quartiles over rounds. share_of_matrix_rate says how near a
+task comes to the rate of float32 matrix products, which no float32 program passes but by computing
+less. Writes result.json and result.png.
 PyTorch comes with `pip install -e '.[benchmark]'`; without it our own times alone are measured. It
 compiles with a C++ compiler; without one it is eager alone.
 """
@@ -24,6 +26,7 @@ from rich.console import Console
 from rich.table import Table
 
 from experiments.benchmark.chart import draw
+from experiments.benchmark.matrix import matrix_rate
 from experiments.benchmark.memory import peak_bytes
 from experiments.benchmark.ours import Ours, settings
 from experiments.benchmark.pytorch import PyTorch
@@ -46,6 +49,8 @@ TASKS = {
 }
 # Images in each of the two sets that mini-batches are drawn from.
 IMAGES, ROUNDS = 8192, 7
+# Side of the float32 matrices whose products show what the machine can do.
+MATRIX = 1024
 
 
 def measure(config: ConfigDict, images: int, rounds: int, names: Sequence[str]) -> dict:
@@ -86,12 +91,19 @@ def measure(config: ConfigDict, images: int, rounds: int, names: Sequence[str]) 
         task: {name: spread(values) for name, values in each.items()}
         for task, each in times.items()
     }
+    rate = matrix_rate(MATRIX, "float32")
+    operations = next(iter(ours.values())).operations
     versions = [process.about["torch"] for process in theirs.values()]
     return {
         **ratios(times),
         "seconds": summary,
         "images_per_second": {
             name: an_iteration / found["median"] for name, found in summary["iteration"].items()
+        },
+        "matrix_rate": rate,
+        "share_of_matrix_rate": {
+            task: {name: count / x["median"] / rate for name, x in summary[task].items()}
+            for task, count in operations.items()
         },
         "compile_seconds": {name: each.compile_seconds for name, each in ours.items()},
         "memory_bytes": {name: each.memory_bytes for name, each in ours.items()}
@@ -135,6 +147,9 @@ def show(result: dict) -> None:
         console.print(f"{name}: {said or 'PyTorch has not taken part'}", soft_wrap=True)
     for name, rate in result["images_per_second"].items():
         console.print(f"{name}: {rate:.0f} images/s")
+    for task, shares in result["share_of_matrix_rate"].items():
+        said = ", ".join(f"{name} {share:.0%}" for name, share in shares.items())
+        console.print(f"{TASKS[task]}, of the rate of matrix products: {said}", soft_wrap=True)
     memory = {name: f"{size / 2**20:.0f} MiB" for name, size in result["memory_bytes"].items()}
     console.print(f"memory {memory}", markup=False)
     console.print(f"{result['machine']}", markup=False)

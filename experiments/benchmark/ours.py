@@ -1,7 +1,7 @@
 """simgan_jax's side of the benchmark."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
@@ -11,13 +11,14 @@ from jaxtyping import Array, Shaped
 from ml_collections import ConfigDict
 
 from configs.gaze import get_config
+from experiments.benchmark import flops
 from experiments.benchmark.timing import seconds
 from simgan_jax.estimators.estimator import EstimatorObjective
 from simgan_jax.estimators.settings import make_settings
 from simgan_jax.metrics.small_networks import adam, fit
 from simgan_jax.models.gaze_estimator import GazeEstimator
 from simgan_jax.refinement.refiner import Refine
-from simgan_jax.setup import make_setup
+from simgan_jax.setup import Setup, make_setup
 from simgan_jax.state import TrainState, create_train_state
 from simgan_jax.steps import discriminator_step, iteration, refiner_step, train_step
 from simgan_jax.training import devices
@@ -48,6 +49,7 @@ class Ours:
     Attributes:
         compile_seconds: of each task.
         memory_bytes: that the compiled iteration needs, without the data sets.
+        operations: of convolutions and products, of the tasks that are not counted in updates alone.
     """
 
     def __init__(self, config: ConfigDict, images: int):
@@ -94,6 +96,7 @@ class Ours:
         refine = Refine(setup.refiner, initial.refiner.params)
         self._add("refine", lambda: refine(data["synthetic"][: setup.batch]))
         self._add("estimator", estimator_task(config, data["synthetic"]))
+        self.operations = operations(setup, rows)
 
     def seconds(self, task: str) -> float:
         """Of one call, which waits for its result."""
@@ -117,6 +120,23 @@ class Ours:
         """Adds what compiles when it is first called."""
         self._tasks[name] = task
         self.compile_seconds[name] = self.seconds(name)
+
+
+def operations(setup: Setup, rows: Mapping[str, int]) -> dict[str, int]:
+    """Of convolutions and products, in an iteration and in refining a batch.
+
+    Args:
+        setup: of the networks.
+        rows: mini-batches of each set in an iteration.
+    """
+    alone = setup.replace(axis_name=None)
+    state = jax.eval_shape(lambda: create_train_state(jax.random.key(0), alone))
+    shape = (setup.batch, *setup.image_shape)
+    batch = {x: jax.ShapeDtypeStruct((count, *shape), np.uint8) for x, count in rows.items()}
+    images = jax.ShapeDtypeStruct(shape, np.float32)
+    iteration = flops.count(lambda *given: train_step(*given, alone), state, batch)
+    refine = flops.count(lambda *given: setup.refine(*given, None), state.refiner.params, images)
+    return {"iteration_step_only": iteration, "refine": refine}
 
 
 def estimator_task(

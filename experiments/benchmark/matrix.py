@@ -1,4 +1,4 @@
-"""The rate at which a device multiplies matrices: what a training step is measured by."""
+"""The rate at which a machine multiplies matrices: what a training step is measured by."""
 
 import jax
 import jax.numpy as jnp
@@ -24,10 +24,11 @@ def matrix_rates(size: int) -> dict[str, float]:
         "float32": ("float32", None),
         "float32_highest": ("float32", "highest"),
     }
-    return {name: _rate(size, dtype, precision) for name, (dtype, precision) in ways.items()}
+    return {name: matrix_rate(size, dtype, precision) for name, (dtype, precision) in ways.items()}
 
 
-def _rate(size: int, dtype: str, precision: str | None) -> float:
+def matrix_rate(size: int, dtype: str, precision: str | None = None) -> float:
+    """Operations a second of one of the ways of `matrix_rates`; a CPU's of all its cores."""
     left, right = (
         # Random: zeros multiply faster. The scale keeps a chain of products near 1.
         jax.random.normal(jax.random.key(i), (size, size), dtype) / size**0.5
