@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+import shutil
 import subprocess
 import sys
 
@@ -248,6 +249,13 @@ def told(config):
 def test_two_folders_are_enough(own):
     synthetic, real = load_sets(own, make_setup(own))
     assert synthetic.images.shape == real.images.shape == (3, 24, 24, 1)
+
+
+def test_one_folder_given_as_both_sets_is_refused_by_any_name(own, tmp_path):
+    shutil.copytree(tmp_path / "synthetic", tmp_path / "copy")
+    for path in (own.data.synthetic.path, str(tmp_path / "copy")):
+        own.data.real.path = path
+        assert "config.data.synthetic and config.data.real have 3 images in common" in told(own)
 
 
 def test_an_empty_folder_and_one_not_named_are_said(own, tmp_path):

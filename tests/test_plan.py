@@ -57,9 +57,9 @@ def test_plans_come_from_the_configuration_and_are_checked():
 
 def test_four_times_the_images_are_asked_of_a_generator_and_not_of_a_folder_that_gives_all():
     plan = make_plan(default_settings(), "full")
-    assert enlarged({"source": "procedural_eyes", "count": 500}, plan)["count"] == 4 * 500 + 1000
-    assert enlarged({"source": "folder", "count": 0}, plan)["count"] == 0
-    assert enlarged({"source": "unity_eyes"}, plan) == {"source": "unity_eyes"}
+    assert enlarged({"source": "procedural_eyes", "count": 500}, plan) == 4 * 500 + 1000
+    assert enlarged({"source": "folder", "count": 0}, plan) == 0
+    assert enlarged({"source": "unity_eyes"}, plan) is None
 
 
 def test_a_checkpoint_is_chosen_by_the_images_that_training_has_had():

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
 from ml_collections import ConfigDict
 
 from simgan_jax.data import label_rules, specification
@@ -27,6 +28,8 @@ SOURCES = {
     "table": "simgan_jax.data.table",
     "unity_eyes": "simgan_jax.data.unity_eyes",
 }
+# Whose images come in no order: each is drawn by itself, or TFDS has shuffled them.
+MIXED = ("mpii_gaze", "nyu_hand", "procedural_eyes", "procedural_hands", "unity_eyes")
 
 
 def load(spec: Mapping[str, Any]) -> Arrays:
@@ -53,6 +56,43 @@ def load_set(config: ConfigDict, name: str) -> Arrays:
     """
     with of_set(name):
         return load(config.data[name])
+
+
+def load_mixed(config: ConfigDict, count: int | None = None) -> Arrays:
+    """Loads `config.data.synthetic`, `mixed`.
+
+    Args:
+        config: of a run.
+        count: to load instead of the specification's; those of the specification come first.
+
+    Raises:
+        UserError: what `load` raises, with the set's name.
+    """
+    spec = dict(config.data.synthetic)
+    own = spec.get("count") or None
+    if count is not None:
+        spec["count"] = count
+    with of_set("synthetic"):
+        arrays = load(spec)
+    return mixed(arrays, spec["source"], own)
+
+
+def mixed(arrays: Arrays, source: str, own: int | None = None) -> Arrays:
+    """Renderings in a random order, always the same: a simulator may have swept its labels in turn.
+
+    Some renderings train estimators, others choose a checkpoint or are measured, so each part must be
+    like the whole. Training itself goes through a set at random, and takes it as it lies.
+
+    Args:
+        arrays: from `load`.
+        source: they came from; of those in `MIXED` they stay as they are.
+        own: the first so many come first, and the others after them.
+    """
+    if source in MIXED:
+        return arrays
+    rows, rng = np.arange(len(arrays)), np.random.default_rng(0)
+    first, rest = rows[:own], rows[len(rows[:own]) :]
+    return arrays[np.concatenate([rng.permutation(first), rng.permutation(rest)])]
 
 
 @contextmanager
@@ -89,4 +129,4 @@ def _checked(spec: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     return source, keywords
 
 
-__all__ = ["Arrays", "check", "load", "load_set", "of_set"]
+__all__ = ["Arrays", "check", "load", "load_mixed", "load_set", "mixed", "of_set"]

@@ -135,7 +135,7 @@ def first_look(config: ConfigDict) -> dict[str, Any]:
         )
     plan = make_plan(config.get("evaluate") or default_settings(), "quick")
     settings = replace(plan.estimator, steps=-(-plan.estimator.steps // FIRST_LOOK_SHARE))
-    synthetic, real = (data.load_set(config, name) for name in ("synthetic", "real"))
+    synthetic, real = data.load_mixed(config), data.load_set(config, "real")
     label_of(config.task, synthetic, "config.data.synthetic")
     image_split.require_enough(synthetic, real)
     training, held_out, _ = image_split.to_report(synthetic, real, plan.probe)

@@ -35,8 +35,7 @@ def load_sets(config: ConfigDict, plan: Plan) -> Sets:
     Raises:
         UserError: it is not there, or lacks the label of the task.
     """
-    with data.of_set("synthetic"):
-        synthetic = data.load(enlarged(config.data.synthetic, plan))
+    synthetic = data.load_mixed(config, enlarged(config.data.synthetic, plan))
     test = None
     if config.data.get("test") and config.task != "none":
         test = data.load_set(config, "test")
@@ -58,12 +57,12 @@ def without(images: Arrays, others: Arrays) -> Arrays:
     return images if all(kept) else images[np.array(kept)]
 
 
-def enlarged(spec: Mapping[str, Any], plan: Plan) -> dict[str, Any]:
-    """The synthetic set's specification, with the images that "_4x" needs if it is a generator's."""
-    spec, times = dict(spec), max((row.times for row in plan.rows), default=1)
-    if (count := spec.get("count")) and times > 1:  # 0 takes all that a folder has
-        spec["count"] = max(count, times * min(plan.images, count) + plan.probe)
-    return spec
+def enlarged(spec: Mapping[str, Any], plan: Plan) -> int | None:
+    """Number of synthetic images, with those that "_4x" needs; None and 0 are all that there are."""
+    count, times = spec.get("count"), max((row.times for row in plan.rows), default=1)
+    if not count or times == 1:  # 0 takes all that a folder has
+        return count
+    return max(count, times * min(plan.images, count) + plan.probe)
 
 
 def own(synthetic: Arrays, spec: Mapping[str, Any]) -> Arrays:

@@ -11,8 +11,9 @@ from ml_collections import ConfigDict
 
 from simgan_jax import data, settings
 from simgan_jax.data import Arrays
+from simgan_jax.data.arrays import digests
 from simgan_jax.data.histogram_matching import histograms, match
-from simgan_jax.errors import CannotWrite, UserError
+from simgan_jax.errors import CannotWrite, UserError, counted
 from simgan_jax.gradients import Metrics
 from simgan_jax.io.locks import alone
 from simgan_jax.setup import Setup, make_setup
@@ -71,21 +72,22 @@ def _train(config: ConfigDict, workdir: Path, setup: Setup, require: Require) ->
     synthetic, real = load_sets(config, setup)
     require(config, synthetic, real)
     sets = select(config, synthetic, real)
+    mixed = data.mixed(synthetic, config.data.synthetic.source)
     first = 0 if state is None else int(state.step)
     provenance.write(workdir, config, sets, first)
     if state is None:
         state = devices.initial_state(jax.random.key(config.seed), setup)
         state = state.replace(histograms=histograms_of(real, config, setup))
         if setup.reading:
-            state = state.replace(estimators=train_psi_estimators(config, synthetic))
+            state = state.replace(estimators=train_psi_estimators(config, mixed))
         state = devices.place(state, setup)
         if setup.reading:
             checkpoints.save(state, setup)
-    probe = Probe(setup, workdir / "samples", synthetic, real.images, config.task)
+    probe = Probe(setup, workdir / "samples", mixed, real.images, config.task)
     resident = fit_on_devices(config, sets)
     if resident:
         sets = devices.replicate(sets, setup)
-    del synthetic, real  # where the sets were copied, what is not needed of them goes
+    del synthetic, mixed, real  # where the sets were copied, what is not needed of them goes
     with (
         _failures_told(checkpoints),
         logs.Log(workdir, first, last) as log,
@@ -170,15 +172,31 @@ def load_sets(config: ConfigDict, setup: Setup) -> tuple[Arrays, Arrays]:
     Synthetic ones come as they are refined: with the grey values of real ones, if the run matches them.
 
     Raises:
-        UserError: empty, or of another size or type than the configuration says.
+        UserError: empty, of another size or type than the configuration says, or the same set twice.
     """
     synthetic = check_images("data.synthetic", data.load_set(config, "synthetic"), setup)
     real = check_images("data.real", data.load_set(config, "real"), setup)
+    require_two(synthetic, real)
     kept = histograms_of(real, config, setup)
     if kept is not None:
         drawn = np.random.default_rng(config.seed).integers(len(kept), size=len(synthetic))
         synthetic = Arrays(match(synthetic.images, kept, drawn), synthetic.labels)
     return synthetic, real
+
+
+def require_two(synthetic: Arrays, real: Arrays) -> None:
+    """Refuses one set given as both, by whatever name.
+
+    Raises:
+        UserError: half of the images of one set or more are in the other too.
+    """
+    ours, theirs = (set(digests(images.images)) for images in (synthetic, real))
+    both = len(ours & theirs)
+    if 2 * both >= min(len(ours), len(theirs)):
+        raise UserError(
+            f"config.data.synthetic and config.data.real have {counted(both, 'image')} in common, of "
+            f"{len(ours):,} and {len(theirs):,}: there is nothing to tell them by; name two sets"
+        )
 
 
 def histograms_of(

@@ -31,7 +31,7 @@ def train_psi_estimators(config: ConfigDict, synthetic: Arrays) -> PyTree[Float[
 
     Args:
         config: of the run.
-        synthetic: labelled images.
+        synthetic: labelled images, of which the first are taken.
 
     Returns:
         Their parameters, stacked along a first axis.
