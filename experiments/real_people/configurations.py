@@ -95,7 +95,7 @@ def paper_size() -> ConfigDict:
     c, whole = matched_first(), get_config("paper")
     c.refiner.features, c.history.size = whole.refiner.features, whole.history.size
     schedule = {name: whole.train[name] for name in SCHEDULE}
-    c.train.update(schedule | {"batch": c.train.batch, "steps": 3000})
+    c.train.update(schedule | {"batch": c.train.batch, "steps": 2300})
     c.watch.update(sample_every=500, checkpoint_every=500)
     return c
 
