@@ -31,6 +31,18 @@ def test_concatenation_has_the_rows_of_all_parts_and_the_labels_that_all_have(fo
     np.testing.assert_array_equal(twice.labels["gaze"][:2], twice.labels["gaze"][2:])
 
 
+def test_people_of_two_parts_are_others_unless_their_numbers_mean_the_same():
+    eyes = {"source": "procedural_eyes", "count": 8, "height": 8, "width": 8}
+    parts = [eyes, eyes | {"seed": 1}]
+    ours, theirs = (load(part).labels["participant"] for part in parts)
+    apart = load({"source": "concatenation", "parts": parts}).labels["participant"]
+    assert apart[:8].tolist() == ours.tolist()
+    assert apart[8:].min() > ours.max()
+    np.testing.assert_array_equal(np.diff(apart[8:]), np.diff(theirs))
+    spec = {"source": "concatenation", "parts": parts, "same_groups": True}
+    assert load(spec).labels["participant"].tolist() == [*ours, *theirs]
+
+
 def test_matched_images_have_the_grey_values_of_the_others(folders):
     bright = load(folders["bright"]).images
     spec = {"source": "matched", "images": folders["ramp"], "like": folders["bright"]}

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 from jax import lax
 
+from experiments.convolutions import refiner as tried
+from experiments.convolutions.__main__ import by_rows
 from simgan_jax.models.convolution import Conv, convolve
 
 # (images, height, width), kernel sides, strides, padding
@@ -128,3 +130,15 @@ def test_the_layer_has_the_parameters_and_values_of_flax(padding):
 def test_what_it_does_not_do_is_an_error(option):
     with pytest.raises(NotImplementedError, match="dilated or grouped"):
         convolve(*example((2, 6, 7), (3, 3)), (1, 1), "SAME", **option)
+
+
+def test_what_was_tried_in_place_of_the_refiners_convolutions_computes_the_same():
+    images, kernel = example((2, 10, 13), (3, 3))
+    gradient = jnp.asarray(np.random.default_rng(1).normal(size=(2, 8, 11, 4)), jnp.float32)
+    ours = plain(images, kernel, (1, 1), "VALID")
+    of_kernel = jax.vjp(lambda k: plain(images, k, (1, 1), "VALID"), kernel)[1](gradient)[0]
+    near = partial(np.testing.assert_allclose, rtol=1e-4, atol=1e-4)
+    near(by_rows(images, kernel), ours)
+    near(tried.winograd(images, kernel), ours)
+    near(tried.rows_of_kernel(images, gradient), of_kernel)
+    near(tried.winograd_of_kernel(images, gradient), of_kernel)

@@ -106,7 +106,8 @@ def test_a_refiner_that_moves_the_iris_is_caught():
 
 
 def test_real_labels_are_not_needed(full):
-    found = report(real=Arrays(blobs(90, 1).images))
+    real = blobs(90, 1)
+    found = report(real=Arrays(real.images, {"participant": real.labels["participant"]}))
     assert "real" not in found["estimators"]
     assert found["skipped"]["real"] == "the real images have no label 'gaze'"
     assert found["gap_closed"] is None

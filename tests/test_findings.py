@@ -253,3 +253,12 @@ def test_the_answer_comes_first():
         "Has it painted something of its own?",
         "Did the training go well?",
     ]
+
+
+@pytest.mark.parametrize(("slope", "status"), [(-0.19, "good"), (-0.21, "unclear"), (0.8, "good")])
+def test_a_test_set_that_is_read_backwards_allows_no_verdict(slope, status):
+    figures = evaluation(6.0)
+    figures["estimators"]["synthetic"]["axes"] = {"pitch": {"slope": slope}, "yaw": {"slope": 0.9}}
+    finding = better(CONFIG, figures)
+    assert finding.status == status
+    assert ("The greater pitch of the test set's labels" in finding.detail) == (status == "unclear")

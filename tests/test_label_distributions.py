@@ -35,7 +35,7 @@ def measured(real, levels=LEVELS):
     estimators = [
         Estimator("gaze", BrightLooksUp(), {"gain": jnp.float32(gain)}, ()) for gain in (1, 0.5)
     ]
-    return measure_label_distributions(estimators, renderings, renderings, grey(real))
+    return measure_label_distributions(estimators, renderings, renderings, Arrays(grey(real)))
 
 
 @pytest.fixture(scope="module")

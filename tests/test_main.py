@@ -16,10 +16,11 @@ from tiny import EVALUATION, ROOT, SETTINGS, arguments, environment
 
 from configs import folder, gaze
 from simgan_jax import command
+from simgan_jax.data import Arrays
 from simgan_jax.errors import UserError
 from simgan_jax.setup import make_setup
 from simgan_jax.training.checkpoint import Checkpoints
-from simgan_jax.training.loop import load_sets, train
+from simgan_jax.training.loop import load_sets, require_two, train
 from simgan_jax.training.provenance import read_config
 
 TINY = "--config=configs/gaze.py:tiny"
@@ -256,6 +257,13 @@ def test_one_folder_given_as_both_sets_is_refused_by_any_name(own, tmp_path):
     for path in (own.data.synthetic.path, str(tmp_path / "copy")):
         own.data.real.path = path
         assert "config.data.synthetic and config.data.real have 3 images in common" in told(own)
+
+
+def test_sets_may_share_less_than_half_of_the_smaller_one():
+    images = np.arange(5, dtype=np.uint8).reshape(5, 1, 1, 1)
+    require_two(Arrays(images[:3]), Arrays(images[2:]))
+    with pytest.raises(UserError, match="have 2 images in common, of 4 and 3 different ones"):
+        require_two(Arrays(images[:4]), Arrays(images[2:]))
 
 
 def test_an_empty_folder_and_one_not_named_are_said(own, tmp_path):

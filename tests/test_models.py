@@ -186,3 +186,8 @@ def test_max_pool_and_its_gradient_are_those_of_the_library(window, stride, padd
     # Windows overlap: sums of the same terms in another order.
     gradients = (jax.jit(jax.grad(pooled))(x) for pooled in (ours, theirs))
     np.testing.assert_allclose(*gradients, rtol=1e-6)
+
+
+def test_equal_values_of_a_window_share_its_gradient():
+    gradient = jax.grad(lambda x: max_pool(x, 2, 2).sum())(jnp.zeros((1, 2, 2, 1)))
+    np.testing.assert_array_equal(gradient, jnp.full((1, 2, 2, 1), 0.25))

@@ -45,3 +45,13 @@ def test_people_come_before_days_and_days_before_other_groups():
 
 def test_a_run_without_a_test_set_needs_no_note_on_it():
     assert notes_on({"test": {"source": "nyu_hand"}}, None, NOW) == []
+
+
+def test_images_that_are_in_the_real_set_too_are_counted():
+    images = np.arange(8, dtype=np.uint8).reshape(8, 1, 1, 1)
+    test = Arrays(images, {"participant": np.arange(8)})
+    assert notes_on({}, test, NOW, Arrays(images + 8)) == []
+    (note,) = notes_on({}, test, NOW, Arrays(images[:1]))
+    assert note.startswith("1 image of the test set is among the real images")
+    (note,) = notes_on({}, test, NOW, Arrays(images + 5))
+    assert note.startswith("3 images of the test set are among the real images")

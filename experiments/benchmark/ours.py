@@ -49,7 +49,8 @@ class Ours:
     Attributes:
         compile_seconds: of each task.
         memory_bytes: that the compiled iteration needs, without the data sets.
-        operations: of convolutions and products, of the tasks that are not counted in updates alone.
+        operations: multiplications and additions of convolutions and products in a call of
+            "iteration_step_only" and of "refine".
     """
 
     def __init__(self, config: ConfigDict, images: int):

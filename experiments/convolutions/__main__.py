@@ -48,13 +48,13 @@ def by_xla(images: Images, kernel: Kernel) -> Images:
     return jax.lax.conv_general_dilated(images, kernel, (1, 1), "VALID", dimension_numbers=axes)
 
 
-def by_rows(images: Images, kernel: Kernel) -> Images:
+def by_rows(images: Images, kernel: Kernel, product: Callable = jnp.matmul) -> Images:
     """One product for the kernel's three rows, whose results are shifted and added."""
     rows, columns, inputs, outputs = kernel.shape
     height, width = images.shape[1] - rows + 1, images.shape[2] - columns + 1
     wide = jnp.concatenate([images[:, :, j : j + width] for j in range(columns)], -1)
     matrix = kernel.transpose(1, 2, 0, 3).reshape(columns * inputs, rows * outputs)
-    parts = jnp.split(wide @ matrix, rows, axis=-1)
+    parts = jnp.split(product(wide, matrix), rows, axis=-1)
     return sum(part[:, i : i + height] for i, part in enumerate(parts))
 
 

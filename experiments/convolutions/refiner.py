@@ -4,7 +4,8 @@
 
 Operations a second, counted as a direct convolution has them, of what takes a refiner's time: the
 convolution itself, which is the gradient of its images too, and the gradient of its kernel. "ours" are
-those of `models.convolution`; the rate of matrix products is what any way may come to.
+those of `models.convolution`. Beside them stands the rate of matrix products, which only computing less
+can pass.
 
 "rows" is one product in bfloat16 with float32 sums of three horizontal neighbours by all rows of the
 kernel; "winograd" F(4x4, 3x3) forward and F(3x3, 4x4) for the kernel, whose 36 products of tiles of 6x6
@@ -23,7 +24,9 @@ from jax import lax
 from jaxtyping import Array, Float
 
 from experiments.benchmark.timing import spread
-from experiments.convolutions.__main__ import by_xla, cpu_seconds
+
+# Which gives every device of a CPU one core.
+from experiments.convolutions.__main__ import by_rows, by_xla, cpu_seconds
 from experiments.flags import QUICK, command_line, results_folder
 from experiments.machine import machine
 from simgan_jax import command
@@ -34,16 +37,6 @@ HERE = Path(__file__).parent
 HEIGHT, WIDTH, FEATURES, BATCHES = 35, 55, (64, 32), (2, 4)
 SIDE = 1024  # of the matrices
 Maps, Kernel = Float[Array, "n h w c"], Float[Array, "3 3 c d"]
-
-
-def rows(maps: Maps, kernel: Kernel) -> Maps:
-    """The convolution, of maps with a margin of one."""
-    height, width = maps.shape[1] - 2, maps.shape[2] - 2
-    inputs, outputs = kernel.shape[2:]
-    wide = jnp.concatenate([maps[:, :, j : j + width] for j in range(3)], -1)
-    matrix = kernel.transpose(1, 2, 0, 3).reshape(3 * inputs, 3 * outputs)
-    parts = jnp.split(_product(wide, matrix), 3, axis=-1)
-    return sum(part[:, i : i + height] for i, part in enumerate(parts))
 
 
 def rows_of_kernel(maps: Maps, gradient: Maps) -> Kernel:
@@ -98,7 +91,12 @@ def measure(features: int, batch: int, turns: int) -> dict[str, Any]:
     convolution = partial(convolve, window_strides=(1, 1), padding="VALID")
     of_kernel = lambda x, g: jax.vjp(lambda k: convolution(x, k), kernel)[1](g)[0]  # noqa: E731
     ways: dict[str, dict[str, Callable]] = {
-        "convolution": {"ours": convolution, "xla": by_xla, "rows": rows, "winograd": winograd},
+        "convolution": {
+            "ours": convolution,
+            "xla": by_xla,
+            "rows": partial(by_rows, product=_product),
+            "winograd": winograd,
+        },
         "gradient_of_kernel": {
             "ours": of_kernel,
             "rows": rows_of_kernel,
@@ -128,7 +126,7 @@ def measure(features: int, batch: int, turns: int) -> dict[str, Any]:
     return found
 
 
-def matrix_rate(dtype: str, turns: int) -> float:
+def cpu_matrix_rate(dtype: str, turns: int) -> float:
     """Operations a second of products of square matrices with float32 sums, the most of some turns."""
     matrix = jax.random.normal(jax.random.key(0), (SIDE, SIDE), dtype)
     product = jax.jit(_product)
@@ -141,7 +139,7 @@ def main(argv: Sequence[str]) -> None:
     """Measures, prints and saves."""
     del argv
     turns = 3 if QUICK.value else 25
-    rates = {dtype: matrix_rate(dtype, turns) for dtype in ("float32", "bfloat16")}
+    rates = {dtype: cpu_matrix_rate(dtype, turns) for dtype in ("float32", "bfloat16")}
     result = {"command": command_line("convolutions.refiner"), "machine": machine()}
     result |= {"turns": turns, "matrix_rate": rates, "ways": {}}
     for features in FEATURES:
@@ -175,12 +173,17 @@ def _both_ways(maps: Maps, transform: Callable, taps: int, tiles: tuple[int, int
     return [y for x in along(maps, 1) for y in along(x, 2)]
 
 
+# What follows is F(4, 3) and F(3, 4) with the points 0, 1, -1, 2, -2 and infinity, along one axis.
+
+
 def _of_maps(x: list[Array]) -> list[Array]:
+    """B^T of both."""
     a, b, c, d = x[4] - 4 * x[2], x[3] - 4 * x[1], x[4] - x[2], 2 * (x[3] - x[1])
     return [4 * x[0] - 5 * x[2] + x[4], a + b, a - b, c + d, c - d, 4 * x[1] - 5 * x[3] + x[5]]
 
 
 def _of_kernel(x: list[Array]) -> list[Array]:
+    """G of F(4, 3)."""
     even, far = x[0] + x[2], x[0] + 4 * x[2]
     return [
         *(x[0] / 4, (even + x[1]) / -6, (even - x[1]) / -6),
@@ -189,6 +192,7 @@ def _of_kernel(x: list[Array]) -> list[Array]:
 
 
 def _of_gradient(x: list[Array]) -> list[Array]:
+    """G of F(3, 4)."""
     even, odd = x[0] + x[2], x[1] + x[3]
     far_even, far_odd = x[0] + 4 * x[2], 2 * x[1] + 8 * x[3]
     return [
@@ -198,11 +202,13 @@ def _of_gradient(x: list[Array]) -> list[Array]:
 
 
 def _to_maps(x: list[Array]) -> list[Array]:
+    """A^T of F(4, 3)."""
     a, b, c, d = x[1] + x[2], x[1] - x[2], x[3] + x[4], x[3] - x[4]
     return [x[0] + a + c, b + 2 * d, a + 4 * c, b + 8 * d + x[5]]
 
 
 def _to_kernel(x: list[Array]) -> list[Array]:
+    """A^T of F(3, 4)."""
     a, b, c, d = x[1] + x[2], x[1] - x[2], x[3] + x[4], x[3] - x[4]
     return [x[0] + a + c, b + 2 * d, a + 4 * c + x[5]]
 

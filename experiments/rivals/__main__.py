@@ -63,7 +63,12 @@ REFINERS: dict[str, dict[str, Any]] = {
 }
 KNOWN = (*RIVALS, *REFINERS)
 NAMES = flags.DEFINE_list("rivals", list(RIVALS), f"Of {', '.join(KNOWN)}, separated by commas.")
-DATA = flags.DEFINE_enum("data", "matched", ["embedded", "matched", "columbia"], "Whose eyes.")
+DATA = flags.DEFINE_enum(
+    "data",
+    "matched",
+    ["embedded", "matched", "columbia"],
+    "Embedded eyes as rendered, the same matched, or people.",
+)
 SHARE = flags.DEFINE_float(
     "share", 1.0, "Of the updates that the configuration says; for less time."
 )

@@ -10,7 +10,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from simgan_jax.data import label_rules, specification
-from simgan_jax.data.arrays import Arrays
+from simgan_jax.data.arrays import Arrays, digests
 from simgan_jax.errors import UserError
 
 # Imported when used: a source may need a package that another user does not have or that is slow.
@@ -28,8 +28,8 @@ SOURCES = {
     "table": "simgan_jax.data.table",
     "unity_eyes": "simgan_jax.data.unity_eyes",
 }
-# Whose images come in no order: each is drawn by itself, or TFDS has shuffled them.
-MIXED = ("mpii_gaze", "nyu_hand", "procedural_eyes", "procedural_hands", "unity_eyes")
+# Whose images lie in no order: drawn one by one, or shuffled by TFDS within a split.
+UNORDERED = ("mpii_gaze", "nyu_hand", "procedural_eyes", "procedural_hands", "unity_eyes")
 
 
 def load(spec: Mapping[str, Any]) -> Arrays:
@@ -77,22 +77,48 @@ def load_mixed(config: ConfigDict, count: int | None = None) -> Arrays:
     return mixed(arrays, spec["source"], own)
 
 
-def mixed(arrays: Arrays, source: str, own: int | None = None) -> Arrays:
+def mixed(arrays: Arrays, source: str, own: int | None = None, count: int | None = None) -> Arrays:
     """Renderings in a random order, always the same: a simulator may have swept its labels in turn.
 
     Some renderings train estimators, others choose a checkpoint or are measured, so each part must be
-    like the whole. Training itself goes through a set at random, and takes it as it lies.
+    like the whole. Copies of an image stay side by side, so that few are in two parts. Training itself
+    goes through a set at random, and takes it as it lies.
 
     Args:
         arrays: from `load`.
-        source: they came from; of those in `MIXED` they stay as they are.
-        own: the first so many come first, and the others after them.
+        source: they came from; of those in `UNORDERED` they stay as they lie.
+        own: so many stay in front, mixed among themselves; the others follow, mixed too.
+        count: of the mixed ones the first so many; None for all.
     """
-    if source in MIXED:
+    if source in UNORDERED:
+        return arrays[:count]
+    rng = np.random.default_rng(0)
+
+    def order(first: int, last: int) -> np.ndarray:
+        _, which = np.unique(digests(arrays.images[first:last]), return_inverse=True)
+        places = rng.permutation(which.max(initial=-1) + 1)
+        return first + np.argsort(places[which], kind="stable")
+
+    own = len(arrays) if own is None else min(own, len(arrays))
+    rows = np.concatenate([order(0, own), order(own, len(arrays))])
+    return arrays[rows[:count]]
+
+
+def neighbours_swapped(arrays: Arrays, source: str) -> Arrays:
+    """Real images, of which one of every two neighbours is now before the other by chance.
+
+    Real images lie person by person, and are divided by taking every second one; where left and right
+    eyes take turns, each part would be of one side. The same swaps always.
+
+    Args:
+        arrays: from `load`.
+        source: they came from; of those in `UNORDERED` they stay as they lie.
+    """
+    if source in UNORDERED:
         return arrays
-    rows, rng = np.arange(len(arrays)), np.random.default_rng(0)
-    first, rest = rows[:own], rows[len(rows[:own]) :]
-    return arrays[np.concatenate([rng.permutation(first), rng.permutation(rest)])]
+    pairs = np.arange(len(arrays) // 2 * 2).reshape(-1, 2)
+    swapped = np.random.default_rng(0).permuted(pairs, axis=1).ravel()
+    return arrays[np.concatenate([swapped, np.arange(len(swapped), len(arrays))])]
 
 
 @contextmanager
@@ -129,4 +155,13 @@ def _checked(spec: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     return source, keywords
 
 
-__all__ = ["Arrays", "check", "load", "load_mixed", "load_set", "mixed", "of_set"]
+__all__ = [
+    "Arrays",
+    "check",
+    "load",
+    "load_mixed",
+    "load_set",
+    "mixed",
+    "neighbours_swapped",
+    "of_set",
+]

@@ -54,3 +54,22 @@ COORDINATES = {
         more=("lie further right", "lie further down", "are larger or more open"),
     ),
 }
+
+
+def slopes(
+    task: str, read: Shaped[np.ndarray, "n ..."], labels: Shaped[np.ndarray, "n ..."]
+) -> dict[str, float]:
+    """How much of a change of the label shows in what is read, by axis: the least squares slope.
+
+    1 is all of it, 0 nothing, less than 0 the opposite; 0 also where the labels do not change.
+
+    Args:
+        task: a name of `COORDINATES`.
+        read: predictions.
+        labels: of the same images.
+    """
+    kind = COORDINATES[task]
+    ours, theirs = (x - x.mean(0) for x in (kind.read(read), kind.read(labels)))
+    variance = np.square(theirs).sum(0)
+    found = (ours * theirs).sum(0) / np.where(variance > 0, variance, np.inf)
+    return dict(zip(kind.names, found.tolist(), strict=True))

@@ -28,6 +28,7 @@ from simgan_jax.estimators.estimator import Estimator, train
 from simgan_jax.estimators.tasks import TASKS, label_of
 from simgan_jax.evaluation import image_split
 from simgan_jax.evaluation.plan import default_settings, make_plan
+from simgan_jax.evaluation.scores import test_groups
 from simgan_jax.io.progress import progress
 from simgan_jax.metrics.darkest_disc import darkest_disc
 from simgan_jax.metrics.intervals import interval, resampled_means
@@ -50,7 +51,7 @@ def measure_label_distributions(
     estimators: Sequence[Estimator],
     training: Arrays,
     held_out: Arrays,
-    real: Shaped[np.ndarray, "m h w c"],
+    real: Arrays,
     seed: int = 0,
 ) -> dict[str, Any]:
     """Compares the labels of renderings with what estimators read off real images.
@@ -59,7 +60,7 @@ def measure_label_distributions(
         estimators: of one task, trained on renderings.
         training: those renderings, labelled.
         held_out: further ones of the same kind, labelled.
-        real: images without labels.
+        real: images; of their labels those alone are used that say which belong together.
         seed: of the real images whose grey values renderings get, and of the bootstrap.
 
     Returns:
@@ -67,7 +68,8 @@ def measure_label_distributions(
     """
     task = estimators[0].task
     kind = COORDINATES[task]
-    real = image_split.spread(Arrays(real), REAL).images
+    some = image_split.spread(real, REAL)
+    real, groups = some.images, test_groups(some)
     labels = kind.read(label_of(task, training, "the training set"))
     known = kind.read(label_of(task, held_out, "the held-out renderings"))
     sets = (held_out.images, match_histograms(held_out.images, real, seed), real)
@@ -77,7 +79,7 @@ def measure_label_distributions(
         name: {
             "labels": _mean_and_std(labels[:, i]),
             "look": float((looks - read)[..., i].mean()),
-            **_compare(read[..., i], known[:, i], found[..., i], seed),
+            **_compare(read[..., i], known[:, i], found[..., i], groups.member, seed),
         }
         for i, name in enumerate(kind.names)
     }
@@ -87,6 +89,7 @@ def measure_label_distributions(
         "estimators": len(estimators),
         "held_out_images": len(held_out),
         "real_images": len(real),
+        "real_groups": str(groups),
         "axes": axes,
         "darkest_disc": framing,
         **conclusion(task, axes, framing),
@@ -145,7 +148,7 @@ def first_look(config: ConfigDict) -> dict[str, Any]:
             lambda seed: train(config.task, training, settings, seed, 1.0, advance),
             range(FIRST_LOOK),
         )
-    return measure_label_distributions(estimators, training, held_out, real.images, config.seed)
+    return measure_label_distributions(estimators, training, held_out, real, config.seed)
 
 
 def conclusion(
@@ -226,6 +229,7 @@ def _compare(
     read: Float[np.ndarray, "m n"],
     labels: Float[np.ndarray, "n"],
     real: Float[np.ndarray, "m r"],
+    groups: Shaped[np.ndarray, "r"],
     seed: int,
 ) -> dict[str, Any]:
     """One axis: readings of renderings and of real images by m estimators, and the former's labels."""
@@ -233,7 +237,7 @@ def _compare(
     slope = _slope(_moments(mean, labels).mean(1))
     difference = mean_real.mean() - mean.mean()
     drawn = resampled_means(_moments(mean, labels), seed=seed)
-    differences = resampled_means(mean_real[None], seed=seed + 1)[:, 0] - drawn[:, 0]
+    differences = resampled_means(mean_real[None], groups, seed=seed + 1)[:, 0] - drawn[:, 0]
     readable = slope >= LEAST_SLOPE
     corrected = differences / np.maximum(_slope(drawn.T), 1e-9)
     return {

@@ -4,6 +4,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from simgan_jax.data import Arrays
+from simgan_jax.data.arrays import digests
+from simgan_jax.errors import counted
 from simgan_jax.evaluation.scores import test_groups
 
 # Fewer groups than this say little of others.
@@ -15,12 +17,18 @@ TEST_SOURCES = {
 }
 
 
-def notes_on(sets: Mapping[str, Any], test: Arrays | None, choice: Mapping[str, Any]) -> list[str]:
+def notes_on(
+    sets: Mapping[str, Any],
+    test: Arrays | None,
+    choice: Mapping[str, Any],
+    real: Arrays | None = None,
+) -> list[str]:
     """The notes on a run's evaluation.
 
     Args:
         sets: config.data.
         test: the test set; None if there is none.
+        real: the real images of training.
         choice: chosen.json.
     """
     notes = []
@@ -44,6 +52,11 @@ def notes_on(sets: Mapping[str, Any], test: Arrays | None, choice: Mapping[str, 
         )
     elif groups.count < FEW:
         notes.append(f"The test set holds {groups}: intervals over so few are rough.")
+    if real is not None and (known := len(set(digests(test.images)) & set(digests(real.images)))):
+        notes.append(
+            f"{counted(known, 'image')} of the test set {'is' if known == 1 else 'are'} among the real "
+            "images that the refiner has seen, without labels: on new ones it may do worse."
+        )
     return notes + [TEST_SOURCES[x] for x in sources(sets.get("test", {})) if x in TEST_SOURCES]
 
 

@@ -107,7 +107,7 @@ def evaluate(
         drift["look"] = look_drift(estimators[reader], before, real.images, seed)
         shift["estimate"] = {"estimator": str(reader)} | drift
         result["label_distributions"] = {"estimator": str(reader)} | measure_label_distributions(
-            estimators[reader], trained, before, real.images, seed
+            estimators[reader], trained, before, real, seed
         )
     return result
 
@@ -208,7 +208,7 @@ def _evaluate_run(
     )
     report = {"level": level, "checkpoint": refine.step, **measured}
     report["candidates"] = choice["candidates"]
-    report["notes"] = notes_on(config.data.to_dict(), sets.test, choice)
+    report["notes"] = notes_on(config.data.to_dict(), sets.test, choice, sets.real)
     report["seconds"] = round(time.perf_counter() - start, 1)
     write_json(workdir / FILE, report)
     from simgan_jax.evaluation import figures  # Matplotlib is not worth waiting for before the end

@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Float, Shaped
 
 from simgan_jax.data import Arrays
+from simgan_jax.estimators.coordinates import slopes
 from simgan_jax.estimators.tasks import TASKS, label_of
 from simgan_jax.metrics import angles, keypoints
 from simgan_jax.metrics.intervals import mean_interval
@@ -25,8 +26,9 @@ def score(task: str, predictions: Sequence[np.ndarray], test: Arrays) -> dict[st
     Returns:
         "error" (mean over images and seeds), "std" (sample standard deviation over seeds), "median",
         "interval" (95 %, bootstrap), "within" and its "threshold", "axes" with mean size and bias of
-        each signed component, "curve" (share of errors below each of "thresholds"), "per_seed", "unit",
-        and "uncertainty": what each of "std", "interval" and "within_interval" is over. Where people
+        each signed component and the "slope" of predictions over labels, "curve" (share of errors below
+        each of "thresholds"), "per_seed", "unit", and "uncertainty": what each of "std", "interval" and
+        "within_interval" is over. Where people
         are known, "participants" and "calibrated" (the error left without each person's bias).
     """
     kind, size = TASKS[task], test.images.shape[1:3]
@@ -37,6 +39,7 @@ def score(task: str, predictions: Sequence[np.ndarray], test: Arrays) -> dict[st
     signed = np.stack([kind.signed(p, targets) for p in predictions])
     groups = test_groups(test)
     threshold = kind.within(size)
+    slope = [slopes(task, p, targets) for p in predictions]
     good = (errors <= threshold).reshape(*errors.shape[:2], -1).mean((0, 2))
     thresholds = np.linspace(0, kind.range(size), CURVE_POINTS)
     result = {
@@ -52,6 +55,7 @@ def score(task: str, predictions: Sequence[np.ndarray], test: Arrays) -> dict[st
             name: {
                 "error": float(np.abs(signed[..., i]).mean()),
                 "bias": float(signed[..., i].mean()),
+                "slope": float(np.mean([one[name] for one in slope])),
             }
             for i, name in enumerate(kind.axes)
         },

@@ -42,7 +42,8 @@ def load_sets(config: ConfigDict, plan: Plan) -> Sets:
         tasks.label_of(config.task, synthetic, "config.data.synthetic")
         tasks.label_of(config.task, test, "config.data.test")
     labelled = data.load_set(config, "labelled") if config.data.get("labelled") else None
-    return Sets(synthetic, data.load_set(config, "real"), test, labelled)
+    real = data.neighbours_swapped(data.load_set(config, "real"), config.data.real.source)
+    return Sets(synthetic, real, test, labelled)
 
 
 def labelled_of(sets: Sets) -> Arrays:

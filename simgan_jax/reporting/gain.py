@@ -13,6 +13,8 @@ from simgan_jax.reporting.units import TASKS, plain
 # Falls of an estimator's own error, in the last quarter of its training, that say it has not ended.
 # Embedded eyes: 1 % with 2,500 updates as with 8,000.
 FALLING = 0.05
+# The slope of what is read over the test set's labels from which on it runs the wrong way.
+BACKWARDS = -0.2
 
 
 def better(config: Mapping[str, Any], evaluation: Mapping[str, Any]) -> Finding:
@@ -46,6 +48,9 @@ def better(config: Mapping[str, Any], evaluation: Mapping[str, Any]) -> Finding:
     if floor is not None and min(before, after) >= floor:
         status, answer = UNCLEAR, "Nothing learned yet: the mean label errs less."
         details.append(f"Always answering the mean label is wrong by {floor:.2f}{task.unit}.")
+    elif backwards := read_backwards(evaluation):
+        status, answer = UNCLEAR, f"{change}, but renderings and test set do not agree on labels."
+        details.append(backwards)
     elif untrained := undertrained(evaluation, ("synthetic", "refined"), task.unit):
         status, answer = UNCLEAR, f"{change}, but the estimators have learned too little to say."
         details.append(untrained)
@@ -60,6 +65,27 @@ def better(config: Mapping[str, Any], evaluation: Mapping[str, Any]) -> Finding:
         status, answer = UNCLEAR, "No clear difference."
     details.append(_at_their_best(comparisons, evaluation, task.unit))
     return Finding(question, status, answer, " ".join(filter(None, details)))
+
+
+def read_backwards(evaluation: Mapping[str, Any]) -> str:
+    """Which axes of the test set's labels estimators of renderings read the wrong way; "" for none.
+
+    Args:
+        evaluation: evaluation.json.
+    """
+    axes = evaluation["estimators"]["synthetic"].get("axes")
+    names = [
+        name
+        for name in (axes if isinstance(axes, Mapping) else ())
+        if (number(axes, name, "slope") or 0) < BACKWARDS
+    ]
+    if not names:
+        return ""
+    return (
+        f"The greater {' and '.join(names)} of the test set's labels, the less is read by estimators "
+        "trained on renderings. The labels of one set are likely in another frame, or its images "
+        "mirrored: mend that first (docs/own_simulator.md)."
+    )
 
 
 def undertrained(evaluation: Mapping[str, Any], names: Sequence[str], unit: str) -> str:

@@ -46,8 +46,8 @@ STATE_AXES = TrainState(
     self_regularization=None,
 )
 
-# Of a program that runs once: code that comes sooner, not faster. It computes the same on a CPU.
-HASTY = {"xla_backend_optimization_level": 1}
+# Compiler options of a program that runs once: slower code, there sooner, equal but for rounding.
+COMPILED_SOON = {"xla_backend_optimization_level": 1}
 
 Step = Callable[[TrainState, Any, Setup], tuple[TrainState, Metrics]]
 # (state, data or a step's batch) -> (state, metrics)
@@ -157,7 +157,7 @@ def stream(
 
 def initial_state(key: Key[Array, ""], setup: Setup) -> TrainState:
     """`create_train_state` as one program, on the first device."""
-    options = HASTY if jax.default_backend() == "cpu" else None
+    options = COMPILED_SOON if jax.default_backend() == "cpu" else None
     create = jax.jit(create_train_state, static_argnames="setup", compiler_options=options)
     return create(key, setup)
 

@@ -23,6 +23,7 @@ from simgan_jax.training import devices, logs, processes, provenance
 from simgan_jax.training.checkpoint import Checkpoints
 from simgan_jax.training.interruptions import interruptions
 from simgan_jax.training.phases import Phase, phases, steps_until_due
+from simgan_jax.training.probe import SIZE as PROBE_SIZE
 from simgan_jax.training.probe import Probe
 from simgan_jax.training.psi_estimators import train_psi_estimators
 from simgan_jax.training.watch import Watch
@@ -72,7 +73,8 @@ def _train(config: ConfigDict, workdir: Path, setup: Setup, require: Require) ->
     synthetic, real = load_sets(config, setup)
     require(config, synthetic, real)
     sets = select(config, synthetic, real)
-    mixed = data.mixed(synthetic, config.data.synthetic.source)
+    few = max(PROBE_SIZE, config.loss.reading.images)
+    mixed = data.mixed(synthetic, config.data.synthetic.source, count=few)
     first = 0 if state is None else int(state.step)
     provenance.write(workdir, config, sets, first)
     if state is None:
@@ -188,14 +190,15 @@ def require_two(synthetic: Arrays, real: Arrays) -> None:
     """Refuses one set given as both, by whatever name.
 
     Raises:
-        UserError: half of the images of one set or more are in the other too.
+        UserError: at least half of the smaller set's images are in the other too.
     """
     ours, theirs = (set(digests(images.images)) for images in (synthetic, real))
     both = len(ours & theirs)
     if 2 * both >= min(len(ours), len(theirs)):
         raise UserError(
             f"config.data.synthetic and config.data.real have {counted(both, 'image')} in common, of "
-            f"{len(ours):,} and {len(theirs):,}: there is nothing to tell them by; name two sets"
+            f"{len(ours):,} and {len(theirs):,} different ones; half of the smaller set is too many to "
+            "tell them apart: name two sets"
         )
 
 

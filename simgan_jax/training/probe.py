@@ -51,7 +51,8 @@ class Probe:
         self._setup, self._task = setup, task
         # Copies, that do not hold on to whole sets.
         self._folder, self._before = folder, np.array(synthetic.images[:SIZE])
-        self._real = np.array(real[:SIZE])
+        # Photographs lie person by person.
+        self._real = np.array(real[np.linspace(0, len(real) - 1, min(SIZE, len(real))).astype(int)])
         self._background = getattr(setup.refiner, "background", None)
         self._labels = labels = synthetic[:SIZE].labels
         self._window = label_shift.window(labels, self._before.shape[:3])
