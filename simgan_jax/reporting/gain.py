@@ -84,7 +84,7 @@ def read_backwards(evaluation: Mapping[str, Any]) -> str:
     return (
         f"The greater {' and '.join(names)} of the test set's labels, the less is read by estimators "
         "trained on renderings. The labels of one set are likely in another frame, or its images "
-        "mirrored: mend that first (docs/own_simulator.md)."
+        "mirrored: mend that first (simgan_jax/data/README.md says how labels are written)."
     )
 
 
