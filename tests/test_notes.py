@@ -6,7 +6,7 @@ from simgan_jax.data import Arrays
 from simgan_jax.evaluation.notes import notes_on
 from simgan_jax.evaluation.scores import test_groups as groups_of
 
-NOW = {"images": {"synthetic": 9, "real": 9}}
+NOW = {"images": {"synthetic": 9, "real": 9}, "mixed": True}
 
 
 def labelled(**labels):
@@ -55,3 +55,12 @@ def test_images_that_are_in_the_real_set_too_are_counted():
     assert note.startswith("1 image of the test set is among the real images")
     (note,) = notes_on({}, test, NOW, Arrays(images + 5))
     assert note.startswith("3 images of the test set are among the real images")
+
+
+def test_a_choice_on_images_that_lay_otherwise_is_told_where_they_lie_in_an_order():
+    before, people = {"images": NOW["images"]}, labelled(participant=np.arange(8))
+    generated = {"synthetic": {"source": "procedural_eyes"}, "real": {"source": "mpii_gaze"}}
+    assert notes_on(generated, people, before) == []
+    (note,) = notes_on(generated | {"real": {"source": "folder"}}, people, before)
+    assert "--choose" in note
+    assert notes_on(generated | {"real": {"source": "folder"}}, people, NOW) == []

@@ -207,8 +207,8 @@ def choose(
             measure. By default those that the run itself has kept to, if it has.
 
     Returns:
-        What chosen.json then holds: "step", "rule", "candidates" (of each as much as is known), and the
-        numbers of "images" that it has looked at.
+        What chosen.json then holds: "step", "rule", "candidates" (of each as much as is known), the
+        numbers of "images" that it has looked at, and that sets were "mixed" before they were divided.
 
     Raises:
         UserError: there is no checkpoint, or there are too few images.
@@ -229,6 +229,7 @@ def choose(
         "rule": rule,
         "candidates": [c._asdict() for c in candidates],
         "images": {"synthetic": len(seen), "real": len(compared)},
+        "mixed": True,
     }
     write_choice(workdir, content)
     return read_choice(workdir)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from simgan_jax.data import Arrays
+from simgan_jax.data import UNORDERED, Arrays
 from simgan_jax.data.arrays import digests
 from simgan_jax.errors import counted
 from simgan_jax.evaluation.scores import test_groups
@@ -37,7 +37,8 @@ def notes_on(
             "Renderings get the grey values of real images before they are refined: how labels move "
             "and what is painted is measured from there, realism and errors from the renderings."
         )
-    if "images" not in choice:
+    ordered = {sets[x].get("source") for x in ("synthetic", "real") if x in sets} - set(UNORDERED)
+    if "images" not in choice or (ordered and not choice.get("mixed")):
         notes.append(
             "An earlier version has chosen the checkpoint, on images that realism and label shift are "
             "measured on too: they flatter it. --choose chooses anew."
