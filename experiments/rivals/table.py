@@ -59,15 +59,17 @@ def size(run: Mapping[str, Any]) -> str:
 
 
 def rows(data: str, variants: Mapping[str, Mapping[str, Any]]) -> str:
-    """A line for renderings, for matched ones, for every method and for real images."""
+    """A line for renderings, for matched ones, for every method and for real images, where known."""
     ours = variants[f"{data}/simgan"]
     lines = [["trained on", *COLUMNS], ["---"] * (len(COLUMNS) + 1)]
-    for name, row in (("renderings", "synthetic"), ("renderings, grey values matched", "matched")):
-        lines.append([name, *cells(ours, row)])
+    known = {name.removesuffix("_augmented") for name in ours if name.startswith("error/")}
+    unrefined = {"renderings": "synthetic", "renderings, grey values matched": "matched"}
+    lines += [[name, *cells(ours, x)] for name, x in unrefined.items() if f"error/{x}" in known]
     for method, name in METHODS.items():
         if f"{data}/{method}" in variants:
             lines.append([name, *cells(variants[f"{data}/{method}"], "refined")])
-    lines.append(["real images (ceiling)", *cells(ours, "real")])
+    if "error/real" in known:
+        lines.append(["real images (ceiling)", *cells(ours, "real")])
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
