@@ -20,7 +20,7 @@ how their heads were turned (0 and +-15 degrees) and where a straight eye lies i
 - "matched_first": those renderings by the default configuration, so that they get the grey values of
   photographs before they are refined;
 - "paper_size": the same with the paper's refiner, history, K_g and pre-training, and 2,300 iterations
-  of 10,000. Batches stay at 16: one update of 512 would take half a minute on a core.
+  of 10,000. Batches stay at 16: one update of 512 takes 20 seconds on a core.
 
 Rivals without a network ("matched", "fda") and augmentation are rows of the same table. The checkpoint
 is chosen without labels. Intervals resample people, and seeds.
