@@ -20,7 +20,6 @@ from simgan_jax.models.discriminator import Layer
 from simgan_jax.setup import make_setup
 from simgan_jax.steps import iteration
 from simgan_jax.training import devices
-from simgan_jax.training.digest import plain
 from simgan_jax.training.sampling import Updates
 
 SHAPE = (8, 10, 1)
@@ -106,14 +105,6 @@ def test_collecting_undoes_placing():
     state = numbered(32)
     expected = jax.device_get(state)
     equal(jax.device_get(devices.collect(devices.place(state, setup), setup)), expected)
-
-
-def test_the_first_state_is_that_of_create_train_state(tiny_config):
-    setup, key = make_setup(tiny_config), jax.random.key(3)
-    ours, theirs = devices.initial_state(key, setup), create_train_state(key, setup)
-    jax.tree.map(
-        lambda a, b: np.testing.assert_allclose(plain(a), plain(b), rtol=1e-5), ours, theirs
-    )
 
 
 def test_more_devices_than_there_are_is_an_error():

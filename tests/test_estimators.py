@@ -155,7 +155,8 @@ def test_scores_of_hand_computed_errors():
     assert found["std"] == pytest.approx(np.sqrt(0.5))
     assert found["median"] == pytest.approx(4.0)
     assert found["within"] == pytest.approx(6 / 8)
-    assert found["axes"]["yaw"] == pytest.approx({"error": 5.0, "bias": 3.5})
+    assert found["axes"]["yaw"]["error"] == pytest.approx(5.0)
+    assert found["axes"]["yaw"]["bias"] == pytest.approx(3.5)
     assert found["axes"]["pitch"]["bias"] == pytest.approx(0, abs=1e-9)
     assert found["participants"] == pytest.approx({"0": 3.5, "1": 6.5})
     # Without a bias of 3 and 2, of 4 and 5 degrees, errors of 1, 1, 8, 8 and 0, 0, 3, 3 are left.

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import re
-import shutil
 import subprocess
 import sys
 
@@ -16,11 +15,10 @@ from tiny import EVALUATION, ROOT, SETTINGS, arguments, environment
 
 from configs import folder, gaze
 from simgan_jax import command
-from simgan_jax.data import Arrays
 from simgan_jax.errors import UserError
 from simgan_jax.setup import make_setup
 from simgan_jax.training.checkpoint import Checkpoints
-from simgan_jax.training.loop import load_sets, require_two, train
+from simgan_jax.training.loop import load_sets, train
 from simgan_jax.training.provenance import read_config
 
 TINY = "--config=configs/gaze.py:tiny"
@@ -250,20 +248,6 @@ def told(config):
 def test_two_folders_are_enough(own):
     synthetic, real = load_sets(own, make_setup(own))
     assert synthetic.images.shape == real.images.shape == (3, 24, 24, 1)
-
-
-def test_one_folder_given_as_both_sets_is_refused_by_any_name(own, tmp_path):
-    shutil.copytree(tmp_path / "synthetic", tmp_path / "copy")
-    for path in (own.data.synthetic.path, str(tmp_path / "copy")):
-        own.data.real.path = path
-        assert "config.data.synthetic and config.data.real have 3 images in common" in told(own)
-
-
-def test_sets_may_share_less_than_half_of_the_smaller_one():
-    images = np.arange(5, dtype=np.uint8).reshape(5, 1, 1, 1)
-    require_two(Arrays(images[:3]), Arrays(images[2:]))
-    with pytest.raises(UserError, match="have 2 images in common, of 4 and 3 different ones"):
-        require_two(Arrays(images[:4]), Arrays(images[2:]))
 
 
 def test_an_empty_folder_and_one_not_named_are_said(own, tmp_path):

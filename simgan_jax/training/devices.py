@@ -25,7 +25,7 @@ from simgan_jax.gradients import Metrics, scan_mean
 from simgan_jax.history import History
 from simgan_jax.io.background import prefetch
 from simgan_jax.setup import Setup
-from simgan_jax.state import TrainState, create_train_state
+from simgan_jax.state import TrainState
 from simgan_jax.steps import Batch, MiniBatches
 from simgan_jax.training.sampling import Updates, sample, take
 
@@ -45,9 +45,6 @@ STATE_AXES = TrainState(
     ema=None,
     self_regularization=None,
 )
-
-# Compiler options of a program that runs once: slower code, there sooner, equal but for rounding.
-COMPILED_SOON = {"xla_backend_optimization_level": 1}
 
 Step = Callable[[TrainState, Any, Setup], tuple[TrainState, Metrics]]
 # (state, data or a step's batch) -> (state, metrics)
@@ -153,13 +150,6 @@ def stream(
             yield MiniBatches(*({name: gather(name, x[name]) for name in x} for x in parts))
 
     return prefetch(batches(), AHEAD)
-
-
-def initial_state(key: Key[Array, ""], setup: Setup) -> TrainState:
-    """`create_train_state` as one program, on the first device."""
-    options = COMPILED_SOON if jax.default_backend() == "cpu" else None
-    create = jax.jit(create_train_state, static_argnames="setup", compiler_options=options)
-    return create(key, setup)
 
 
 def place(state: TrainState, setup: Setup) -> TrainState:

@@ -21,6 +21,7 @@ from simgan_jax.state import TrainState
 from simgan_jax.steps import Batch
 from simgan_jax.training import devices, logs, processes, provenance
 from simgan_jax.training.checkpoint import Checkpoints
+from simgan_jax.training.first_state import first_state
 from simgan_jax.training.interruptions import interruptions
 from simgan_jax.training.phases import Phase, phases, steps_until_due
 from simgan_jax.training.probe import SIZE as PROBE_SIZE
@@ -78,7 +79,7 @@ def _train(config: ConfigDict, workdir: Path, setup: Setup, require: Require) ->
     first = 0 if state is None else int(state.step)
     provenance.write(workdir, config, sets, first)
     if state is None:
-        state = devices.initial_state(jax.random.key(config.seed), setup)
+        state = first_state(jax.random.key(config.seed), setup)
         state = state.replace(histograms=histograms_of(real, config, setup))
         if setup.reading:
             state = state.replace(estimators=train_psi_estimators(config, mixed))
