@@ -113,3 +113,10 @@ def test_eyes_that_take_turns_are_in_both_halves_and_people_too():
         assert np.bincount(half.labels["participant"]).tolist() == 10 * [10]
         assert 30 < half.labels["side"].sum() < 70
     assert data.neighbours_swapped(real, "mpii_gaze") is real
+
+
+def test_other_grey_values_leave_the_order_as_it_is():
+    images = np.arange(40, dtype=np.uint8).reshape(-1, 1, 1, 1)
+    rows = {"row": np.arange(40)}
+    orders = [data.mixed(Arrays(x, rows), "table").labels["row"] for x in (images, 255 - images)]
+    np.testing.assert_array_equal(*orders)

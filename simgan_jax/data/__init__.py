@@ -81,8 +81,9 @@ def mixed(arrays: Arrays, source: str, own: int | None = None, count: int | None
     """Renderings in a random order, always the same: a simulator may have swept its labels in turn.
 
     Some renderings train estimators, others choose a checkpoint or are measured, so each part must be
-    like the whole. Copies of an image stay side by side, so that few are in two parts. Training itself
-    goes through a set at random, and takes it as it lies.
+    like the whole. Copies of an image stay side by side, so that few are in two parts; where there are
+    none, the order depends on the number of images alone. Training itself goes through a set at random,
+    and takes it as it lies.
 
     Args:
         arrays: from `load`.
@@ -95,9 +96,9 @@ def mixed(arrays: Arrays, source: str, own: int | None = None, count: int | None
     rng = np.random.default_rng(0)
 
     def order(first: int, last: int) -> np.ndarray:
-        _, which = np.unique(digests(arrays.images[first:last]), return_inverse=True)
-        places = rng.permutation(which.max(initial=-1) + 1)
-        return first + np.argsort(places[which], kind="stable")
+        known: dict[bytes, int] = {}
+        images = [known.setdefault(x, len(known)) for x in digests(arrays.images[first:last])]
+        return first + np.argsort(rng.permutation(len(known))[images], kind="stable")
 
     own = len(arrays) if own is None else min(own, len(arrays))
     rows = np.concatenate([order(0, own), order(own, len(arrays))])
